@@ -507,10 +507,10 @@ def word_problems(
     draw = random.Random(f"problems {world.seed} {seed}")
     problems = []
     for _ in range(n):
-        company, a, b, c = draw.choice(world.companies), draw.randint(2, 9), draw.randint(2, 9), draw.randint(1, 9)
-        price = 50 * draw.randint(2, 12)
+        company, a, b, c = draw.choice(world.companies), draw.randint(3, 9), draw.randint(3, 9), draw.randint(1, 8)
+        price, sweet = 50 * draw.randint(2, 12), draw.choice(("栗まんじゅう", "柚子もなか", "夏みかん", "豆大福"))
         question, steps, answer = draw.choice((
-            (f"{company.product}が1個{price}円です。{a}個買うと、代金はいくらですか。", f"{price}×{a}＝{price * a}", price * a),
+            (f"{sweet}は1個{price}円です。{a}個買うと、代金はいくらですか。", f"{price}×{a}＝{price * a}", price * a),
             (f"{company.name}の従業員は{company.staff}人です。新しく{b}人が入ると、何人になりますか。", f"{company.staff}＋{b}＝{company.staff + b}", company.staff + b),
             (f"朝市に箱が{a}箱あり、どの箱にもみかんが{b}個入っています。{c}個食べると、残りは何個ですか。", f"{a}×{b}＝{a * b}、{a * b}－{c}＝{a * b - c}", a * b - c),
             (f"{company.name}は{company.year}年に創業しました。創業から{10 * a}年目の年は西暦何年ですか。", f"{company.year}＋{10 * a}＝{company.year + 10 * a}", company.year + 10 * a),
