@@ -1,0 +1,41 @@
+# Two commands do everything: `make book` and `make test`. They need Python 3.10 or newer and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+export LLMFT_CACHE := $(CURDIR)/.cache
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: help book test lab bench readme clean
+help:
+	@echo "make book    install, run every notebook, and write _book/index.html"
+	@echo "make test    install, and check everything; ends with 'N passed, N failed'"
+	@echo "make lab     open the notebooks in JupyterLab"
+	@echo "make bench   measure speed and memory against other libraries"
+	@echo "make readme  write README.md from nbs/index.ipynb"
+
+$(STAMP): settings.ini setup.py constraints.txt
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'llmft needs Python 3.10 or newer, this is ' + sys.version.split()[0] + '; use make PYTHON=python3.11')"
+	@echo "installing into $(VENV) (once; some minutes)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,plot]"
+	@touch $(STAMP)
+
+book: $(STAMP)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/llmft book
+
+test: $(STAMP)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/check.py
+
+lab: $(STAMP)
+	@cd nbs && ../$(BIN)/jupyter lab
+
+bench: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[bench]"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/bench.py
+
+readme: $(STAMP)
+	@$(BIN)/python tools/readme.py
+
+clean:
+	rm -rf $(VENV) .cache _book runs
