@@ -259,7 +259,7 @@ def save_tensors(
     tensors, metadata = own_memory(tensors), dict(metadata or {})
     wrong = [k for k, v in metadata.items() if (type(k), type(v)) != (str, str) or k == "sha256"]
     if wrong:
-        raise ValueError(f"metadata must map str (but not 'sha256') to str, got otherwise: {wrong}; "
+        raise ValueError(f"metadata must map words (not 'sha256') to words, got {wrong}; "
                          "write numbers with str() or json.dumps()")
     header = {**metadata, "sha256": tensors_sha256(tensors, metadata)}
     with write_atomic(path, "wb") as file:
@@ -285,7 +285,7 @@ def load_tensors(
         raise ValueError(f"{path}: not a whole safetensors file ({error}); {remedy}") from error
     expected = metadata.pop("sha256", None)
     if expected and tensors_sha256(tensors, metadata) != expected:
-        raise ValueError(f"{path}: changed or damaged (the contents do not match their hash); {remedy}")
+        raise ValueError(f"{path}: changed or damaged (contents and hash differ); {remedy}")
     return tensors, metadata
 
 # %% ../nbs/00_core.ipynb #0079
@@ -334,7 +334,8 @@ def git_commit(
 ) -> str | None:  # 12 digits, and "+" when files are changed
     "The commit that the files in a folder belong to; None outside a repository, or without git."
     if shutil.which("git") is None: return None
-    def git(*words): return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True)
+    def git(*words):
+        return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True)
     head = git("rev-parse", "--short=12", "HEAD")
     if head.returncode: return None
     changed = git("status", "--porcelain", "--untracked-files=no").stdout.strip()
@@ -415,8 +416,8 @@ def repository_root(
         settings = folder / "settings.ini"
         if settings.exists() and "lib_name = llmft" in settings.read_text(encoding="utf-8"):
             return folder
-    raise ValueError("this is not inside the llmft repository (its settings.ini is not here or above); "
-                     "change into it, or name the folder with root=")
+    raise ValueError("expected to be in the llmft repository, found no settings.ini of it here or "
+                     "above; change into it, or name the folder with root=")
 
 # %% ../nbs/00_core.ipynb #0109
 def write_results(
