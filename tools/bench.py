@@ -1,0 +1,272 @@
+"""Speed and memory against other libraries. Each measurement is a process of its own; rounds alternate, ratios are medians of pairs.
+
+`make bench` runs everything and writes data/results/bench.json; `python tools/bench.py NAME …` runs some of: train, loss, generate, kill,
+processes, corpus.
+"""
+import json
+import os
+import random
+import resource
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+WIDTH, LAYERS, HEADS, VOCAB, LENGTH, ROWS = 256, 4, 4, 4096, 256, 16
+os.environ["LLMFT_QUIET"] = "1"
+
+
+def measure(*words):
+    "Run one measurement in a process of its own; return the JSON that it prints last."
+    done = subprocess.run([sys.executable, __file__, "--one", *map(str, words)], capture_output=True, text=True)
+    if done.returncode: sys.exit(f"{words}: {done.stderr[-2000:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def make_model(kind):
+    "A model of about 4.2 million weights: ours, or the Hugging Face class of the same size."
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+    from llmft.gpt import GPT, GPTConfig
+    torch.manual_seed(0)
+    if kind.startswith("ours"): return GPT(GPTConfig(VOCAB, LENGTH, WIDTH, LAYERS, HEADS))
+    if kind == "gpt2":
+        return GPT2LMHeadModel(GPT2Config(VOCAB, LENGTH, WIDTH, LAYERS, HEADS, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
+                                          bos_token_id=None, eos_token_id=None, pad_token_id=0))
+    return LlamaForCausalLM(LlamaConfig(vocab_size=VOCAB, hidden_size=WIDTH, intermediate_size=688, num_hidden_layers=LAYERS,
+                                        num_attention_heads=HEADS, max_position_embeddings=LENGTH, tie_word_embeddings=True,
+                                        bos_token_id=None, eos_token_id=None, pad_token_id=0))
+
+
+def loss_of(model, kind, x, y):
+    import torch.nn.functional as F
+    return model(x, labels=y) if kind.startswith("ours") else F.cross_entropy(model(input_ids=x).logits.flatten(0, 1), y.flatten())
+
+
+def one_train(kind, steps=12):
+    "Tokens a second of training: AdamW, clipping, fp32. Ours with the memory switch that `pretrain` uses, unless the kind ends in -plain."
+    import torch
+    from llmft.gpt import flops_per_token
+    from llmft.pretrain import TrainConfig, keep_freed_memory, make_optimizers, train_step
+    if kind in ("ours", "ours-bf16") or kind.endswith("-kept"): keep_freed_memory()
+    name = kind.removesuffix("-kept")
+    model, x = make_model(name), torch.randint(0, VOCAB, (ROWS, LENGTH))
+    config = TrainConfig(optimizer="adamw", dtype="bf16" if kind == "ours-bf16" else "fp32")
+    optimizers = make_optimizers(model, config) if kind.startswith("ours") else [torch.optim.AdamW(model.parameters(), lr=1e-3)]
+    times = []
+    for step in range(steps):
+        begin = time.perf_counter()
+        if kind.startswith("ours"): train_step(model, optimizers, x, x, step, config)
+        else:
+            loss_of(model, name, x, x).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizers[0].step()
+            optimizers[0].zero_grad()
+        times.append(time.perf_counter() - begin)
+    speed = ROWS * LENGTH / statistics.median(times[3:])
+    a, b = torch.randn(4096, 4096), torch.randn(4096, 4096)
+    products = []
+    for _ in range(4):
+        begin = time.perf_counter()
+        a @ b
+        products.append(time.perf_counter() - begin)
+    return dict(tokens_per_second=speed, flops=speed * flops_per_token(make_model("ours").config), matmul_flops=2 * 4096**3 / min(products))
+
+
+def bench_train(rounds=3):
+    kinds = ["ours", "gpt2", "llama", "ours-plain", "gpt2-kept", "llama-kept", "ours-bf16"]
+    runs = {kind: [] for kind in kinds}
+    for _ in range(rounds):
+        for kind in kinds: runs[kind].append(measure("train", kind))
+    speed = {kind: [r["tokens_per_second"] for r in rs] for kind, rs in runs.items()}
+    ratio = lambda a, b, c: statistics.median(x / max(y, z) for x, y, z in zip(speed[a], speed[b], speed[c]))
+    return {"tokens per second": {kind: round(statistics.median(s)) for kind, s in speed.items()},
+            "ours over the better of HF GPT-2 and HF Llama, plain loops": round(ratio("ours", "gpt2", "llama"), 3),
+            "the same, memory switch on for all": round(ratio("ours", "gpt2-kept", "llama-kept"), 3),
+            "the same, memory switch off for all": round(ratio("ours-plain", "gpt2", "llama"), 3),
+            "ours in bf16 over the better, plain loops in fp32": round(ratio("ours-bf16", "gpt2", "llama"), 3),
+            "model flops over large matrix product": round(statistics.median(r["flops"] / r["matmul_flops"] for r in runs["ours"]), 3)}
+
+
+def world_tokens(folder):
+    "Shiomi with 2,000 companies, packed with a vocabulary of 4,096: (training row, validation row)."
+    from llmft.pretrain import TrainConfig, open_tokens, prepare_tokens
+    from llmft.text import make_corpus
+    from llmft.tokenizer import Tokenizer, train_tokenizer
+    from llmft.world import write_world
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "validation.json").exists():
+        write_world(folder / "world", n_companies=2000)
+        make_corpus(folder / "world" / "documents.jsonl", folder / "corpus.txt")
+        train_tokenizer(folder / "corpus.txt", folder / "tok", vocab_size=VOCAB)
+        prepare_tokens(folder / "corpus.txt", Tokenizer(folder / "tok.model"), folder, TrainConfig(validation_fraction=0.05))
+    return [open_tokens(folder / f"{side}.bin") for side in ("train", "validation")]
+
+
+def one_loss(kind, lr, steps, target, folder):
+    "Seconds of training until the validation loss is at or below the target (measured every 10 steps, not counted in the time)."
+    import numpy as np
+    import torch
+    from llmft.pretrain import TrainConfig, batch_at, keep_freed_memory, lr_at, make_optimizers, train_step
+    lr, steps, target = float(lr), int(steps), float(target)
+    train, held = world_tokens(Path(folder))
+    rows = torch.from_numpy(held[:16 * LENGTH * 3 + 1].astype(np.int64))
+    x_held, y_held = rows[:-1].view(-1, LENGTH), rows[1:].view(-1, LENGTH)
+    if kind == "ours": keep_freed_memory()
+    model = make_model(kind)
+    config = TrainConfig(steps=steps, lr=lr, warmup_steps=20, batch_size=ROWS, schedule="linear" if kind == "ours" else "cosine",
+                         final_lr=0.0 if kind == "ours" else 0.1)
+    decay = [[p for p in model.parameters() if (p.ndim == 2) == matrix] for matrix in (True, False)]
+    optimizers = make_optimizers(model, config) if kind == "ours" else [torch.optim.AdamW(
+        [dict(params=decay[0], weight_decay=0.1), dict(params=decay[1], weight_decay=0.0)], lr=lr, betas=(0.9, 0.95))]
+    seconds, history = 0.0, []
+    for step in range(steps):
+        x, y = batch_at(train, step, ROWS, LENGTH)
+        begin = time.perf_counter()
+        if kind == "ours": train_step(model, optimizers, x, y, step, config)
+        else:
+            for group in optimizers[0].param_groups: group["lr"] = lr_at(step, config)
+            loss_of(model, kind, x, y).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizers[0].step()
+            optimizers[0].zero_grad()
+        seconds += time.perf_counter() - begin
+        if (step + 1) % 10 == 0 or step + 1 == steps:
+            with torch.no_grad(): loss = sum(loss_of(model, kind, x_held[i:i + 16], y_held[i:i + 16]).item() for i in (0, 16, 32)) / 3
+            history.append((step + 1, round(seconds, 2), round(loss, 4)))
+            if loss <= target: break
+    return dict(seconds=seconds, steps=step + 1, loss=loss, history=history)
+
+
+def bench_loss():
+    "Time to the loss that HF GPT-2 with AdamW reaches in 300 steps with the best of three learning rates."
+    with tempfile.TemporaryDirectory() as folder:
+        world_tokens(Path(folder))
+        theirs = {lr: measure("loss", "gpt2", lr, 300, -1, folder) for lr in (5e-4, 1e-3, 2e-3)}
+        best = min(theirs, key=lambda lr: theirs[lr]["loss"])
+        ours = measure("loss", "ours", 0.01, 120, theirs[best]["loss"], folder)
+    return {"HF GPT-2, best learning rate": best, "its loss after 300 steps, by learning rate": {lr: r["loss"] for lr, r in theirs.items()},
+            "its seconds": round(theirs[best]["seconds"], 1), "our seconds": round(ours["seconds"], 1), "our steps": ours["steps"],
+            "our loss": ours["loss"], "ratio": round(ours["seconds"] / theirs[best]["seconds"], 3)}
+
+
+def one_generate(rows):
+    "Seconds for 128 greedy tokens: ours and transformers, the same weights, the same tokens; alternating."
+    import torch
+    from llmft.export import to_transformers_model
+    from llmft.sampling import generate
+    rows = int(rows)
+    model = make_model("ours").eval()
+    for p in model.parameters(): p.data.normal_(0.5 if p.ndim == 1 else 0.0, 0.1)
+    theirs = to_transformers_model(model).eval()
+    prompt = torch.randint(0, VOCAB, (rows, 32))
+    calls = {"ours": lambda: generate(model, prompt, 128),
+             "transformers": lambda: theirs.generate(prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=128, do_sample=False,
+                                                     eos_token_id=None, pad_token_id=0)[:, 32:]}
+    same = (calls["ours"]() == calls["transformers"]()).float().mean().item()
+    times = {name: [] for name in calls}
+    for _ in range(5 if rows == 1 else 3):
+        for name, call in calls.items():
+            begin = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - begin)
+    ratio = statistics.median(b / a for a, b in zip(times["ours"], times["transformers"]))
+    return dict(ratio=ratio, same_tokens=same, tokens_per_second=rows * 128 / statistics.median(times["ours"]))
+
+
+def bench_generate():
+    return {f"batch {rows}": measure("generate", rows) for rows in (1, 64)}
+
+
+def small_run(folder):
+    "A script that pretrains a small model, and its settings."
+    from llmft.gpt import GPTConfig
+    from llmft.pretrain import TrainConfig, run_script
+    from llmft.text import make_corpus
+    from llmft.tokenizer import train_tokenizer
+    from llmft.world import write_world
+    write_world(folder / "world", n_companies=40)
+    make_corpus(folder / "world" / "documents.jsonl", folder / "corpus.txt")
+    tokenizer = train_tokenizer(folder / "corpus.txt", folder / "tok", vocab_size=1000)
+    config = TrainConfig(steps=80, batch_size=16, save_every=9, eval_every=80, sample_every=0, warmup_steps=5, validation_fraction=0.1)
+    text = run_script(folder / "corpus.txt", tokenizer, GPTConfig(1, context_length=64, width=64, n_layers=2, n_heads=2, dropout=0.1), config)
+    (folder / "run.py").write_text(text, encoding="utf-8")
+    return [sys.executable, str(folder / "run.py")]
+
+
+def finished(folder):
+    "Losses and weights of a finished run."
+    from llmft.core import load_tensors, read_jsonl
+    return [r["loss"] for r in read_jsonl(folder / "log.jsonl")], load_tensors(folder / "model.safetensors")[0]
+
+
+def bench_kill(times=5):
+    "Kill a run with SIGKILL at random steps, five times, and compare it with one that was left alone."
+    import torch
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        command = small_run(folder)
+        subprocess.run([*command, str(folder / "alone")], check=True, capture_output=True)
+        log, steps = folder / "killed" / "log.jsonl", sorted(random.sample(range(5, 78), times))
+        for step in steps:
+            process = subprocess.Popen([*command, str(folder / "killed")], stderr=subprocess.DEVNULL)
+            while (len(log.read_bytes().splitlines()) if log.exists() else 0) < step: time.sleep(0.01)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        subprocess.run([*command, str(folder / "killed")], check=True, capture_output=True)
+        (losses, weights), (losses_killed, weights_killed) = finished(folder / "alone"), finished(folder / "killed")
+    equal = losses == losses_killed and all(torch.equal(weights[name], weights_killed[name]) for name in weights)
+    return {"killed after steps": steps, "losses and weights equal to the last bit": equal}
+
+
+def bench_processes():
+    "Loss of two processes against one, the same global batch."
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        command = small_run(folder)
+        text = (folder / "run.py").read_text(encoding="utf-8").replace("dropout=0.1", "dropout=0.0").replace("steps=80", "steps=20")
+        (folder / "run.py").write_text(text, encoding="utf-8")
+        subprocess.run([*command, str(folder / "one")], check=True, capture_output=True)
+        launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
+                  "--mixed_precision", "no", "--dynamo_backend", "no"]
+        subprocess.run([*launch, command[1], str(folder / "two")], check=True, capture_output=True)
+        pairs = list(zip(finished(folder / "one")[0], finished(folder / "two")[0], strict=True))
+    return {"steps": len(pairs), "largest difference of the loss": max(abs(a - b) for a, b in pairs)}
+
+
+def one_corpus(path, out):
+    "Peak memory of making a corpus from a large text."
+    from llmft.text import make_corpus
+    counts = make_corpus(path, out)
+    return dict(peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, **counts)
+
+
+def bench_corpus(gigabytes=1.0):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "large.txt"
+        with open(path, "w", encoding="utf-8") as file:
+            number = 0
+            while file.tell() < gigabytes * 1e9:
+                file.writelines(f"{number + i}番目の段落である。汐見町は海と山にはさまれた港町で、朝は市が立ち、夜は灯台が海を照らす。\n" for i in range(10_000))
+                number += 10_000
+        begin = time.perf_counter()
+        result = measure("corpus", path, Path(folder) / "corpus.txt")
+        return {"bytes read": path.stat().st_size, "peak MB": round(result["peak_mb"]), "seconds": round(time.perf_counter() - begin)}
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--one"]:
+        print(json.dumps(globals()[f"one_{sys.argv[2]}"](*sys.argv[3:])))
+    else:
+        from llmft.core import read_json, write_results
+        names = sys.argv[1:] or ["train", "loss", "generate", "kill", "processes", "corpus"]
+        path = Path(__file__).parent.parent / "data" / "results" / "bench.json"
+        figures = read_json(path)["figures"] if path.exists() else {}
+        for name in names:
+            print(f"{name} …", flush=True)
+            figures[name] = globals()[f"bench_{name}"]()
+            for key, value in figures[name].items(): print(f"    {key}: {value}", flush=True)
+            write_results("bench", figures, seeds=[0], root=path.parent.parent.parent)
