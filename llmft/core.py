@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['expect_fail', 'seed_everything', 'pick_device', 'pick_dtype', 'remove_leftovers', 'write_atomic', 'write_json',
            'read_json', 'append_jsonl', 'read_jsonl', 'file_sha256', 'plain_settings', 'content_hash', 'tensors_sha256',
-           'own_memory', 'save_tensors', 'load_tensors', 'file_lock', 'cache_dir', 'versions', 'git_commit', 'cpu_name',
-           'machine', 'flatten', 'check_same_settings', 'run_dir', 'repository_root', 'write_results', 'read_results',
-           'is_quiet', 'progress', 'Timer', 'memory_mb', 'peak_memory_mb']
+           'own_memory', 'save_tensors', 'load_tensors', 'file_lock', 'cache_dir', 'versions', 'git_commit', 'machine',
+           'flatten', 'check_same_settings', 'run_dir', 'repository_root', 'write_results', 'read_results', 'is_quiet',
+           'progress', 'Timer', 'memory_mb', 'peak_memory_mb']
 
 # %% ../nbs/00_core.ipynb #0003
 import errno
@@ -41,7 +41,7 @@ def expect_fail(
         raise AssertionError(f"expected a message with {contains!r}, got {raised}") from raised
     raise AssertionError(f"expected {error.__name__}, but nothing was raised")
 
-# %% ../nbs/00_core.ipynb #0011
+# %% ../nbs/00_core.ipynb #0009
 def seed_everything(
     seed: int,  # 0 to 2**32 − 1
 ) -> None:
@@ -54,7 +54,7 @@ def seed_everything(
     if "numpy" in sys.modules: sys.modules["numpy"].random.seed(seed)
     if "torch" in sys.modules: sys.modules["torch"].manual_seed(seed)
 
-# %% ../nbs/00_core.ipynb #0018
+# %% ../nbs/00_core.ipynb #0014
 def pick_device(
     device: str = "auto",  # auto, cpu, cuda, mps
 ) -> str:                  # cpu, cuda or mps
@@ -69,7 +69,7 @@ def pick_device(
                          "or look for a missing driver with llmft doctor")
     return device
 
-# %% ../nbs/00_core.ipynb #0024
+# %% ../nbs/00_core.ipynb #0018
 def pick_dtype(
     dtype: str = "auto",  # auto, fp32, bf16, fp16
     device: str = "cpu",  # where it will be used
@@ -85,7 +85,7 @@ def pick_dtype(
         raise ValueError(f"dtype must be auto, fp32, bf16 or fp16, got {dtype!r}")
     return formats[dtype]
 
-# %% ../nbs/00_core.ipynb #0029
+# %% ../nbs/00_core.ipynb #0023
 def remove_leftovers(
     path: Path,  # file whose earlier writers may have been killed
 ) -> None:
@@ -95,7 +95,7 @@ def remove_leftovers(
         writer = re.fullmatch(re.escape(f".{path.name}.") + r"(\d+)\.[0-9a-f]{8}\.part", left.name)
         if writer and not psutil.pid_exists(int(writer[1])): left.unlink(missing_ok=True)
 
-# %% ../nbs/00_core.ipynb #0030
+# %% ../nbs/00_core.ipynb #0024
 @contextmanager
 def write_atomic(
     path: str | Path,  # file to make or replace; folders are made, a link is followed
@@ -125,7 +125,7 @@ def write_atomic(
     finally:
         beside.unlink(missing_ok=True)
 
-# %% ../nbs/00_core.ipynb #0038
+# %% ../nbs/00_core.ipynb #0030
 def write_json(
     path: str | Path,  # file to make or replace
     obj,               # anything that JSON can hold
@@ -135,7 +135,7 @@ def write_json(
         json.dump(obj, file, ensure_ascii=False, indent=1)
         file.write("\n")
 
-# %% ../nbs/00_core.ipynb #0039
+# %% ../nbs/00_core.ipynb #0031
 def read_json(
     path: str | Path,  # file to read, in UTF-8 with or without BOM
 ):                     # the object in it
@@ -149,7 +149,7 @@ def read_json(
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
 
-# %% ../nbs/00_core.ipynb #0043
+# %% ../nbs/00_core.ipynb #0034
 def append_jsonl(
     path: str | Path,  # file to extend; made when missing
     record,            # anything that JSON can hold
@@ -163,7 +163,7 @@ def append_jsonl(
             if file.read(1) != b"\n": line = b"\n" + line
         file.write(line)
 
-# %% ../nbs/00_core.ipynb #0046
+# %% ../nbs/00_core.ipynb #0036
 def read_jsonl(
     path: str | Path,  # file to read, in UTF-8 with or without BOM
 ) -> list:             # one object a line; empty lines are passed over
@@ -183,7 +183,7 @@ def read_jsonl(
         raise ValueError(f"{path}: not JSON: {faults}; mend or delete these lines")
     return records
 
-# %% ../nbs/00_core.ipynb #0050
+# %% ../nbs/00_core.ipynb #0039
 def file_sha256(
     path: str | Path,  # file of any size; read in pieces of 1 MiB
 ) -> str:              # 64 hexadecimal digits
@@ -193,7 +193,7 @@ def file_sha256(
         while block := file.read(2**20): digest.update(block)
     return digest.hexdigest()
 
-# %% ../nbs/00_core.ipynb #0054
+# %% ../nbs/00_core.ipynb #0041
 def plain_settings(
     settings,  # dictionaries, lists, dataclasses, paths, words, numbers, in any depth
 ):             # the same in what JSON knows
@@ -205,7 +205,7 @@ def plain_settings(
                          f"got {type(obj).__name__}; name it by a word")
     return json.loads(json.dumps(settings, default=plain))
 
-# %% ../nbs/00_core.ipynb #0055
+# %% ../nbs/00_core.ipynb #0042
 def content_hash(
     *objs,  # settings
 ) -> str:   # 16 hexadecimal digits
@@ -216,7 +216,7 @@ def content_hash(
     text = json.dumps(plain_settings(objs), ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-# %% ../nbs/00_core.ipynb #0063
+# %% ../nbs/00_core.ipynb #0049
 def tensors_sha256(
     tensors: dict,   # name → tensor
     metadata: dict,  # str → str
@@ -227,14 +227,17 @@ def tensors_sha256(
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
-        if tensor.numel(): digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
-# %% ../nbs/00_core.ipynb #0065
+# %% ../nbs/00_core.ipynb #0051
 def own_memory(
     tensors: dict,  # name → tensor, any device
 ) -> dict:          # name → tensor on the CPU, no two of which share memory
-    "Tensors as a file can hold them: detached, on the CPU, contiguous, each in its own memory."
+    """Tensors as a file can hold them: detached, on the CPU, contiguous, each in its own memory.
+
+    Tied embeddings, for example, are one memory with two names; the second is copied.
+    """
     seen, own = set(), {}
     for name, tensor in tensors.items():
         tensor = tensor.detach().cpu().contiguous()
@@ -243,7 +246,7 @@ def own_memory(
         seen.add(place)
     return own
 
-# %% ../nbs/00_core.ipynb #0066
+# %% ../nbs/00_core.ipynb #0052
 def save_tensors(
     path: str | Path,             # .safetensors file to make or replace
     tensors: dict,                # name → tensor, any device
@@ -268,7 +271,7 @@ def save_tensors(
             number = re.search(r"os error (\d+)", str(error))
             raise OSError(int(number[1]) if number else errno.EIO, str(error), str(path)) from error
 
-# %% ../nbs/00_core.ipynb #0067
+# %% ../nbs/00_core.ipynb #0053
 def load_tensors(
     path: str | Path,   # file written by `save_tensors`, or any safetensors file
 ) -> tuple[dict, dict]: # (name → tensor on the CPU, metadata)
@@ -288,7 +291,7 @@ def load_tensors(
         raise ValueError(f"{path}: changed or damaged (contents and hash differ); {remedy}")
     return tensors, metadata
 
-# %% ../nbs/00_core.ipynb #0079
+# %% ../nbs/00_core.ipynb #0060
 @contextmanager
 def file_lock(
     path: str | Path,  # lock file; made when missing, and left there
@@ -308,14 +311,14 @@ def file_lock(
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
-# %% ../nbs/00_core.ipynb #0085
+# %% ../nbs/00_core.ipynb #0064
 def cache_dir() -> Path:  # made when missing
     "The folder for things that can be made again: $LLMFT_CACHE, or ~/.cache/llmft."
     folder = Path(os.environ.get("LLMFT_CACHE") or "~/.cache/llmft").expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
-# %% ../nbs/00_core.ipynb #0088
+# %% ../nbs/00_core.ipynb #0067
 def versions(
     *packages: str,  # distribution names; without any, those that this book stands on
 ) -> dict:           # name → version, or None where it is not installed; and python
@@ -328,11 +331,14 @@ def versions(
         except package_metadata.PackageNotFoundError: found[package] = None
     return found
 
-# %% ../nbs/00_core.ipynb #0090
+# %% ../nbs/00_core.ipynb #0069
 def git_commit(
     folder: str | Path = ".",
 ) -> str | None:  # 12 digits, and "+" when files are changed
-    "The commit that the files in a folder belong to; None outside a repository, or without git."
+    """The commit that the files in a folder belong to; None outside a repository, or without git.
+
+    A result from changed files belongs to no commit: the plus sign says so.
+    """
     if shutil.which("git") is None: return None
     def git(*words):
         return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True)
@@ -341,26 +347,22 @@ def git_commit(
     changed = git("status", "--porcelain", "--untracked-files=no").stdout.strip()
     return head.stdout.strip() + ("+" if changed else "")
 
-# %% ../nbs/00_core.ipynb #0094
-def cpu_name() -> str:  # as the maker calls it
-    "Model name of the processor; where the system does not tell, its family."
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or platform.machine())
-
-# %% ../nbs/00_core.ipynb #0095
+# %% ../nbs/00_core.ipynb #0071
 def machine() -> dict:  # cpu, cores, memory_gb (GiB), gpus, system
     "What this computer is, without its name. GPUs are listed once PyTorch is imported."
     import psutil
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    cpu = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")),
+               platform.processor() or platform.machine())       # elsewhere only the family is told
     cuda = sys.modules["torch"].cuda if "torch" in sys.modules else None
     n_gpus = cuda.device_count() if cuda and cuda.is_available() else 0
-    return dict(cpu=cpu_name(), cores=os.cpu_count(),
+    return dict(cpu=cpu, cores=os.cpu_count(),
                 memory_gb=round(psutil.virtual_memory().total / 2**30, 1),
                 gpus=[cuda.get_device_name(i) for i in range(n_gpus)],
                 system=f"{platform.system()} {platform.machine()}")
 
-# %% ../nbs/00_core.ipynb #0099
+# %% ../nbs/00_core.ipynb #0074
 def flatten(
     nested: dict,      # dictionaries within dictionaries
     prefix: str = "",  # put before each key
@@ -372,7 +374,7 @@ def flatten(
         flat |= flatten(value, f"{prefix}{key}.") if deeper else {f"{prefix}{key}": value}
     return flat
 
-# %% ../nbs/00_core.ipynb #0101
+# %% ../nbs/00_core.ipynb #0076
 def check_same_settings(
     folder: Path,   # of a run that has config.json
     config: dict,   # what is asked now
@@ -385,7 +387,7 @@ def check_same_settings(
         raise ValueError(f"{folder} holds a run with other settings ({'; '.join(differ)}); "
                          "choose another folder, or delete this one")
 
-# %% ../nbs/00_core.ipynb #0102
+# %% ../nbs/00_core.ipynb #0077
 def run_dir(
     name: str,                  # of the run
     config,                     # dict or dataclass: everything that decides the result
@@ -407,7 +409,7 @@ def run_dir(
     write_json(folder / "config.json", config)         # last: where it is, the other is, too
     return folder
 
-# %% ../nbs/00_core.ipynb #0107
+# %% ../nbs/00_core.ipynb #0080
 def repository_root(
     start: str | Path = ".",
 ) -> Path:
@@ -419,7 +421,7 @@ def repository_root(
     raise ValueError("expected to be in the llmft repository, found no settings.ini of it here or "
                      "above; change into it, or name the folder with root=")
 
-# %% ../nbs/00_core.ipynb #0109
+# %% ../nbs/00_core.ipynb #0082
 def write_results(
     name: str,                      # of the study
     figures,                        # anything that JSON can hold
@@ -433,7 +435,7 @@ def write_results(
                           machine=machine(), seeds=list(seeds), figures=figures))
     return path
 
-# %% ../nbs/00_core.ipynb #0110
+# %% ../nbs/00_core.ipynb #0083
 def read_results(
     name: str,                      # of the study
     root: str | Path | None = None, # repository; None finds it
@@ -446,7 +448,7 @@ def read_results(
                          "run the cell that writes them")
     return read_json(path)
 
-# %% ../nbs/00_core.ipynb #0114
+# %% ../nbs/00_core.ipynb #0086
 def is_quiet() -> bool:
     """Whether progress bars are silent.
 
@@ -457,7 +459,7 @@ def is_quiet() -> bool:
     unwatched = hasattr(shell, "kernel") and "JPY_SESSION_NAME" not in os.environ
     return bool(os.environ.get("IN_TEST")) or unwatched
 
-# %% ../nbs/00_core.ipynb #0116
+# %% ../nbs/00_core.ipynb #0088
 def progress(
     iterable=None,              # what to go through; None for a bar moved by hand with update()
     total: int | None = None,   # number of units, where it is known
@@ -474,7 +476,7 @@ def progress(
     return tqdm(iterable, total=total, desc=desc, unit=unit, mininterval=pause, dynamic_ncols=True,
                 disable=is_quiet() if quiet is None else quiet)
 
-# %% ../nbs/00_core.ipynb #0120
+# %% ../nbs/00_core.ipynb #0091
 class Timer:
     "Measure the seconds that a block takes, as `timer.seconds`."
     def __enter__(self):
@@ -483,13 +485,13 @@ class Timer:
 
     def __exit__(self, *error): self.seconds = time.perf_counter() - self._start
 
-# %% ../nbs/00_core.ipynb #0123
+# %% ../nbs/00_core.ipynb #0094
 def memory_mb() -> float:  # MiB
     "Memory that this process holds now (resident set)."
     import psutil
     return psutil.Process().memory_info().rss / 2**20
 
-# %% ../nbs/00_core.ipynb #0124
+# %% ../nbs/00_core.ipynb #0095
 def peak_memory_mb() -> float:  # MiB
     """The most memory that this process has held since it started (resident set).
 

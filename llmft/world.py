@@ -11,11 +11,12 @@ __all__ = ['FIRST', 'SECOND', 'DISTRICTS', 'SURNAMES', 'GIVEN', 'INDUSTRIES', 'C
            'article_paragraphs', 'article_text', 'ordinance_text', 'ordinance_documents', 'world_documents',
            'cloze_prompts', 'qa_pairs', 'split_entities', 'make_item', 'balanced_letters', 'choice_items', 'citation',
            'law_items', 'wrong_statement_item', 'word_problems', 'dialogues', 'wiki40b_records', 'world_markdown',
-           'write_pdf', 'write_world', 'write_records']
+           'write_pdf', 'table_flowable', 'write_world', 'write_records']
 
 # %% ../nbs/06_world.ipynb #0003
 import json
 import random
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -599,11 +600,21 @@ def write_pdf(
     pdfmetrics.registerFont(ttfonts.TTFont("japanese", str(font)))
     style = lambda size: ParagraphStyle("p", fontName="japanese", fontSize=size, leading=size * 1.7, wordWrap="CJK", spaceAfter=size / 2)
     with write_atomic(out, "wb") as file:
-        story = [Paragraph(line.lstrip("# "), style(15 if line.startswith("#") else 10)) for line in text.split("\n") if line.strip()]
+        story = [table_flowable(part) if part.startswith("|") else Paragraph(part.lstrip("# ").replace("**", ""), style(15 if part.startswith("#") else 10))
+                 for part in re.findall(r"(?:^\|.*\n?)+|^.*\S.*$", text, re.MULTILINE)]
         SimpleDocTemplate(file, invariant=1, title=text.split("\n")[0].lstrip("# ")).build(story)
     return Path(out)
 
-# %% ../nbs/06_world.ipynb #0079
+# %% ../nbs/06_world.ipynb #0077
+def table_flowable(
+    rows: str,  # a Markdown table
+):              # a reportlab Table
+    "A Markdown table for a PDF, with thin lines; the font `japanese` must be registered."
+    from reportlab.platypus import Table
+    cells = [[cell.strip() for cell in row.strip().strip("|").split("|")] for row in rows.strip().split("\n") if not re.fullmatch(r"[|\s:-]+", row)]
+    return Table(cells, hAlign="LEFT", spaceBefore=4, spaceAfter=8, style=[("FONT", (0, 0), (-1, -1), "japanese", 9), ("LINEBELOW", (0, 0), (-1, -1), 0.3, "#888888")])
+
+# %% ../nbs/06_world.ipynb #0080
 def write_world(
     out: str = "shiomi",     # folder to write
     n_companies: int = 200,
@@ -628,7 +639,7 @@ def write_world(
     write_json(out / "world.json", asdict(world))
     return {name: len(records) for name, records in (tables | items).items()}
 
-# %% ../nbs/06_world.ipynb #0080
+# %% ../nbs/06_world.ipynb #0081
 def write_records(
     path: Path,      # .jsonl file to make or replace
     records: list,
