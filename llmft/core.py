@@ -341,7 +341,8 @@ def git_commit(
     """
     if shutil.which("git") is None: return None
     def git(*words):
-        return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True)
+        return subprocess.run(["git", *words], cwd=folder, check=False,
+                              capture_output=True, text=True)
     head = git("rev-parse", "--short=12", "HEAD")
     if head.returncode: return None
     changed = git("status", "--porcelain", "--untracked-files=no").stdout.strip()
