@@ -143,7 +143,7 @@ def interval_arms(
 
     Raises `ValueError` for a value without interval, or outside its interval.
     """
-    if lacking := ", ".join(name for name in values if name not in intervals):
+    if lacking := ", ".join(str(name) for name in values if name not in intervals):
         raise ValueError(f"expected an interval for every value, none came for {lacking}")
     arms = []
     for name, value in values.items():
@@ -177,8 +177,9 @@ def plot_bars(
     bars = ax.bar(range(len(values)), heights, yerr=arms, color=COLOURS[0], width=0.6, capsize=4,
                   error_kw=dict(ecolor="#333333"))
     ax.bar_label(bars, [short_number(height) for height in heights], padding=3)
-    crowded = sum(text_width(name) for name in values) > 70
-    ax.set_xticks(range(len(values)), list(values), rotation=30 if crowded else 0,
+    names = [str(name) for name in values]
+    crowded = sum(map(text_width, names)) > 70
+    ax.set_xticks(range(len(names)), names, rotation=30 if crowded else 0,
                   ha="right" if crowded else "center")
     ax.grid(visible=False, axis="x")
     ax.margins(y=0.1)
@@ -237,7 +238,7 @@ def plot_matrix(
     largest = max(-low, high)
     colours = dict(cmap="RdBu_r", vmin=-largest) if low < 0 else dict(cmap="Blues", vmin=0)
     image = ax.imshow(rows, vmax=largest, **colours)
-    turn = 90 if sum(map(text_width, col_labels)) > 24 else 0
+    turn = 90 if sum(text_width(str(label)) for label in col_labels) > 24 else 0
     ax.set_xticks(range(len(col_labels)), col_labels, rotation=turn)
     ax.set_yticks(range(len(row_labels)), row_labels)
     ax.grid(visible=False)
