@@ -263,10 +263,10 @@ def plot_histogram(
     groups = {name: [float(value) for value in group] for name, group in groups.items()}
     pooled = [value for group in groups.values() for value in group]
     if not pooled: raise ValueError("expected at least one number to count, got none")
-    low, width = min(pooled), (max(pooled) - min(pooled) or 1) / bins
+    low, high = min(pooled), max(pooled) if max(pooled) > min(pooled) else min(pooled) + 1
+    edges = [low + (high - low) * i / bins for i in range(bins)] + [high]
     for name, group in groups.items():
-        ax.hist(group, bins=[low + width * i for i in range(bins)] + [low + width * bins + 1e-9],
-                label=name, alpha=0.65 if len(groups) > 1 else 1)
+        ax.hist(group, bins=edges, label=name, alpha=0.65 if len(groups) > 1 else 1)
     if len(groups) > 1: ax.legend()
     return ax
 
