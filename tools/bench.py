@@ -6,7 +6,6 @@ processes, corpus.
 import json
 import os
 import random
-import resource
 import signal
 import statistics
 import subprocess
@@ -156,12 +155,12 @@ def bench_loss():
 def one_generate(rows):
     "Seconds for 128 greedy tokens: ours and transformers, the same weights, the same tokens; alternating."
     import torch
-    from llmft.export import to_transformers_model
+    from llmft.export import native_model
     from llmft.sampling import generate
     rows = int(rows)
     model = make_model("ours").eval()
     for p in model.parameters(): p.data.normal_(0.5 if p.ndim == 1 else 0.0, 0.1)
-    theirs = to_transformers_model(model).eval()
+    theirs = native_model(model)
     prompt = torch.randint(0, VOCAB, (rows, 32))
     calls = {"ours": lambda: generate(model, prompt, 128),
              "transformers": lambda: theirs.generate(prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=128, do_sample=False,
@@ -239,9 +238,10 @@ def bench_processes():
 
 def one_corpus(path, out):
     "Peak memory of making a corpus from a large text."
+    from llmft.core import peak_memory_mb
     from llmft.text import make_corpus
     counts = make_corpus(path, out)
-    return dict(peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, **counts)
+    return dict(peak_mb=peak_memory_mb(), **counts)
 
 
 def bench_corpus(gigabytes=1.0):
