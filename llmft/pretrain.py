@@ -15,7 +15,6 @@ import ctypes
 import hashlib
 import json
 import math
-import os
 import shutil
 import signal
 import sys
@@ -31,7 +30,7 @@ from torch import Tensor
 import llmft
 from .core import (Timer, append_jsonl, cache_dir, content_hash, file_lock, file_sha256, load_tensors, peak_memory_mb, pick_device,
                         progress, read_json, read_jsonl, run_dir, save_tensors, seed_everything, write_atomic, write_json)
-from .gpt import GPT, GPTConfig, flops_per_token, n_parameters
+from .gpt import GPT, GPTConfig, n_parameters
 from .sampling import generate, left_pad
 from .text import make_corpus, read_corpus
 from .tokenizer import Tokenizer, train_tokenizer
@@ -577,7 +576,7 @@ def pretrain(
     data: str,       # corpus file (.txt or .jsonl) as `llmft corpus` writes it
     tokenizer: str,  # .model file of `llmft tokenizer`
     out: str = "runs/pretrain",           # run folder; an unfinished run of the same settings goes on
-    model: GPTConfig = GPTConfig(vocab_size=1),  # its vocab_size is taken from the tokenizer
+    model: GPTConfig = GPTConfig(vocab_size=1),  # sizes; a vocab_size of 1 stands for that of the tokenizer
     train_config: TrainConfig = TrainConfig(),
 ) -> Path:           # the run folder, with model.safetensors, tokenizer.model, log.jsonl and report.md
     """Pretrain a GPT on a corpus, from random weights or from the last checkpoint of the same run.
@@ -589,6 +588,8 @@ def pretrain(
     keep_freed_memory()
     accelerator = Accelerator(cpu=pick_device(train_config.device) == "cpu")
     pieces = Tokenizer(tokenizer)
+    if model.vocab_size not in (1, pieces.vocab_size):
+        raise ValueError(f"vocab_size is {model.vocab_size}, but {pieces.path} has {pieces.vocab_size} pieces; leave vocab_size out")
     model = replace(model, vocab_size=pieces.vocab_size)
     if accelerator.is_main_process: prepare_folder(Path(out), Path(data), pieces, model, train_config)
     accelerator.wait_for_everyone()
