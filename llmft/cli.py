@@ -20,10 +20,10 @@ COMMANDS = {
     "doctor": ("llmft.cli:doctor", "Check what llmft needs on this machine, and say how to mend what is missing."),
     "world": ("llmft.world:write_world", "Write Shiomi in every format: articles, Wiki-40B records, statute, questions, items, problems, dialogues, Markdown, PDF."),
     "corpus": ("llmft.text:make_corpus", "Make one corpus file from text files or a Hub dataset, in a stream."),
-    "tokenizer": ("llmft.tokenizer:train_tokenizer", "Train a SentencePiece BPE tokenizer and write `.model` and `.vocab`."),
+    "tokenizer": ("llmft.tokenizer:train_tokenizer", "Train a SentencePiece BPE tokenizer: `.model` and `.vocab`. The same text gives the same files."),
     "pretrain": ("llmft.pretrain:pretrain", "Pretrain a GPT on a corpus, from random weights or from the last checkpoint of the same run."),
     "generate": ("llmft.export:generate_text", "Continue a text."),
-    "export": ("llmft.export:export_model", "Write a pretrained model so that other programs can read it; the folder appears only when it is complete."),
+    "export": ("llmft.export:export_model", "Write a pretrained model so that other programs can read it. The folder appears only when complete."),
     "book": ("llmft.book:run_book", "Run the notebooks in order and write them as offline pages."),
 }
 
@@ -125,7 +125,7 @@ def build_app(
 ):              # a Typer app with this one command
     "The app of one command; only its own module is imported."
     import typer
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command(name=name)(make_command(load_function(COMMANDS[name][0])))
     return app
 

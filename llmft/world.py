@@ -617,9 +617,9 @@ def table_flowable(
 # %% ../nbs/06_world.ipynb #0080
 def write_world(
     out: str = "shiomi",     # folder to write
-    n_companies: int = 200,
-    seed: int = 0,
-    n_people: int = 100,
+    n_companies: int = 200,  # number of companies, six facts each
+    seed: int = 0,           # of every choice; the same seed makes the same town
+    n_people: int = 100,     # number of people
     n_procedures: int = 40,  # articles of the ordinance, 0 to 40
     n_versions: int = 6,     # of each company article, 1 to 7
     pdf: bool = False,       # also company.pdf (needs reportlab)
