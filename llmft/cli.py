@@ -188,4 +188,5 @@ def doctor() -> None:
     if missing: raise ValueError(f"missing: {', '.join(missing)}; the lines above say how to mend it")
 
 # %% ../nbs/70_cli.ipynb #0036
+#| eval: false
 if __name__ == "__main__": main()
