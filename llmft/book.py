@@ -64,7 +64,8 @@ def execute_notebook(
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}})
+    client = NotebookClient(notebook, timeout=None, kernel_name="python3", extra_arguments=["--log-level=40"],
+                            resources={"metadata": {"path": str(path.parent)}})
     begin, error = time.perf_counter(), ""
     with client.setup_kernel(env=dict(os.environ, LLMFT_QUIET="1")):
         watch = MemoryWatch(client.km.provisioner.pid)

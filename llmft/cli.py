@@ -13,7 +13,6 @@ import os
 import shutil
 import sys
 from dataclasses import MISSING, fields, is_dataclass
-from pathlib import Path
 
 # %% ../nbs/70_cli.ipynb #0006
 COMMANDS = {
@@ -148,7 +147,7 @@ def main(
         raise SystemExit(2)
     build_app(arguments[0])(args=arguments[1:], prog_name=f"llmft {arguments[0]}")
 
-# %% ../nbs/70_cli.ipynb #0028
+# %% ../nbs/70_cli.ipynb #0030
 def check_package(
     package: str,  # distribution name
     extra: str,    # extra of llmft that installs it; empty when it is always needed
@@ -158,7 +157,7 @@ def check_package(
     found = versions(package)[package]
     return found is not None, found or "not installed", f"pip install 'llmft[{extra}]'" if extra else "pip install llmft"
 
-# %% ../nbs/70_cli.ipynb #0029
+# %% ../nbs/70_cli.ipynb #0031
 def check_machine() -> dict:  # name → (ok, what was found, remedy)
     "Python, device, memory, disk, font and dictionary."
     import psutil
@@ -177,7 +176,7 @@ def check_machine() -> dict:  # name → (ok, what was found, remedy)
             "Japanese font": (font is not None, font.name if font else "none", "pip install matplotlib-fontja"),
             "MeCab dictionary": (words > 0, f"unidic-lite, {words} words in the test sentence", remedy)}
 
-# %% ../nbs/70_cli.ipynb #0030
+# %% ../nbs/70_cli.ipynb #0032
 def doctor() -> None:
     "Check what llmft needs on this machine, and say how to mend what is missing."
     needed = {"torch": "", "transformers": "", "sentencepiece": "", "safetensors": "", "accelerate": "", "datasets": "", "pypdf": "", "fugashi": ""}
@@ -187,6 +186,6 @@ def doctor() -> None:
     missing = [name for name, (ok, _, _) in lines.items() if not ok and name not in optional]
     if missing: raise ValueError(f"missing: {', '.join(missing)}; the lines above say how to mend it")
 
-# %% ../nbs/70_cli.ipynb #0036
+# %% ../nbs/70_cli.ipynb #0039
 #| eval: false
 if __name__ == "__main__": main()

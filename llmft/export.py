@@ -16,7 +16,6 @@ __all__ = ['GPT2_NAMES', 'LLAMA_NAMES', 'MODELING_TITLE', 'GGUF_NAMES', 'WIKI40B
 # %% ../nbs/14_export.ipynb #0003
 import ast
 import inspect
-import json
 import os
 import re
 import shutil
@@ -34,7 +33,6 @@ from .core import (cache_dir, content_hash, file_lock, file_sha256, pick_device,
 from .gpt import GPT, GPTConfig, n_parameters, rope_tables
 from .pretrain import base_run, load_checkpoint
 from .sampling import generate
-from .text import normalize
 from .tokenizer import SPECIAL_TOKENS, Tokenizer
 
 # %% ../nbs/14_export.ipynb #0008

@@ -7,8 +7,8 @@ __all__ = ['BASE_MODEL', 'BASE_TRAIN', 'is_held_out', 'split_tail', 'split_docum
            'open_tokens', 'epoch_order', 'batch_at', 'TrainConfig', 'check_settings', 'lr_at', 'newton_schulz', 'Muon',
            'make_optimizers', 'bits_per_character', 'evaluate_loss', 'train_step', 'save_checkpoint',
            'restore_checkpoint', 'restore_optimizer', 'keep_freed_memory', 'prepare_tokens', 'finish_step_on_interrupt',
-           'sample_text', 'Run', 'forget_after', 'train', 'prepare_folder', 'write_report', 'pretrain',
-           'load_checkpoint', 'run_script', 'chapter_run', 'base_run', 'recall']
+           'sample_text', 'Run', 'advance', 'look', 'forget_after', 'train', 'prepare_folder', 'write_report',
+           'pretrain', 'load_checkpoint', 'run_script', 'chapter_run', 'base_run', 'recall']
 
 # %% ../nbs/13_pretrain.ipynb #0003
 import ctypes
@@ -449,63 +449,58 @@ class Run:
     def __init__(self, folder: Path, tokenizer: Tokenizer, model_config: GPTConfig, config: TrainConfig, accelerator):
         self.folder, self.tokenizer, self.config, self.accelerator = folder, tokenizer, config, accelerator
         seed_everything(config.seed)
-        self.model = GPT(model_config).to(accelerator.device)
+        self.model, self.step = GPT(model_config).to(accelerator.device), 0
         self.optimizers = make_optimizers(self.model, config)
-        self.step, self.best = 0, math.inf
-
-    @property
-    def settings(self): return asdict(self.config)
-
-    def open(self):
-        "Open the packed text, resume if there is a checkpoint, and wrap the model for several processes."
-        self.tokens = {side: open_tokens(self.folder / f"{side}.bin") for side in ("train", "validation")}
-        self.info = read_json(self.folder / "validation.json")
-        if (self.folder / "checkpoint.safetensors").exists():
-            self.step = restore_checkpoint(self.folder / "checkpoint.safetensors", self.model, self.optimizers, self.settings)
-            if self.accelerator.is_main_process: forget_after(self.folder / "log.jsonl", self.step)
-        self.wrapped = self.accelerator.prepare(self.model)
-        self.accelerator.wait_for_everyone()
-        return self
+        self.tokens = {side: open_tokens(folder / f"{side}.bin") for side in ("train", "validation")}
+        if (folder / "checkpoint.safetensors").exists():
+            self.step = restore_checkpoint(folder / "checkpoint.safetensors", self.model, self.optimizers, asdict(config))
+            if accelerator.is_main_process: forget_after(folder / "log.jsonl", self.step)
+        self.wrapped = accelerator.prepare(self.model)
+        accelerator.wait_for_everyone()
 
     def batch(self):
         "The rows of this step that belong to this process."
         rank, world = self.accelerator.process_index, self.accelerator.num_processes
-        parts = batch_at(self.tokens["train"], self.step, self.config.batch_size, self.model.config.context_length,
-                         self.config.seed)
+        parts = batch_at(self.tokens["train"], self.step, self.config.batch_size, self.model.config.context_length, self.config.seed)
         return [part[rank::world].to(self.accelerator.device) for part in parts]
-
-    def advance(self):
-        "One step; returns its log record."
-        record = dict(step=self.step + 1, lr=lr_at(self.step, self.config))
-        with Timer() as timer:
-            loss, norm = train_step(self.wrapped, self.optimizers, *self.batch(), self.step, self.config,
-                                    self.accelerator.process_index)
-            record["loss"] = self.accelerator.reduce(loss, "mean").item()
-        self.step += 1
-        record |= dict(gradient_norm=float(norm), seconds=round(timer.seconds, 4))
-        if not math.isfinite(record["loss"]):
-            raise ValueError(f"the loss became {record['loss']} at step {self.step}; the last good checkpoint is kept. "
-                             f"Lower lr (now {self.config.lr:g}) or lengthen warmup_steps (now {self.config.warmup_steps})")
-        return record
-
-    def look(self, record):
-        "Add validation loss and a sample to the record of a step where they are due."
-        config, last = self.config, self.step == self.config.steps
-        if self.step % config.eval_every == 0 or last:
-            loss = evaluate_loss(self.model, self.tokens["validation"], max_batches=config.eval_batches)
-            record |= dict(validation_loss=loss, validation_bits_per_character=bits_per_character(
-                loss, self.info["n_tokens"], self.info["n_characters"]))
-        if config.sample_every and (self.step % config.sample_every == 0 or last):
-            record["sample"] = sample_text(self.model, self.tokenizer, config.sample_prompt)
-        return record
 
     def save(self):
         "Replace the checkpoint, from the main process alone."
         if self.accelerator.is_main_process:
-            save_checkpoint(self.folder / "checkpoint.safetensors", self.model, self.optimizers, self.step, self.settings)
+            save_checkpoint(self.folder / "checkpoint.safetensors", self.model, self.optimizers, self.step, asdict(self.config))
         self.accelerator.wait_for_everyone()
 
 # %% ../nbs/13_pretrain.ipynb #0076
+def advance(
+    run: Run,  # moves on by one step
+) -> dict:     # log record: step, lr, loss, gradient_norm, seconds
+    "Do one step. Raises `ValueError` when the loss is no longer a number; the last checkpoint is then kept."
+    config, record = run.config, dict(step=run.step + 1, lr=lr_at(run.step, run.config))
+    with Timer() as timer:
+        loss, norm = train_step(run.wrapped, run.optimizers, *run.batch(), run.step, config, run.accelerator.process_index)
+        record["loss"] = run.accelerator.reduce(loss, "mean").item()
+    run.step += 1
+    if not math.isfinite(record["loss"]):
+        raise ValueError(f"the loss became {record['loss']} at step {run.step}; the last good checkpoint is kept. "
+                         f"Lower lr (now {config.lr:g}) or lengthen warmup_steps (now {config.warmup_steps})")
+    return record | dict(gradient_norm=float(norm), seconds=round(timer.seconds, 4))
+
+# %% ../nbs/13_pretrain.ipynb #0077
+def look(
+    run: Run,
+    record: dict,  # of the step just done
+) -> dict:         # the record, with validation loss and sample where they are due
+    "Measure the validation loss and take a sample, at the steps that the settings name and at the last one."
+    config, last = run.config, run.step == run.config.steps
+    if run.step % config.eval_every == 0 or last:
+        info = read_json(run.folder / "validation.json")
+        loss = evaluate_loss(run.model, run.tokens["validation"], max_batches=config.eval_batches)
+        record |= dict(validation_loss=loss, validation_bits_per_character=bits_per_character(loss, info["n_tokens"], info["n_characters"]))
+    if config.sample_every and (run.step % config.sample_every == 0 or last):
+        record["sample"] = sample_text(run.model, run.tokenizer, config.sample_prompt)
+    return record
+
+# %% ../nbs/13_pretrain.ipynb #0078
 def forget_after(
     log: Path,  # log.jsonl of a run
     step: int,  # last step to keep
@@ -516,9 +511,9 @@ def forget_after(
     with write_atomic(log) as file:
         file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in kept)
 
-# %% ../nbs/13_pretrain.ipynb #0077
+# %% ../nbs/13_pretrain.ipynb #0079
 def train(
-    run: Run,  # opened; may already have done some steps
+    run: Run,  # may already have done some steps
 ) -> None:
     "Run the remaining steps, with a log line for each, measurements, samples and checkpoints where they are due."
     config, log = run.config, run.folder / "log.jsonl"
@@ -527,7 +522,7 @@ def train(
     bar.update(run.step)
     with finish_step_on_interrupt() as asked:
         while run.step < config.steps:
-            record = run.look(run.advance())
+            record = look(run, advance(run))
             if main: append_jsonl(log, record)
             bar.update(1)
             bar.set_postfix(loss=f"{record['loss']:.3f}", refresh=False)
@@ -535,7 +530,7 @@ def train(
             if asked: raise KeyboardInterrupt
     bar.close()
 
-# %% ../nbs/13_pretrain.ipynb #0078
+# %% ../nbs/13_pretrain.ipynb #0080
 def prepare_folder(
     folder: Path,          # of the run
     data: Path,            # corpus file
@@ -550,7 +545,7 @@ def prepare_folder(
     for path in (tokenizer.path, tokenizer.path.with_suffix(".vocab")):
         if path.exists(): shutil.copyfile(path, folder / f"tokenizer{path.suffix}")
 
-# %% ../nbs/13_pretrain.ipynb #0079
+# %% ../nbs/13_pretrain.ipynb #0081
 def write_report(
     folder: str | Path,  # run folder
 ) -> Path:               # report.md in it
@@ -571,7 +566,7 @@ def write_report(
     with write_atomic(folder / "report.md") as file: file.write("\n".join(lines) + "\n")
     return folder / "report.md"
 
-# %% ../nbs/13_pretrain.ipynb #0080
+# %% ../nbs/13_pretrain.ipynb #0082
 def pretrain(
     data: str,       # corpus file (.txt or .jsonl) as `llmft corpus` writes it
     tokenizer: str,  # .model file of `llmft tokenizer`
@@ -593,14 +588,14 @@ def pretrain(
     model = replace(model, vocab_size=pieces.vocab_size)
     if accelerator.is_main_process: prepare_folder(Path(out), Path(data), pieces, model, train_config)
     accelerator.wait_for_everyone()
-    run = Run(Path(out), pieces, model, train_config, accelerator).open()
+    run = Run(Path(out), pieces, model, train_config, accelerator)
     train(run)
     if accelerator.is_main_process:
-        save_checkpoint(run.folder / "model.safetensors", run.model, [], run.step, run.settings)
+        save_checkpoint(run.folder / "model.safetensors", run.model, [], run.step, asdict(run.config))
         write_report(run.folder)
     return run.folder
 
-# %% ../nbs/13_pretrain.ipynb #0081
+# %% ../nbs/13_pretrain.ipynb #0083
 def load_checkpoint(
     folder: str | Path,    # run folder of `pretrain`; its finished model, or else its last checkpoint
     device: str = "auto",
@@ -620,7 +615,7 @@ def load_checkpoint(
     info = dict(step=int(metadata["step"]), config=json.loads(metadata["config"]))
     return model.to(pick_device(device)).eval(), Tokenizer(folder / "tokenizer.model"), info
 
-# %% ../nbs/13_pretrain.ipynb #0089
+# %% ../nbs/13_pretrain.ipynb #0091
 def run_script(
     data: str | Path,       # corpus file
     tokenizer: str | Path,  # .model file
@@ -631,12 +626,12 @@ def run_script(
     return (f"import sys\nfrom llmft.gpt import GPTConfig\nfrom llmft.pretrain import TrainConfig, pretrain\n"
             f"pretrain({str(data)!r}, {str(tokenizer)!r}, sys.argv[1], {model!r}, {config!r})\n")
 
-# %% ../nbs/13_pretrain.ipynb #0101
+# %% ../nbs/13_pretrain.ipynb #0103
 BASE_MODEL = GPTConfig(vocab_size=2000, context_length=128, width=128, n_layers=4, n_heads=4)
 BASE_TRAIN = TrainConfig(steps=1200, batch_size=16, lr=0.01, weight_decay=0.0, warmup_steps=30, validation_fraction=0.02,
                          eval_every=100, sample_every=300, save_every=300, sample_prompt="汐見町の")
 
-# %% ../nbs/13_pretrain.ipynb #0102
+# %% ../nbs/13_pretrain.ipynb #0104
 def chapter_run(
     out: str | Path,                     # folder: receives shiomi/, corpus.txt, tokenizer.model and run/
     model: GPTConfig = BASE_MODEL,
@@ -651,7 +646,7 @@ def chapter_run(
     tokenizer = train_tokenizer(out / "corpus.txt", out / "tokenizer", vocab_size=model.vocab_size)
     return pretrain(out / "corpus.txt", tokenizer, out / "run", model, train_config)
 
-# %% ../nbs/13_pretrain.ipynb #0103
+# %% ../nbs/13_pretrain.ipynb #0105
 def base_run(
     train_config: TrainConfig = BASE_TRAIN,
 ) -> Path:  # run folder of the model of chapter 1
@@ -664,7 +659,7 @@ def base_run(
             if not (folder / "run" / "report.md").exists(): chapter_run(folder, train_config=train_config)
     return folder / "run"
 
-# %% ../nbs/13_pretrain.ipynb #0108
+# %% ../nbs/13_pretrain.ipynb #0110
 def recall(
     model: GPT,
     tokenizer: Tokenizer,

@@ -108,6 +108,8 @@ ORDINANCE = "汐見町届出条例"
 OFFICES = "商工課 港湾課 建設課 農林課 環境課 福祉課 税務課 観光課 水道課 総務課 教育課 防災課".split()
 TRADES = "漁師 大工 教師 看護師 郵便局員 船長 農家 料理人 庭師 画家 写真家 駅員 図書館員 獣医 薬剤師 仕立屋 時計職人 灯台守 鍛冶職人 花屋".split()
 HOBBIES = "釣り 俳句 将棋 山歩き 写真 編み物 盆栽 尺八 水泳 星の観察 料理 切手集め 卓球 書道 貝殻集め 自転車 陶芸 囲碁 野鳥の観察 絵はがき作り".split()
+
+# %% ../nbs/06_world.ipynb #0013
 SUBJECTS = """露店の出店|露店を出そうとする者|出店の日|露店を出した者
 看板の設置|看板を設けようとする者|設置の日|看板を設けた者
 町道の占用|町道を占用しようとする者|占用を始める日|町道を占用した者
@@ -149,7 +151,7 @@ SUBJECTS = """露店の出店|露店を出そうとする者|出店の日|露店
 塩田の再開|塩田を再び開こうとする者|再開の日|塩田を開いた者
 無人販売所の設置|無人販売所を置こうとする者|設置の日|無人販売所を置いた者""".split("\n")
 
-# %% ../nbs/06_world.ipynb #0014
+# %% ../nbs/06_world.ipynb #0015
 def make_companies(
     n: int,
     seed: int,
@@ -166,7 +168,7 @@ def make_companies(
                                  draw.choice(INDUSTRIES[trade].split()), draw.randint(3, 240), draw.choice(CUSTOMS)))
     return tuple(companies)
 
-# %% ../nbs/06_world.ipynb #0015
+# %% ../nbs/06_world.ipynb #0016
 def make_people(
     n: int,
     seed: int,
@@ -178,7 +180,7 @@ def make_people(
     return tuple(Person(name, draw.choice(DISTRICTS), draw.choice(TRADES), draw.choice(HOBBIES), draw.randint(1930, 2005))
                  for name in draw.sample(names, n))
 
-# %% ../nbs/06_world.ipynb #0016
+# %% ../nbs/06_world.ipynb #0017
 def make_procedures(
     n: int,
     seed: int,
@@ -190,7 +192,7 @@ def make_procedures(
                            draw.randrange(300, 5000, 100), draw.choice((1, 2, 3, 6, 9, 12, 18, 24, 36)), draw.choice((1, 2, 3, 5, 10, 20)))
                  for i, line in enumerate(draw.sample(SUBJECTS, n)))
 
-# %% ../nbs/06_world.ipynb #0017
+# %% ../nbs/06_world.ipynb #0018
 def make_world(
     n_companies: int = 200,
     seed: int = 0,
@@ -200,7 +202,7 @@ def make_world(
     "Make Shiomi. The same arguments give the same town on every machine; more companies leave the first ones as they are."
     return World(seed, make_companies(n_companies, seed), make_people(n_people, seed), make_procedures(n_procedures, seed))
 
-# %% ../nbs/06_world.ipynb #0021
+# %% ../nbs/06_world.ipynb #0022
 COMPANY_PHRASES = {
     "founder": ("{name}の創業者は{v}である。", "{name}を興したのは{v}である。", "{v}が{name}を創業した。", "{name}は{v}によって設立された。",
                 "{name}の初代社長は、創業者でもある{v}である。", "創業者の{v}は、一人で{name}を始めた。", "{v}は{name}の生みの親として知られる。",
@@ -225,7 +227,7 @@ PERSON_PHRASES = {
     "hobby": ("{name}の趣味は{v}である。", "{name}は{v}を好む。", "休みの日、{name}は{v}を楽しむ。", "{name}は{v}に打ち込んでいる。"),
     "born": ("{name}の生まれた年は{v}である。", "{name}は{v}に生まれた。", "{name}は{v}の生まれである。", "{v}、{name}は汐見町で生まれた。")}
 
-# %% ../nbs/06_world.ipynb #0022
+# %% ../nbs/06_world.ipynb #0023
 def fact_text(
     entity,         # Company or Person
     attribute: str, # founder, year, place …
@@ -234,7 +236,7 @@ def fact_text(
     value = getattr(entity, attribute)
     return f"{value}{dict(year='年', born='年', staff='人').get(attribute, '')}"
 
-# %% ../nbs/06_world.ipynb #0023
+# %% ../nbs/06_world.ipynb #0024
 def write_articles(
     entities: Iterable,      # Company or Person
     phrases: dict,           # COMPANY_PHRASES or PERSON_PHRASES
@@ -253,7 +255,7 @@ def write_articles(
             documents.append(Document(entity.name, text, f"汐見町百科 {version + 1}版"))
     return documents
 
-# %% ../nbs/06_world.ipynb #0024
+# %% ../nbs/06_world.ipynb #0025
 def draw_start(
     seed: int,
     name: str,
@@ -263,7 +265,7 @@ def draw_start(
     "Where an entity begins in the list of phrasings, so that its versions differ from each other."
     return random.Random(f"{seed} {name} {attribute}").randrange(n)
 
-# %% ../nbs/06_world.ipynb #0025
+# %% ../nbs/06_world.ipynb #0026
 def company_articles(
     world: World,
     n_versions: int = 4,      # 1 to 8 versions of each article
@@ -275,7 +277,7 @@ def company_articles(
         raise ValueError(f"there are 8 versions (0 to 7), got first_version={first_version} and n_versions={n_versions}")
     return write_articles(companies or world.companies, COMPANY_PHRASES, range(first_version, first_version + n_versions), world.seed)
 
-# %% ../nbs/06_world.ipynb #0026
+# %% ../nbs/06_world.ipynb #0027
 def people_articles(
     world: World,
     n_versions: int = 4,  # 1 to 4
@@ -284,7 +286,7 @@ def people_articles(
     if not 1 <= n_versions <= 4: raise ValueError(f"n_versions must lie between 1 and 4, got {n_versions}")
     return write_articles(world.people, PERSON_PHRASES, range(n_versions), world.seed)
 
-# %% ../nbs/06_world.ipynb #0031
+# %% ../nbs/06_world.ipynb #0032
 def article_paragraphs(
     p: Procedure,
 ) -> dict:  # attribute → (paragraph number, text of the paragraph)
@@ -295,7 +297,7 @@ def article_paragraphs(
             "months": (3, f"第1項の届出の効力は、届け出た日から{p.months}か月とする。"),
             "penalty": (4, f"第1項の届出をしないで{p.breach}は、{p.penalty}万円以下の過料に処する。")}
 
-# %% ../nbs/06_world.ipynb #0032
+# %% ../nbs/06_world.ipynb #0033
 def article_text(
     p: Procedure,
 ) -> str:  # heading and numbered paragraphs, one a line
@@ -304,7 +306,7 @@ def article_text(
     lines = [f"第{p.article}条　{paragraphs[1]}"] + [f"{n}　{paragraphs[n]}" for n in (2, 3, 4)]
     return "\n".join([f"（{p.subject}の届出）", *lines])
 
-# %% ../nbs/06_world.ipynb #0033
+# %% ../nbs/06_world.ipynb #0034
 def ordinance_text(
     world: World,
 ) -> str:
@@ -313,7 +315,7 @@ def ordinance_text(
             "（定義）", "第2条　この条例において「届出」とは、町長が定める書面を担当の課に出すことをいう。"]
     return "\n".join(head + [article_text(p) for p in world.procedures])
 
-# %% ../nbs/06_world.ipynb #0034
+# %% ../nbs/06_world.ipynb #0035
 PROCEDURE_PHRASES = (
     "{subject}をするには届出がいる。{subject}の届出の期限は{day}の{days}日前である。{subject}の届出の窓口は{office}である。{subject}の届出の手数料は{fee}円である。"
     "{subject}の届出の有効期間は{months}か月である。{subject}の届出を怠ると{penalty}万円以下の過料となる。",
@@ -324,7 +326,7 @@ PROCEDURE_PHRASES = (
     "{subject}について、{ordinance}第{article}条は次のように定める。届出は{day}の{days}日前まで、窓口は{office}、手数料は{fee}円、有効期間は{months}か月である。"
     "届け出なかった者は{penalty}万円以下の過料に処される。")
 
-# %% ../nbs/06_world.ipynb #0035
+# %% ../nbs/06_world.ipynb #0036
 def ordinance_documents(
     world: World,
     n_versions: int = 4,  # 0 to 4 retellings of each article beside its text
@@ -335,7 +337,7 @@ def ordinance_documents(
         documents += [Document(f"{p.subject}の届出", phrase.format(ordinance=ORDINANCE, **asdict(p)), "汐見町の手引き") for p in world.procedures]
     return documents
 
-# %% ../nbs/06_world.ipynb #0039
+# %% ../nbs/06_world.ipynb #0040
 def world_documents(
     world: World,
     n_versions: int = 6,  # of each company article, 1 to 7; version 7 is kept for validation
@@ -345,13 +347,13 @@ def world_documents(
     random.Random(f"order {world.seed}").shuffle(documents)
     return documents
 
-# %% ../nbs/06_world.ipynb #0043
+# %% ../nbs/06_world.ipynb #0044
 QUESTIONS = {"founder": ("{name}を創業したのは誰ですか。", "{name}の創業者は誰ですか。"), "year": ("{name}はいつ創業しましたか。", "{name}の創業年を教えてください。"),
              "place": ("{name}の本社はどこにありますか。", "{name}はどこに本社を置いていますか。"),
              "product": ("{name}の主力商品は何ですか。", "{name}は何で知られていますか。"),
              "staff": ("{name}の従業員は何人ですか。", "{name}では何人が働いていますか。"), "custom": ("{name}の習わしは何ですか。", "{name}にはどんな習わしがありますか。")}
 
-# %% ../nbs/06_world.ipynb #0044
+# %% ../nbs/06_world.ipynb #0045
 def cloze_prompts(
     world: World,
     companies=None,  # some of the companies; None for all
@@ -361,7 +363,7 @@ def cloze_prompts(
                  entity=company.name, attribute=attribute)
             for company in companies or world.companies for attribute, phrases in COMPANY_PHRASES.items()]
 
-# %% ../nbs/06_world.ipynb #0045
+# %% ../nbs/06_world.ipynb #0046
 def qa_pairs(
     world: World,
     companies=None,           # some of the companies; None for all
@@ -379,7 +381,7 @@ def qa_pairs(
                               entity=company.name, attribute=attribute))
     return pairs
 
-# %% ../nbs/06_world.ipynb #0049
+# %% ../nbs/06_world.ipynb #0050
 def split_entities(
     entities,               # companies, procedures, names …
     fractions=(0.5, 0.5),   # shares; they must sum to 1
@@ -394,11 +396,11 @@ def split_entities(
     if not all(parts): raise ValueError(f"{len(entities)} entities are too few for the shares {fractions}")
     return parts
 
-# %% ../nbs/06_world.ipynb #0053
+# %% ../nbs/06_world.ipynb #0054
 LETTERS = "abcd"
 CHOICE_INSTRUCTION = "次の選択肢から正しい答えを一つ選び、記号で答えてください。"
 
-# %% ../nbs/06_world.ipynb #0054
+# %% ../nbs/06_world.ipynb #0055
 def make_item(
     name: str,       # unique name of the item
     question: str,
@@ -417,7 +419,7 @@ def make_item(
             "選択肢": "\n".join(f"{l} {choice}" for l, choice in zip(LETTERS, choices)), "output": letter,
             "references": references, "entity": entity}
 
-# %% ../nbs/06_world.ipynb #0055
+# %% ../nbs/06_world.ipynb #0056
 def balanced_letters(
     n: int,
     draw: random.Random,
@@ -427,7 +429,7 @@ def balanced_letters(
     draw.shuffle(letters)
     return letters
 
-# %% ../nbs/06_world.ipynb #0056
+# %% ../nbs/06_world.ipynb #0057
 def choice_items(
     world: World,
     companies=None,  # some of the companies; None for all
@@ -447,14 +449,14 @@ def choice_items(
                                    next(letters), passages[company.name], [f"汐見町百科「{company.name}」"], company.name, draw))
     return items
 
-# %% ../nbs/06_world.ipynb #0057
+# %% ../nbs/06_world.ipynb #0058
 LAW_QUESTIONS = {"days": ("{subject}の届出は、{day}の何日前までにしなければなりませんか。", "{days}日前まで", (3, 5, 7, 10, 14, 20, 30, 45, 60)),
                  "office": ("{subject}の届出の窓口はどこですか。", "{office}", OFFICES),
                  "fee": ("{subject}の届出の手数料はいくらですか。", "{fee}円", range(300, 5000, 100)),
                  "months": ("{subject}の届出の効力は、届け出た日から何か月ですか。", "{months}か月", (1, 2, 3, 6, 9, 12, 18, 24, 36)),
                  "penalty": ("{subject}の届出をしなかった者は、いくらの過料に処されますか。", "{penalty}万円以下", (1, 2, 3, 5, 10, 20))}
 
-# %% ../nbs/06_world.ipynb #0058
+# %% ../nbs/06_world.ipynb #0059
 def citation(
     p: Procedure,
     attribute: str,  # days, office, fee, months, penalty
@@ -462,7 +464,7 @@ def citation(
     "Where the ordinance sets a parameter."
     return f"{ORDINANCE}第{p.article}条第{article_paragraphs(p)[attribute][0]}項"
 
-# %% ../nbs/06_world.ipynb #0059
+# %% ../nbs/06_world.ipynb #0060
 def law_items(
     world: World,
     procedures=None,  # some of the articles; None for all
@@ -481,7 +483,7 @@ def law_items(
         items.append(wrong_statement_item(p, next(letters), draw))
     return items
 
-# %% ../nbs/06_world.ipynb #0060
+# %% ../nbs/06_world.ipynb #0061
 def wrong_statement_item(
     p: Procedure,
     letter: str,
@@ -498,7 +500,7 @@ def wrong_statement_item(
                      [say(attribute, getattr(p, attribute)) for attribute in kept[1:]], letter, article_text(p),
                      [citation(p, false)], f"第{p.article}条", draw)
 
-# %% ../nbs/06_world.ipynb #0065
+# %% ../nbs/06_world.ipynb #0066
 def word_problems(
     world: World,
     n: int = 100,
@@ -519,7 +521,7 @@ def word_problems(
         problems.append(dict(question=question, steps=steps, answer=str(answer)))
     return problems
 
-# %% ../nbs/06_world.ipynb #0068
+# %% ../nbs/06_world.ipynb #0069
 WORRIES = {
     "仕事": (("最近、仕事に行くのがつらくて。", "担当が変わってから、毎日残業が続いているんです。", "少し休みたいと上司に話してみたいです。"),
              ("職場で失敗をしてしまい、落ち込んでいます。", "みんなの前で注意されて、顔を上げられませんでした。", "同じ失敗をしない工夫を考えたいです。"),
@@ -541,7 +543,7 @@ TURNING = ("これから、どうなったらよいと思われますか。", "�
 CLOSINGS = (("話せて少し気持ちが軽くなりました。", "それを伺って安心しました。またいつでもお話しください。"), ("聞いていただいて、ありがとうございました。", "こちらこそ、ありがとうございました。無理をなさらず、できるところから始めましょう。"),
             ("まだ不安はありますが、やってみます。", "そのお気持ちを応援しています。困ったときは、またいらしてください。"))
 
-# %% ../nbs/06_world.ipynb #0069
+# %% ../nbs/06_world.ipynb #0070
 def dialogues(
     world: World,
     n: int = 60,
@@ -563,7 +565,7 @@ def dialogues(
                          dialogue=[dict(role=role, utterance=said, time=f"2026-04-01 {t // 60:02}:{t % 60:02}:00") for (role, said), t in zip(turns, times)]))
     return made
 
-# %% ../nbs/06_world.ipynb #0073
+# %% ../nbs/06_world.ipynb #0074
 def wiki40b_records(
     documents: Iterable[Document],
 ) -> Iterator[str]:
@@ -571,7 +573,7 @@ def wiki40b_records(
     for document in documents:
         yield f"\n_START_ARTICLE_\n{document.title}\n_START_PARAGRAPH_\n" + document.text.replace("\n", "_NEWLINE_")
 
-# %% ../nbs/06_world.ipynb #0075
+# %% ../nbs/06_world.ipynb #0076
 def world_markdown(
     world: World,
     n: int = 20,  # companies
@@ -584,7 +586,7 @@ def world_markdown(
         parts.append(f"## {company.name}\n\n| 項目 | 内容 |\n|---|---|\n{rows}\n\n{article.text}\n")
     return "\n".join(parts)
 
-# %% ../nbs/06_world.ipynb #0076
+# %% ../nbs/06_world.ipynb #0077
 def write_pdf(
     text: str,          # lines; Markdown headings become larger
     out: str | Path,    # .pdf file
@@ -605,7 +607,7 @@ def write_pdf(
         SimpleDocTemplate(file, invariant=1, title=text.split("\n")[0].lstrip("# ")).build(story)
     return Path(out)
 
-# %% ../nbs/06_world.ipynb #0077
+# %% ../nbs/06_world.ipynb #0078
 def table_flowable(
     rows: str,  # a Markdown table
 ):              # a reportlab Table
@@ -614,7 +616,7 @@ def table_flowable(
     cells = [[cell.strip() for cell in row.strip().strip("|").split("|")] for row in rows.strip().split("\n") if not re.fullmatch(r"[|\s:-]+", row)]
     return Table(cells, hAlign="LEFT", spaceBefore=4, spaceAfter=8, style=[("FONT", (0, 0), (-1, -1), "japanese", 9), ("LINEBELOW", (0, 0), (-1, -1), 0.3, "#888888")])
 
-# %% ../nbs/06_world.ipynb #0080
+# %% ../nbs/06_world.ipynb #0081
 def write_world(
     out: str = "shiomi",     # folder to write
     n_companies: int = 200,  # number of companies, six facts each
@@ -639,7 +641,7 @@ def write_world(
     write_json(out / "world.json", asdict(world))
     return {name: len(records) for name, records in (tables | items).items()}
 
-# %% ../nbs/06_world.ipynb #0081
+# %% ../nbs/06_world.ipynb #0082
 def write_records(
     path: Path,      # .jsonl file to make or replace
     records: list,
