@@ -82,7 +82,7 @@ def bench_train(rounds=3):
         for kind in kinds: runs[kind].append(measure("train", kind))
     speed = {kind: [r["tokens_per_second"] for r in rs] for kind, rs in runs.items()}
     ratio = lambda a, b, c: statistics.median(x / max(y, z) for x, y, z in zip(speed[a], speed[b], speed[c]))
-    return {"tokens per second": {kind: round(statistics.median(s)) for kind, s in speed.items()},
+    return {"rounds": rounds, "tokens per second": {kind: round(statistics.median(s)) for kind, s in speed.items()},
             "ours over the better of HF GPT-2 and HF Llama, plain loops": round(ratio("ours", "gpt2", "llama"), 3),
             "the same, memory switch on for all": round(ratio("ours", "gpt2-kept", "llama-kept"), 3),
             "the same, memory switch off for all": round(ratio("ours-plain", "gpt2", "llama"), 3),
