@@ -70,6 +70,17 @@ def check_style():
     return faults
 
 
+def imported_modules(source):
+    "Names of the modules of llmft that a cell imports, and * for a star import."
+    names = []
+    for node in ast.walk(ast.parse(re.sub(r"^[%!].*", "", source, flags=re.MULTILINE))):
+        if isinstance(node, ast.Import): names += [alias.name for alias in node.names]
+        if isinstance(node, ast.ImportFrom):
+            names += [f"{node.module}.{alias.name}" if node.module == "llmft" else node.module for alias in node.names]
+            names += ["*" for alias in node.names if alias.name == "*"]
+    return [name.removeprefix("llmft.") for name in names if name == "*" or name.startswith("llmft.")]
+
+
 def check_imports():
     "A notebook imports modules of lower numbers only, in every cell."
     number = {path.stem.split("_", 1)[1]: int(path.stem[:2]) for path in NOTEBOOKS}
@@ -77,9 +88,9 @@ def check_imports():
     for path in NOTEBOOKS:
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type != "code": continue
-            for name in re.findall(r"^\s*(?:from|import) llmft\.(\w+)", cell.source, re.MULTILINE):
+            for name in imported_modules(cell.source):
                 if name in number and number[name] >= int(path.stem[:2]): faults.append(f"{path.name} imports llmft.{name}, which is not below it")
-            if re.search(r"^\s*from \S+ import \*", cell.source, re.MULTILINE): faults.append(f"{path.name}: star import")
+                if name == "*": faults.append(f"{path.name}: star import")
     return faults
 
 
