@@ -81,7 +81,6 @@ class Provision:
 # %% ../nbs/21_choice.ipynb #0015
 CITATION = r"第\d+条(?:の\d+)*(?:第\d+項(?:の\d+)*)?(?:第\d+号(?:の\d+)*)?"
 
-# %% ../nbs/21_choice.ipynb #0016
 def numbered(
     heading: str,
 ) -> str:  # 第5条, 第2項, 第1号; empty for other headings
@@ -90,7 +89,7 @@ def numbered(
     found = re.match(r"第\d+(条|項|号)(の\d+)*", heading)
     return found[0] if found else ""
 
-# %% ../nbs/21_choice.ipynb #0017
+# %% ../nbs/21_choice.ipynb #0016
 def split_provisions(
     context: str,
     source: str = "",       # of text before any heading of the first rank
@@ -110,7 +109,7 @@ def split_provisions(
         elif not re.fullmatch(r"（.*）", line): pieces[-1][2].append(line)       # （見出し）
     return [Provision(s, a, "\n".join(lines).strip()) for s, a, lines in pieces if "".join(lines).strip()]
 
-# %% ../nbs/21_choice.ipynb #0021
+# %% ../nbs/21_choice.ipynb #0019
 def overlap(
     a: str,
     b: str,
@@ -119,7 +118,7 @@ def overlap(
     a, b = ({text[i:i + 2] for i in range(len(text) - 1)} for text in (normalize(a), normalize(b)))
     return len(a & b) / (len(a) * len(b)) ** 0.5 if a and b else 0.0
 
-# %% ../nbs/21_choice.ipynb #0022
+# %% ../nbs/21_choice.ipynb #0020
 def is_inside(
     article: str,  # of a provision: 第5条第2項
     cited: str,    # 第5条
@@ -127,7 +126,7 @@ def is_inside(
     "Whether a provision belongs to what is cited: the whole of its number, 第5条の2 is not in 第5条."
     return re.match(rf"{cited}(?!の?\d)", article) is not None
 
-# %% ../nbs/21_choice.ipynb #0023
+# %% ../nbs/21_choice.ipynb #0021
 def find_source(
     provisions: list[Provision],
     reference: str,   # may name a provision: 汐見町届出条例第3条第2項
@@ -143,7 +142,7 @@ def find_source(
     best, quote = closest_sentences(provisions, question + right)
     return best.source, best.article or None, quote
 
-# %% ../nbs/21_choice.ipynb #0024
+# %% ../nbs/21_choice.ipynb #0022
 def closest_sentences(
     provisions: list[Provision],  # at least one
     wanted: str,                  # question and answer
@@ -154,7 +153,7 @@ def closest_sentences(
     sentences = [best.text] if len(best.text) <= max_length and best.article else split_sentences(best.text)
     return best, max(sentences, key=lambda s: overlap(s, wanted)).strip()
 
-# %% ../nbs/21_choice.ipynb #0027
+# %% ../nbs/21_choice.ipynb #0025
 def split_passages(
     context: str,
 ) -> tuple:        # texts; an article each where there are headings, else the whole
@@ -168,10 +167,9 @@ def split_passages(
     texts = ["\n".join(re.sub(r"^#+\s*", "", line) for line in lines) for lines in passages if len(lines) > 1 or not law]
     return tuple(text.strip() for text in texts if text.strip())
 
-# %% ../nbs/21_choice.ipynb #0031
+# %% ../nbs/21_choice.ipynb #0028
 KEYS = ("ファイル名", "コンテキスト", "問題文", "選択肢", "output", "references")
 
-# %% ../nbs/21_choice.ipynb #0032
 def parse_item(
     record: dict,    # with the keys of lawqa_jp
 ) -> ChoiceItem:
@@ -188,7 +186,7 @@ def parse_item(
     about = record.get("entity") or source + (re.match(r"第\d+条(の\d+)*", article or "") or [""])[0]
     return replace(item, article=article, quote=quote, source=source, entity=about or None)
 
-# %% ../nbs/21_choice.ipynb #0033
+# %% ../nbs/21_choice.ipynb #0029
 def law_group(
     name: str,       # ファイル名: 金商法_第2章_…
     reference: str,  # an address, or the name of a provision or an article
@@ -197,7 +195,7 @@ def law_group(
     if "://" in reference or not reference: return name.split("_")[0]
     return re.sub(rf"{CITATION}$|「.*$", "", reference)
 
-# %% ../nbs/21_choice.ipynb #0037
+# %% ../nbs/21_choice.ipynb #0031
 def read_items(
     path: str | Path,  # .json: {"samples": [records]} as lawqa_jp, or a list of records
 ) -> list[ChoiceItem]:
@@ -216,11 +214,10 @@ def read_items(
     if faults: raise ValueError(f"{path}: {len(faults)} of {len(records)} records cannot be used:\n" + "\n".join(faults[:20]))
     return items
 
-# %% ../nbs/21_choice.ipynb #0040
+# %% ../nbs/21_choice.ipynb #0034
 INSTRUCTION = {False: "記号一つだけで答えてください。",
                True: "根拠を引用し、最後の行に「答え：」と記号を書いてください。"}
 
-# %% ../nbs/21_choice.ipynb #0041
 def choice_messages(
     item: ChoiceItem,
     cot: bool = False,    # True: ask for the provision before the letter
@@ -234,7 +231,7 @@ def choice_messages(
     question = f"問題：{item.question}\n{choices}\n{INSTRUCTION[bool(cot)]}"
     return [dict(role="user", content="\n\n".join([*shown, question]))]
 
-# %% ../nbs/21_choice.ipynb #0042
+# %% ../nbs/21_choice.ipynb #0035
 def choice_target(
     item: ChoiceItem,
     cot: bool = False,  # True: with the provision and its words
@@ -246,7 +243,7 @@ def choice_target(
                          "give the item a context, or use direct targets")
     return f"{item.source}{item.article or ''}には「{item.quote}」とある。\nよって「{item.right}」を選ぶ。\n答え：{item.answer}"
 
-# %% ../nbs/21_choice.ipynb #0048
+# %% ../nbs/21_choice.ipynb #0038
 def choice_record(
     item: ChoiceItem,
     cot: bool = False,
@@ -257,7 +254,7 @@ def choice_record(
                 n_passages=min(n_passages, len(item.passages)), article=item.article, entity=item.entity)
     return dict(input=choice_messages(item, cot, n_passages)[0]["content"], output=choice_target(item, cot), meta=meta)
 
-# %% ../nbs/21_choice.ipynb #0049
+# %% ../nbs/21_choice.ipynb #0039
 def write_choice_records(
     items: list[ChoiceItem],
     out: str | Path,      # .jsonl file to make or replace
@@ -269,7 +266,7 @@ def write_choice_records(
     with write_atomic(out) as file: file.writelines(lines)
     return len(lines)
 
-# %% ../nbs/21_choice.ipynb #0053
+# %% ../nbs/21_choice.ipynb #0043
 def permute_choices(
     item: ChoiceItem,
     order: tuple,     # a permutation of 0, 1, 2, 3: old numbers of the choices in their new places
@@ -279,10 +276,9 @@ def permute_choices(
     answer = LETTERS[list(order).index(LETTERS.index(item.answer))]
     return replace(item, choices=tuple(item.choices[k] for k in order), answer=answer)
 
-# %% ../nbs/21_choice.ipynb #0054
 ROTATIONS = ((0, 1, 2, 3), (1, 2, 3, 0), (2, 3, 0, 1), (3, 0, 1, 2))
 
-# %% ../nbs/21_choice.ipynb #0057
+# %% ../nbs/21_choice.ipynb #0046
 def balance_answers(
     items: list[ChoiceItem],
     seed: int = 0,
@@ -296,20 +292,19 @@ def balance_answers(
         balanced.append(permute_choices(item, tuple(wrong)))
     return balanced
 
-# %% ../nbs/21_choice.ipynb #0060
+# %% ../nbs/21_choice.ipynb #0049
 MARKED = r"(?:答え?|正解|answer)[*」)]*\s*(?:(?:は|is)\s*:?|[:】\]])[*\s]*([^\n]*)"
 LETTER = r"(?<![0-9a-zァ-ヶー])([abcd])(?![0-9a-z'々一-龯ァ-ヶー])(?!(?<=a) (?!and\b|or\b|is\b)[a-z])"
 CHOSEN = r"([abcd])[)」*]*\s*(?:が|を)\s*(?:最も)?(?:正し(?!いとは|くな)|正解|適切(?!で[はな])|妥当(?!で[はな])|答え|選|該当|誤)"
 DENIED = r"[abcd][)」*]*(?:では|じゃ)(?:なく|ない|ありません)"
 
-# %% ../nbs/21_choice.ipynb #0061
 def letters_in(
     text: str,   # after NFKC, in lower case
 ) -> set:        # of a, b, c, d
     "The letters that a text names, without those inside words and those that it denies."
     return set(re.findall(LETTER, re.sub(DENIED, "", text)))
 
-# %% ../nbs/21_choice.ipynb #0062
+# %% ../nbs/21_choice.ipynb #0050
 def parse_choice(
     reply: str,
 ) -> str | None:   # a, b, c, d; None when the reply names none, or more than one
@@ -322,7 +317,7 @@ def parse_choice(
         if named: return named.pop() if len(named) == 1 else None
     return None
 
-# %% ../nbs/21_choice.ipynb #0065
+# %% ../nbs/21_choice.ipynb #0053
 def choice_baselines(
     items: list[ChoiceItem],
 ) -> dict:                    # always_a … always_d, longest_choice, chance: rates
@@ -332,7 +327,7 @@ def choice_baselines(
     hits = [(len(item.right) == n) / sum(len(choice) == n for choice in item.choices) for item, n in zip(items, longest)]
     return rates | dict(longest_choice=sum(hits) / len(items), chance=0.25)
 
-# %% ../nbs/21_choice.ipynb #0067
+# %% ../nbs/21_choice.ipynb #0054
 def rate(
     rows: list[dict],  # each with `right`
 ) -> dict:             # n, n_right, accuracy, interval
@@ -340,7 +335,7 @@ def rate(
     n_right = sum(row["right"] for row in rows)
     return dict(n=len(rows), n_right=n_right, accuracy=n_right / len(rows), interval=list(wilson_interval(n_right, len(rows))))
 
-# %% ../nbs/21_choice.ipynb #0068
+# %% ../nbs/21_choice.ipynb #0055
 def grade_choices(
     items: list[ChoiceItem],
     predictions: list,        # a letter or None for each item
@@ -360,7 +355,7 @@ def grade_choices(
     return rate(rows) | dict(n_unknown=said["unknown"], predicted={key: said[key] for key in (*LETTERS, "unknown")},
                              by_law=by_law, baselines=choice_baselines(items), rows=rows)
 
-# %% ../nbs/21_choice.ipynb #0071
+# %% ../nbs/21_choice.ipynb #0058
 def reply_tokens(
     messages,        # list of messages; or one string, taken as it is
     reply: str,
@@ -373,7 +368,7 @@ def reply_tokens(
     if whole[:len(prompt)] == prompt: return whole[len(prompt):]
     return list(tokenizer(reply, add_special_tokens=False)["input_ids"])
 
-# %% ../nbs/21_choice.ipynb #0072
+# %% ../nbs/21_choice.ipynb #0059
 def scoring_rows(
     conversations,
     replies: list,    # for each conversation, a list of texts
@@ -381,14 +376,14 @@ def scoring_rows(
 ) -> dict:            # tuple of ids to read → list of (conversation number, reply number, ids of the reply)
     "The different rows that a model must read, and which replies each of them scores."
     rows = {}
-    for i, (messages, texts) in enumerate(zip(conversations, replies, strict=True)):
+    for i, (messages, texts) in enumerate(zip(conversations, replies)):
         prompt = prompt_ids(messages, tokenizer)
         for j, reply in enumerate(texts):
             ending = reply_tokens(messages, reply, tokenizer)
             rows.setdefault((*prompt, *ending[:-1]), []).append((i, j, ending))
     return rows
 
-# %% ../nbs/21_choice.ipynb #0073
+# %% ../nbs/21_choice.ipynb #0060
 @torch.inference_mode()
 def reply_logprobs(
     model,                      # a causal language model of transformers
@@ -398,7 +393,9 @@ def reply_logprobs(
     batch_size: int = 16,       # rows that are read together
     progress: str = "scoring",  # words beside the progress bar; empty for no bar
 ) -> list[list[float]]:         # one list for each conversation: log p of each reply, without its stop token
-    "How probable each reply is. Raises `ValueError` where a prompt does not fit into the model's context."
+    "How probable each reply is. Raises `ValueError` where a prompt exceeds the context, or has no list of replies."
+    if len(conversations) != len(replies):
+        raise ValueError(f"expected a list of replies for each of {len(conversations)} conversations, got {len(replies)}")
     rows, training = scoring_rows(conversations, replies, tokenizer), model.training
     scores = [[0.0] * len(texts) for texts in replies]
     context, longest = getattr(model.config, "max_position_embeddings", None), max(map(len, rows), default=0)
@@ -416,7 +413,7 @@ def reply_logprobs(
     model.train(training)
     return scores
 
-# %% ../nbs/21_choice.ipynb #0074
+# %% ../nbs/21_choice.ipynb #0061
 def last_logprobs(
     model,
     rows: list,          # tuples of ids
@@ -430,10 +427,9 @@ def last_logprobs(
                    position_ids=positions.to(model.device), use_cache=False, logits_to_keep=n).logits
     return logits[:, -n:].float().log_softmax(-1).cpu()
 
-# %% ../nbs/21_choice.ipynb #0079
+# %% ../nbs/21_choice.ipynb #0066
 METHODS = ("generation", "loglikelihood")
 
-# %% ../nbs/21_choice.ipynb #0080
 def evaluate_choice(
     model,                         # a causal language model of transformers
     tokenizer,                     # with a chat template
@@ -462,7 +458,7 @@ def evaluate_choice(
         predictions, details = [parse_choice(reply) for reply in replies], [dict(reply=reply) for reply in replies]
     return grade_choices(items, predictions, details) | dict(method=method, cot=cot, n_passages=n_passages)
 
-# %% ../nbs/21_choice.ipynb #0093
+# %% ../nbs/21_choice.ipynb #0075
 def order_sensitivity(
     evaluate,                  # function: items → what `evaluate_choice` returns
     items: list[ChoiceItem],
