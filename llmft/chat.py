@@ -49,7 +49,7 @@ def message_faults(
             faults.append(f"message {k} ({role}) has no text as content; write it, or delete it")
     return faults
 
-# %% ../nbs/20_chat.ipynb #0014
+# %% ../nbs/20_chat.ipynb #0013
 @dataclass(frozen=True)
 class Example:
     """One record to learn from.
@@ -72,7 +72,7 @@ class Example:
         if not 0 < self.n_prompt < len(self.messages):
             raise ValueError("no question comes before the answer; add a user message")
 
-# %% ../nbs/20_chat.ipynb #0018
+# %% ../nbs/20_chat.ipynb #0016
 def answer_of(
     record: dict,
     key: str,     # where the answer should be
@@ -83,7 +83,7 @@ def answer_of(
     state = "missing" if answer is None else "empty, or no text"
     raise ValueError(f"no answer: {key!r} is {state}; add it, or delete the record")
 
-# %% ../nbs/20_chat.ipynb #0019
+# %% ../nbs/20_chat.ipynb #0017
 def one_question(
     question,       # of the user
     answer: str,
@@ -93,12 +93,12 @@ def one_question(
     first = [dict(role="system", content=system)] if system else []
     return (*first, dict(role="user", content=question), dict(role="assistant", content=answer))
 
-# %% ../nbs/20_chat.ipynb #0020
+# %% ../nbs/20_chat.ipynb #0018
 def from_messages(record: dict) -> Example:
     '`{"messages": [{"role", "content"}, …]}`'
     return Example(record["messages"])
 
-# %% ../nbs/20_chat.ipynb #0021
+# %% ../nbs/20_chat.ipynb #0019
 def from_prompt_completion(record: dict) -> Example:
     '`{"prompt", "completion"}`: two strings, joined as they are; or two lists of messages.'
     prompt, completion = record["prompt"], record.get("completion")
@@ -111,23 +111,23 @@ def from_prompt_completion(record: dict) -> Example:
                          "messages, too, and not empty; add it, or delete the record")
     return Example([*prompt, *completion], n_prompt=len(prompt))
 
-# %% ../nbs/20_chat.ipynb #0022
+# %% ../nbs/20_chat.ipynb #0020
 def from_input_output(record: dict) -> Example:
     '`{"input", "output", "meta"}`, and `system` where it is given.'
     return Example(one_question(record["input"], answer_of(record, "output"), record.get("system")))
 
-# %% ../nbs/20_chat.ipynb #0023
+# %% ../nbs/20_chat.ipynb #0021
 def from_alpaca(record: dict) -> Example:
     '`{"instruction", "input", "output"}`; the input, if any, follows after an empty line.'
     question, more = record["instruction"], record.get("input")
     if more: question = f"{question}\n\n{more}"
     return Example(one_question(question, answer_of(record, "output"), record.get("system")))
 
-# %% ../nbs/20_chat.ipynb #0024
+# %% ../nbs/20_chat.ipynb #0022
 SHAREGPT_ROLES = dict(human="user", gpt="assistant", chatgpt="assistant", function="tool",
                       observation="tool") | {role: role for role in ROLES}
 
-# %% ../nbs/20_chat.ipynb #0025
+# %% ../nbs/20_chat.ipynb #0023
 def from_sharegpt(record: dict) -> Example:
     '`{"conversations": [{"from": "human" or "gpt", "value"}, …]}`'
     turns, system = record["conversations"], record.get("system")
@@ -138,7 +138,7 @@ def from_sharegpt(record: dict) -> Example:
     return Example(first + [dict(role=role, content=turn.get("value"))
                             for role, turn in zip(roles, turns)])
 
-# %% ../nbs/20_chat.ipynb #0027
+# %% ../nbs/20_chat.ipynb #0025
 FORMATS = {   # the key that tells the format: its reader, and the keys that the reader uses
     "messages": (from_messages, {"messages"}),
     "conversations": (from_sharegpt, {"conversations", "system"}),
@@ -146,7 +146,7 @@ FORMATS = {   # the key that tells the format: its reader, and the keys that the
     "prompt": (from_prompt_completion, {"prompt", "completion"}),
     "input": (from_input_output, {"input", "output", "system"})}
 
-# %% ../nbs/20_chat.ipynb #0028
+# %% ../nbs/20_chat.ipynb #0026
 def format_of(
     record,  # one record of a file
 ) -> str:    # a key of FORMATS
@@ -160,7 +160,7 @@ def format_of(
                      "prompt and completion, input and output, instruction and output, or "
                      "conversations")
 
-# %% ../nbs/20_chat.ipynb #0029
+# %% ../nbs/20_chat.ipynb #0027
 def parse_record(
     record: dict,   # as it was read from a file
 ) -> Example:
@@ -170,7 +170,7 @@ def parse_record(
     if isinstance(meta.get("meta"), dict): meta |= meta.pop("meta")
     return replace(read(record), meta=meta)
 
-# %% ../nbs/20_chat.ipynb #0034
+# %% ../nbs/20_chat.ipynb #0032
 def numbered_records(
     data: bytes,         # of a .jsonl file, or of a .json file with one list
 ) -> tuple[list, list]:  # (place, record), and (place, fault); a place is "line 3" or "record 3"
@@ -187,7 +187,7 @@ def numbered_records(
             faults.append((f"line {number}", f"not JSON ({error.msg}); mend or delete it"))
     return records, faults
 
-# %% ../nbs/20_chat.ipynb #0037
+# %% ../nbs/20_chat.ipynb #0035
 def mixed_formats(
     kinds: dict,   # format → places
 ) -> list:         # nothing, or one pair (place, fault)
@@ -197,7 +197,7 @@ def mixed_formats(
              for kind, places in kinds.items())
     return [("the file", f"mixes formats: {'; '.join(parts)}; keep one format in a file")]
 
-# %% ../nbs/20_chat.ipynb #0038
+# %% ../nbs/20_chat.ipynb #0036
 def read_examples(
     path: str | Path,  # .jsonl with one record a line, or .json with a list of records
 ) -> list[Example]:
@@ -222,7 +222,7 @@ def read_examples(
     more = f"\n  and {len(faults) - 100} more" * (len(faults) > 100)
     raise ValueError(f"{path.name}: {len(faults)} fault{'s' * (len(faults) > 1)}{shown}{more}")
 
-# %% ../nbs/20_chat.ipynb #0042
+# %% ../nbs/20_chat.ipynb #0040
 CHAT_TEMPLATE = """\
 {% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}\
 {% if message['role'] == 'assistant' %}\
@@ -230,7 +230,7 @@ CHAT_TEMPLATE = """\
 {% else %}{{ message['content'] + '<|im_end|>' }}{% endif %}{{ '\n' }}{% endfor %}\
 {% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"""
 
-# %% ../nbs/20_chat.ipynb #0043
+# %% ../nbs/20_chat.ipynb #0041
 def use_chat_template(
     tokenizer,  # of transformers; changed in place
 ):              # the same tokenizer
@@ -247,7 +247,7 @@ def use_chat_template(
     tokenizer.chat_template, tokenizer.eos_token = CHAT_TEMPLATE, "<|im_end|>"
     return tokenizer
 
-# %% ../nbs/20_chat.ipynb #0046
+# %% ../nbs/20_chat.ipynb #0044
 def check_messages(
     messages,   # list of {"role", "content"}
     tokenizer,
@@ -260,7 +260,7 @@ def check_messages(
                 raise ValueError(f"message {k} ({message['role']}) contains {marker}, which would "
                                  "begin or end a turn; take it out, or put a space into it")
 
-# %% ../nbs/20_chat.ipynb #0047
+# %% ../nbs/20_chat.ipynb #0045
 def render(
     messages,                             # list of {"role", "content"}
     tokenizer,                            # with a chat template, its own or that of this book
@@ -282,7 +282,7 @@ def render(
         raise ValueError(f"the chat template refuses these messages: {error}; change their roles "
                          "or their order") from error
 
-# %% ../nbs/20_chat.ipynb #0051
+# %% ../nbs/20_chat.ipynb #0048
 def prompt_ids(
     messages,     # list of {"role", "content"}; or a string, which gets no template
     tokenizer,
@@ -292,7 +292,7 @@ def prompt_ids(
     text = render(messages, tokenizer, add_generation_prompt=True)
     return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
-# %% ../nbs/20_chat.ipynb #0054
+# %% ../nbs/20_chat.ipynb #0051
 @lru_cache(maxsize=8)
 def find_stop(
     tokenizer,
@@ -311,7 +311,7 @@ def find_stop(
     special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
     return next((i for i in tokenizer.encode(rest, add_special_tokens=False) if i in special), None)
 
-# %% ../nbs/20_chat.ipynb #0055
+# %% ../nbs/20_chat.ipynb #0052
 def stop_token_id(
     tokenizer,
     plain: bool = False,  # True: for records without a template
@@ -321,15 +321,13 @@ def stop_token_id(
         if tokenizer.eos_token_id is not None: return tokenizer.eos_token_id
         raise ValueError("this tokenizer has no end token, so no model could learn to stop; set "
                          "tokenizer.eos_token")
-    if not tokenizer.chat_template:
-        raise ValueError("this tokenizer has no chat template; call use_chat_template(tokenizer)")
     stop = find_stop(tokenizer, tokenizer.chat_template)
     if stop is not None: return stop
     raise ValueError("the chat template writes no stop token after an answer, so no model could "
                      "learn to stop; add {{ eos_token }} after the assistant's content, or call "
                      "use_chat_template(tokenizer)")
 
-# %% ../nbs/20_chat.ipynb #0061
+# %% ../nbs/20_chat.ipynb #0058
 def join_ids(
     prompt: str,
     whole: str,        # begins with the prompt
@@ -346,7 +344,7 @@ def join_ids(
     if ids[:len(start)] != start: ids = start + cut(whole[len(prompt):], False)
     return ids, len(start)
 
-# %% ../nbs/20_chat.ipynb #0064
+# %% ../nbs/20_chat.ipynb #0061
 def turn_spans(
     messages,
     tokenizer,
@@ -366,7 +364,7 @@ def turn_spans(
         spans.append((len(before), len(upto)))
     return spans
 
-# %% ../nbs/20_chat.ipynb #0067
+# %% ../nbs/20_chat.ipynb #0063
 def assistant_labels(
     messages,
     tokenizer,
@@ -388,7 +386,7 @@ def assistant_labels(
     spoken = [any(a <= start < b for a, b in spans) for start, _ in made["offset_mapping"]]
     return dict(input_ids=ids, labels=[i if s else -100 for i, s in zip(ids, spoken)])
 
-# %% ../nbs/20_chat.ipynb #0070
+# %% ../nbs/20_chat.ipynb #0066
 def encode_whole(
     example: Example,
     tokenizer,
@@ -414,7 +412,7 @@ def encode_whole(
     ids, n = join_ids(prompt, whole, tokenizer, plain)
     return dict(input_ids=ids, labels=[-100] * n + ids[n:])
 
-# %% ../nbs/20_chat.ipynb #0073
+# %% ../nbs/20_chat.ipynb #0069
 def drop_oldest_turn(
     example: Example,
 ) -> Example | None:   # None when only the last question and its answer are left
@@ -426,10 +424,10 @@ def drop_oldest_turn(
     kept = messages[:first] + messages[later[0]:]
     return replace(example, messages=kept, n_prompt=example.n_prompt - (later[0] - first))
 
-# %% ../nbs/20_chat.ipynb #0075
+# %% ../nbs/20_chat.ipynb #0071
 LOSSES = ("completion", "assistant", "all")
 
-# %% ../nbs/20_chat.ipynb #0076
+# %% ../nbs/20_chat.ipynb #0072
 def encode_example(
     example: Example,
     tokenizer,
@@ -455,7 +453,7 @@ def encode_example(
     raise ValueError(f"the stop token {tokenizer.decode([stop])} would not be learnt, so the model "
                      "would never stop; put it inside {% generation %} … {% endgeneration %}")
 
-# %% ../nbs/20_chat.ipynb #0078
+# %% ../nbs/20_chat.ipynb #0074
 def label_tokens(
     encoded: dict,   # input_ids and labels
     tokenizer,
@@ -467,7 +465,7 @@ def label_tokens(
              for i, piece in zip(ids, pieces)]
     return texts, [float(label != -100) for label in encoded["labels"]]
 
-# %% ../nbs/20_chat.ipynb #0087
+# %% ../nbs/20_chat.ipynb #0083
 def encode_examples(
     examples: list[Example],
     tokenizer,
@@ -484,7 +482,7 @@ def encode_examples(
     raise ValueError(f"{len(faults)} of {len(examples)} examples cannot be encoded"
                      + "".join(faults[:20]) + more)
 
-# %% ../nbs/20_chat.ipynb #0100
+# %% ../nbs/20_chat.ipynb #0094
 def pack_bins(
     lengths: list[int],   # tokens of each sequence, none above `size`
     size: int,            # tokens that fit into a bin
@@ -501,7 +499,7 @@ def pack_bins(
         insort(rooms, (room - lengths[i], b))
     return bins
 
-# %% ../nbs/20_chat.ipynb #0104
+# %% ../nbs/20_chat.ipynb #0097
 def pack_sequences(
     encoded: list[dict],  # input_ids and labels, as `encode_example` gives them
     length: int,          # most tokens in a row
@@ -524,7 +522,7 @@ def pack_sequences(
             position_ids=[t for row in rows for t in range(len(row["input_ids"]))]))
     return packed
 
-# %% ../nbs/20_chat.ipynb #0107
+# %% ../nbs/20_chat.ipynb #0099
 def collate(
     rows: list[dict],    # input_ids, labels and, where packed, position_ids
     pad_id: int,
@@ -545,7 +543,7 @@ def collate(
         batch["position_ids"].append([*positions, *range(positions[-1] + 1, positions[-1] + n + 1)])
     return {name: torch.tensor(values) for name, values in batch.items()}
 
-# %% ../nbs/20_chat.ipynb #0125
+# %% ../nbs/20_chat.ipynb #0113
 @torch.no_grad()
 def check_packing(
     model,   # a causal language model of transformers
@@ -569,7 +567,7 @@ def check_packing(
         raise ValueError(f"{type(model).__name__} lets packed sequences see each other (a logit "
                          f"moves by {gap:.2g}); train it without packing")
 
-# %% ../nbs/20_chat.ipynb #0128
+# %% ../nbs/20_chat.ipynb #0116
 def stop_ids(
     model,
     tokenizer,
@@ -580,7 +578,7 @@ def stop_ids(
     if tokenizer.chat_template: ids.add(find_stop(tokenizer, tokenizer.chat_template))
     return sorted(ids - {None})
 
-# %% ../nbs/20_chat.ipynb #0130
+# %% ../nbs/20_chat.ipynb #0118
 def reply_batch(
     model,
     tokenizer,
@@ -602,7 +600,7 @@ def reply_batch(
     replies = [row[:end] for row, end in zip(rows, ends)]
     return tokenizer.batch_decode(replies, skip_special_tokens=True)
 
-# %% ../nbs/20_chat.ipynb #0131
+# %% ../nbs/20_chat.ipynb #0119
 def ask(
     model,                       # a causal language model of transformers
     tokenizer,
