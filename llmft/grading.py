@@ -50,10 +50,11 @@ def normalize_answer(
 def accepted_answers(
     answer: str | list,  # one answer, or all that are accepted
 ) -> list[str]:          # normalized
-    "The accepted answers. Raises `ValueError` where one is empty: it would be found in every reply."
-    accepted = [normalize_answer(text) for text in ([answer] if isinstance(answer, str) else answer)]
+    "The accepted answers. `ValueError` where one is empty: it would be found in every reply."
+    answers = [answer] if isinstance(answer, str) else answer
+    accepted = [normalize_answer(text) for text in answers]
     if not accepted or not all(accepted):
-        raise ValueError(f"expected an answer, or a list of answers, with text in it, got {answer!r}; "
+        raise ValueError(f"expected an answer, or a list of answers, with text, got {answer!r}; "
                          "leave records without an answer out before grading")
     return accepted
 
@@ -83,7 +84,10 @@ def character_f1(
     reply: str,
     answer: str | list,  # one answer, or all that are accepted; the best counts
 ) -> float:              # 0 to 1
-    "Overlap of two texts as bags of characters. Source: Rajpurkar et al. 2016, arXiv:1606.05250, with words."
+    """Overlap of two texts as bags of characters.
+
+    Source: Rajpurkar et al. 2016, arXiv:1606.05250, there with words.
+    """
     reply, scores = normalize_answer(reply), []
     for text in accepted_answers(answer):
         shared = (Counter(reply) & Counter(text)).total()
@@ -136,11 +140,13 @@ def find_numbers(
     "All numbers of a text: half and full width, with commas, in kanji and mixed."
     text, numbers = normalize(text), []
     for found in re.finditer(rf"(?<!\d)[-−]?(?:{ARABIC}|{KANJI})+", text):
-        run, before, after = found[0].lstrip("-−"), text[:found.start()][-1:], text[found.end():][:1]
+        run = found[0].lstrip("-−")
+        before, after = text[:found.start()][-1:], text[found.end():][:1]
         kanji_before = "一" <= before <= "龯" and before not in BEFORE
         kanji_after = "一" <= after <= "龯" and after not in COUNTERS
         if re.fullmatch(f"{KANJI}+", run) and (kanji_before or kanji_after): continue
-        if (value := read_number(run)) is not None: numbers.append(-value if found[0] != run else value)
+        value = read_number(run)
+        if value is not None: numbers.append(-value if found[0] != run else value)
     return numbers
 
 # %% ../nbs/04_grading.ipynb #0029
@@ -162,7 +168,8 @@ def wilson_interval(
     Source: Wilson 1927, Journal of the American Statistical Association 22, 209–212.
     """
     if not 0 <= n_right <= n or n < 1:
-        raise ValueError(f"expected 0 <= n_right <= n and n at least 1, got n_right={n_right}, n={n}")
+        raise ValueError("expected 0 <= n_right <= n and n at least 1, "
+                         f"got n_right={n_right}, n={n}")
     z, rate = NormalDist().inv_cdf((1 + confidence) / 2), n_right / n
     centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / (1 + z * z / n)
@@ -207,7 +214,8 @@ def mean_interval(
     """
     values = [float(value) for value in values]
     if len(values) < 2:
-        raise ValueError(f"expected the values of at least two seeds, got {len(values)}; one run has no spread")
+        raise ValueError(f"expected the values of at least two seeds, got {len(values)}; "
+                         "one run has no spread")
     half = student_factor(len(values) - 1, confidence) * stdev(values) / math.sqrt(len(values))
     return fmean(values) - half, fmean(values) + half
 
@@ -218,9 +226,13 @@ def bootstrap_statistics(
     n: int,           # resamples
     seed: int,
 ) -> list[float]:     # n values of the statistic, sorted
-    "The statistic on resamples, drawn with replacement. Source: Efron 1979, Annals of Statistics 7, 1–26."
+    """The statistic on resamples, drawn with replacement.
+
+    Raises `ValueError` for fewer than two values. Source: Efron 1979, Annals of Statistics 7, 1–26.
+    """
     import numpy as np
-    if len(values) < 2: raise ValueError(f"expected at least two values to draw from, got {len(values)}")
+    if len(values) < 2:
+        raise ValueError(f"expected at least two values to draw from, got {len(values)}")
     draw, values = np.random.default_rng(seed), list(values)
     rows = (draw.integers(len(values), size=len(values)).tolist() for _ in range(n))
     return sorted(float(statistic([values[i] for i in row])) for row in rows)
