@@ -313,7 +313,7 @@ def embed_tokens(
     rows = F.embedding(place.clamp(min=0), layer.rows) * getattr(layer.base_layer, "embed_scale", 1)
     return torch.where(place[..., None] >= 0, rows.to(vectors.dtype), vectors)
 
-# %% ../nbs/22_lora.ipynb #0063
+# %% ../nbs/22_lora.ipynb #0064
 @torch.no_grad()
 def add_tokens(
     model: nn.Module,      # a transformers model without adapter; changed in place
@@ -338,10 +338,10 @@ def add_tokens(
         for i, old in zip(ids, pieces): weight[i] = weight[old].mean(dim=0)
     return tuple(ids)
 
-# %% ../nbs/22_lora.ipynb #0065
+# %% ../nbs/22_lora.ipynb #0066
 ADAPTERS = (LoRALinear, LoRAExperts, TokenRows)
 
-# %% ../nbs/22_lora.ipynb #0066
+# %% ../nbs/22_lora.ipynb #0067
 def is_match(
     name: str,     # full name of a layer: model.layers.0.self_attn.q_proj
     pattern: str,  # the end of a name (q_proj), or a regular expression for the whole name
@@ -352,7 +352,7 @@ def is_match(
     except re.error as error:
         raise ValueError(f"targets: {pattern!r} is no name and no regular expression ({error})") from error
 
-# %% ../nbs/22_lora.ipynb #0068
+# %% ../nbs/22_lora.ipynb #0069
 def linear_names(
     model: nn.Module,
 ) -> list[str]:  # full names, in the order of the model
@@ -360,7 +360,7 @@ def linear_names(
     inside = {module.base_layer for module in model.modules() if isinstance(module, ADAPTERS)}
     return [name for name, module in model.named_modules() if linear_sizes(module) and module not in inside]
 
-# %% ../nbs/22_lora.ipynb #0069
+# %% ../nbs/22_lora.ipynb #0070
 def is_tied(
     model: nn.Module,  # a transformers model
 ) -> bool:
@@ -368,7 +368,7 @@ def is_tied(
     head = model.get_output_embeddings()
     return head is not None and head.weight is model.get_input_embeddings().weight
 
-# %% ../nbs/22_lora.ipynb #0070
+# %% ../nbs/22_lora.ipynb #0071
 def no_match(
     pattern: str,
     names: list[str],  # that exist
@@ -378,7 +378,7 @@ def no_match(
     return (f"targets: {pattern!r} matches no layer of this model; its linear layers are called {known}, in "
             f"full for example {(names or ['(none)'])[0]}. Fused experts are named in target_parameters")
 
-# %% ../nbs/22_lora.ipynb #0071
+# %% ../nbs/22_lora.ipynb #0072
 def check_target(
     model: nn.Module,
     name: str,         # of a layer that was asked for
@@ -393,7 +393,7 @@ def check_target(
     if isinstance(layer, nn.Embedding):
         raise ValueError(f"{name} is an embedding, not a linear layer; name its tokens in train_tokens")
 
-# %% ../nbs/22_lora.ipynb #0072
+# %% ../nbs/22_lora.ipynb #0073
 def find_targets(
     model: nn.Module,
     config: LoRAConfig,
@@ -413,7 +413,7 @@ def find_targets(
     for name in found: check_target(model, name)
     return found
 
-# %% ../nbs/22_lora.ipynb #0073
+# %% ../nbs/22_lora.ipynb #0074
 def find_experts(
     model: nn.Module,
     config: LoRAConfig,
@@ -435,7 +435,7 @@ def find_experts(
                          f"here: {', '.join(fused) or '(none)'}")
     return found
 
-# %% ../nbs/22_lora.ipynb #0078
+# %% ../nbs/22_lora.ipynb #0079
 def replace_module(
     model: nn.Module,
     name: str,         # full name
@@ -445,7 +445,7 @@ def replace_module(
     parent, _, child = name.rpartition(".")
     setattr(model.get_submodule(parent), child, new)
 
-# %% ../nbs/22_lora.ipynb #0079
+# %% ../nbs/22_lora.ipynb #0080
 def wrap_tokens(
     model: nn.Module,
     tokens: tuple[int, ...],  # ids
@@ -460,7 +460,7 @@ def wrap_tokens(
     replace_module(model, names[embedding], first)
     if head is not None: replace_module(model, names[head], TokenRows(head, tokens, first.rows if tied else None))
 
-# %% ../nbs/22_lora.ipynb #0080
+# %% ../nbs/22_lora.ipynb #0081
 def check_free(
     model: nn.Module,
 ) -> None:
@@ -468,7 +468,7 @@ def check_free(
     if hasattr(model, "lora_config"):
         raise ValueError("this model has an adapter already; merge_lora or remove_lora first")
 
-# %% ../nbs/22_lora.ipynb #0081
+# %% ../nbs/22_lora.ipynb #0082
 def add_lora(
     model: nn.Module,                  # a transformers model; changed in place
     config: LoRAConfig = LoRAConfig(),
@@ -491,7 +491,7 @@ def add_lora(
     model.lora_config = config
     return model.train(model.training)
 
-# %% ../nbs/22_lora.ipynb #0082
+# %% ../nbs/22_lora.ipynb #0083
 def find_adapters(
     model: nn.Module,
 ) -> dict[str, nn.Module]:  # full name → LoRALinear, LoRAExperts or TokenRows
@@ -501,7 +501,7 @@ def find_adapters(
         raise ValueError("this model has no adapter; add_lora(model, config) or load_lora(model, folder) first")
     return found
 
-# %% ../nbs/22_lora.ipynb #0083
+# %% ../nbs/22_lora.ipynb #0084
 def lora_parameters(
     model: nn.Module,
 ) -> list[nn.Parameter]:
@@ -509,7 +509,7 @@ def lora_parameters(
     find_adapters(model)
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
-# %% ../nbs/22_lora.ipynb #0084
+# %% ../nbs/22_lora.ipynb #0085
 def count_parameters(
     model: nn.Module,
 ) -> tuple[int, int]:  # trained, all
@@ -517,7 +517,7 @@ def count_parameters(
     sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
     return sum(n for n, trained in sizes if trained), sum(n for n, _ in sizes)
 
-# %% ../nbs/22_lora.ipynb #0090
+# %% ../nbs/22_lora.ipynb #0091
 @contextmanager
 def disable_lora(
     model: nn.Module,  # with an adapter
@@ -530,7 +530,7 @@ def disable_lora(
     finally:
         for adapter, active in zip(adapters, before): adapter.active = active
 
-# %% ../nbs/22_lora.ipynb #0091
+# %% ../nbs/22_lora.ipynb #0092
 @torch.no_grad()
 def merged_layer(
     adapter: nn.Module,  # LoRALinear, LoRAExperts or TokenRows
@@ -548,7 +548,7 @@ def merged_layer(
     else: base.weight.copy_(adapter.merged_weight().T if is_turned(base) else adapter.merged_weight())
     return base
 
-# %% ../nbs/22_lora.ipynb #0092
+# %% ../nbs/22_lora.ipynb #0093
 def take_out(
     model: nn.Module,               # with an adapter; changed in place
     layers: dict[str, nn.Module],   # full name → what comes into its place
@@ -559,21 +559,21 @@ def take_out(
     for parameter in model.parameters(): parameter.requires_grad_(parameter.is_floating_point())
     return model.train(model.training)
 
-# %% ../nbs/22_lora.ipynb #0093
+# %% ../nbs/22_lora.ipynb #0094
 def merge_lora(
     model: nn.Module,  # with an adapter; changed in place
 ) -> nn.Module:        # the same model with plain layers
     "Add the updates to the weights and take the adapter out. Raises `ValueError` if there is none."
     return take_out(model, {name: merged_layer(adapter) for name, adapter in find_adapters(model).items()})
 
-# %% ../nbs/22_lora.ipynb #0094
+# %% ../nbs/22_lora.ipynb #0095
 def remove_lora(
     model: nn.Module,  # with an adapter; changed in place
 ) -> nn.Module:        # the same model as before add_lora
     "Take the adapter out and forget it. Raises `ValueError` if there is none."
     return take_out(model, {name: adapter.base_layer for name, adapter in find_adapters(model).items()})
 
-# %% ../nbs/22_lora.ipynb #0099
+# %% ../nbs/22_lora.ipynb #0100
 def adapter_tensors(
     model: nn.Module,
 ) -> dict[str, Tensor]:  # PEFT's name → the parameter itself, each once
@@ -593,7 +593,7 @@ def adapter_tensors(
                 tensors[f"{path}.lora_magnitude_vector"] = module.lora_magnitude_vector
     return {name: t for name, t in tensors.items() if id(t) not in seen and not seen.add(id(t))}
 
-# %% ../nbs/22_lora.ipynb #0100
+# %% ../nbs/22_lora.ipynb #0101
 def token_setting(
     model: nn.Module,
     tokens: tuple[int, ...],  # trained
@@ -604,7 +604,7 @@ def token_setting(
     ends = (model.get_input_embeddings(), model.get_output_embeddings())
     return {name.rpartition(".")[2]: list(tokens) for name, module in model.named_modules() if module in ends}
 
-# %% ../nbs/22_lora.ipynb #0101
+# %% ../nbs/22_lora.ipynb #0102
 def peft_targets(
     targets: str,  # as in LoRAConfig
 ):                 # all-linear, a list of names, one regular expression, or None
@@ -615,7 +615,7 @@ def peft_targets(
     if names == parts: return names
     return "|".join(rf"(?:.*\.)?{re.escape(part)}" if part in names else part for part in parts)
 
-# %% ../nbs/22_lora.ipynb #0102
+# %% ../nbs/22_lora.ipynb #0103
 def peft_config(
     config: LoRAConfig,
     model: nn.Module | None = None,  # needed for GPT-2, and for trained tokens of an untied model
@@ -630,7 +630,7 @@ def peft_config(
         trainable_token_indices=tokens if model is None else token_setting(model, c.train_tokens),
         fan_in_fan_out=model is not None and any(map(is_turned, model.modules())))
 
-# %% ../nbs/22_lora.ipynb #0108
+# %% ../nbs/22_lora.ipynb #0110
 def base_shapes(
     model: nn.Module,
 ) -> dict[str, tuple]:  # plain name → shape; of linear layers (out, in), quantized or not
@@ -644,7 +644,7 @@ def base_shapes(
         if sizes: shapes[f"{name}.weight"] = sizes[::-1]
     return shapes
 
-# %% ../nbs/22_lora.ipynb #0109
+# %% ../nbs/22_lora.ipynb #0111
 def base_sample(
     model: nn.Module,
 ) -> list[float]:  # 16 numbers
@@ -656,7 +656,7 @@ def base_sample(
     places = torch.linspace(0, weight.numel() // 2 - 1, 16, dtype=torch.float64).long().tolist()
     return [float(weight[place // weight.shape[1], place % weight.shape[1]]) for place in places]
 
-# %% ../nbs/22_lora.ipynb #0110
+# %% ../nbs/22_lora.ipynb #0112
 def describe_base(
     model: nn.Module,
 ) -> dict[str, str]:  # for the header of the adapter's file
@@ -666,7 +666,7 @@ def describe_base(
                 base_shapes=content_hash(shapes), base_sample=json.dumps(base_sample(model)),
                 base_vocabulary=str(len(model.get_input_embeddings().weight)))
 
-# %% ../nbs/22_lora.ipynb #0112
+# %% ../nbs/22_lora.ipynb #0114
 def peft_settings(
     model: nn.Module,  # with an adapter
 ) -> dict:             # the contents of adapter_config.json
@@ -682,7 +682,7 @@ def peft_settings(
         target_parameters=list(c.target_parameters) or None,
         trainable_token_indices=token_setting(model, c.train_tokens))
 
-# %% ../nbs/22_lora.ipynb #0113
+# %% ../nbs/22_lora.ipynb #0115
 def save_lora(
     model: nn.Module,    # with an adapter
     folder: str | Path,  # receives adapter_config.json and adapter_model.safetensors
@@ -694,13 +694,13 @@ def save_lora(
     write_json(folder / "adapter_config.json", peft_settings(model))
     return folder
 
-# %% ../nbs/22_lora.ipynb #0116
+# %% ../nbs/22_lora.ipynb #0119
 SUPPORTED = dict(
     peft_type="LORA", bias="none", modules_to_save=None, rank_pattern={}, alpha_pattern={}, lora_bias=False,
     layer_replication=None, use_qalora=False, use_bdlora=None, alora_invocation_tokens=None,
     arrow_config=None, kasa_config=None, monteclora_config=None, velora_config=None)
 
-# %% ../nbs/22_lora.ipynb #0117
+# %% ../nbs/22_lora.ipynb #0120
 def read_settings(
     given: dict,        # the contents of adapter_config.json
     names: list[str],   # of the tensors beside it
@@ -720,7 +720,7 @@ def read_settings(
         targets=",".join(targets), use_rslora=given.get("use_rslora", False),
         use_dora=given.get("use_dora", False), train_tokens=tokens_in(given), target_parameters=experts)
 
-# %% ../nbs/22_lora.ipynb #0118
+# %% ../nbs/22_lora.ipynb #0121
 def tokens_in(
     given: dict,             # the contents of adapter_config.json
 ) -> tuple[int, ...]:        # ids
@@ -728,7 +728,7 @@ def tokens_in(
     tokens = given.get("trainable_token_indices") or ()
     return tuple(next(iter(tokens.values())) if isinstance(tokens, dict) else tokens)
 
-# %% ../nbs/22_lora.ipynb #0119
+# %% ../nbs/22_lora.ipynb #0122
 def drop_copies(
     model: nn.Module,            # the base
     tensors: dict[str, Tensor],  # of a file
@@ -749,7 +749,7 @@ def drop_copies(
         if same.all(): del kept[name]
     return kept
 
-# %% ../nbs/22_lora.ipynb #0120
+# %% ../nbs/22_lora.ipynb #0124
 def check_layers(
     model: nn.Module,
     tensors: dict[str, Tensor],  # of an adapter
@@ -763,7 +763,7 @@ def check_layers(
         if here != (len(B), A.shape[1]): wrong.append(f"{layer} is {here} here, and was {(len(B), A.shape[1])}")
     if wrong: raise ValueError("; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if wrong[3:] else ""))
 
-# %% ../nbs/22_lora.ipynb #0121
+# %% ../nbs/22_lora.ipynb #0125
 def check_base(
     model: nn.Module,
     about: dict[str, str],  # header of an adapter's file; one that PEFT wrote says nothing
@@ -779,7 +779,7 @@ def check_base(
     if (was - now).abs().max() > 0.02 * was.abs().max():
         raise ValueError("the shapes agree, but the embedding holds other numbers")
 
-# %% ../nbs/22_lora.ipynb #0122
+# %% ../nbs/22_lora.ipynb #0126
 def short_targets(
     model: nn.Module,
     names: str,        # full names of layers, with commas between
@@ -793,7 +793,7 @@ def short_targets(
     hits = {name for name in every if any(is_match(name, part) for part in parts)}
     return text if hits == wanted else names
 
-# %% ../nbs/22_lora.ipynb #0123
+# %% ../nbs/22_lora.ipynb #0127
 def load_lora(
     model: nn.Module,    # the base, without adapter; changed in place
     folder: str | Path,  # written by save_lora or by PEFT
@@ -822,7 +822,7 @@ def load_lora(
     fill_adapter(model, folder, tensors)
     return model
 
-# %% ../nbs/22_lora.ipynb #0124
+# %% ../nbs/22_lora.ipynb #0128
 @torch.no_grad()
 def fill_adapter(
     model: nn.Module,            # with a fresh adapter
