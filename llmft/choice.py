@@ -466,9 +466,8 @@ def last_logprobs(
 ) -> torch.Tensor:       # (B, n, V) float32: log-probabilities of the next token
     "What a model expects at the last positions of rows of different length."
     input_ids, mask = left_pad([list(row) for row in rows], 0)
-    mask = mask.long()
     positions = (mask.cumsum(1) - 1).clamp(min=0)
-    given = dict(input_ids=input_ids, attention_mask=mask, position_ids=positions)
+    given = dict(input_ids=input_ids, attention_mask=mask.long(), position_ids=positions)
     given = {name: tensor.to(model.device) for name, tensor in given.items()}
     logits = model(**given, use_cache=False, logits_to_keep=n).logits
     return logits[:, -n:].float().log_softmax(-1).cpu()
