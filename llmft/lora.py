@@ -126,7 +126,7 @@ class FoldedLinearFunction(torch.autograd.Function):
         grad_B = (grad.T @ (x @ A.T)).mul_(ctx.scaling)
         return grad_x, None, None, grad_A, grad_B, None
 
-# %% ../nbs/22_lora.ipynb #0042
+# %% ../nbs/22_lora.ipynb #0045
 class LoRALinear(nn.Module):
     r"""A frozen linear layer with a trained update of low rank: $y = xW^\top + b + s\,(xA^\top)B^\top$.
 
@@ -144,8 +144,10 @@ class LoRALinear(nn.Module):
         self.scaling, self.dropout = config.scaling, config.dropout
         self.in_features, self.out_features = sizes
         self.lora_A, self.lora_B = thin_matrices(base_layer.weight, config.rank, *sizes)
-        lengths = dense_weight(base_layer).detach().to(self.lora_A.dtype).norm(dim=1) if config.use_dora else None
-        self.lora_magnitude_vector = None if lengths is None else nn.Parameter(lengths)
+        self.lora_magnitude_vector = None
+        if config.use_dora:
+            weight = dense_weight(base_layer).detach().to(self.lora_A.dtype)
+            self.lora_magnitude_vector = nn.Parameter(weight.norm(dim=1))
 
     @property
     def weight(self) -> Tensor: return self.base_layer.weight
@@ -162,7 +164,7 @@ class LoRALinear(nn.Module):
         if self.lora_magnitude_vector is not None: return F.linear(x, self.merged_weight(), bias)
         return FoldedLinearFunction.apply(x, weight, bias, self.lora_A, self.lora_B, self.scaling)
 
-# %% ../nbs/22_lora.ipynb #0043
+# %% ../nbs/22_lora.ipynb #0046
 def thin_matrices(
     weight: Tensor,  # of the frozen layer, for its device and dtype
     rank: int,       # rows of A; for experts that stand one below the other, all of them
@@ -178,7 +180,7 @@ def thin_matrices(
     nn.init.kaiming_uniform_(A, a=math.sqrt(5))
     return A, nn.Parameter(torch.zeros(n_out, rank, device=weight.device, dtype=dtype))
 
-# %% ../nbs/22_lora.ipynb #0044
+# %% ../nbs/22_lora.ipynb #0047
 def directions(
     layer: LoRALinear,
 ) -> Tensor:           # (out, in)
@@ -186,7 +188,7 @@ def directions(
     W, A, B = dense_weight(layer.base_layer), layer.lora_A, layer.lora_B
     return torch.addmm(W.to(A.dtype), B, A, alpha=layer.scaling)
 
-# %% ../nbs/22_lora.ipynb #0045
+# %% ../nbs/22_lora.ipynb #0048
 def row_factors(
     layer: LoRALinear,
     V: Tensor,         # (out, in)
@@ -194,7 +196,7 @@ def row_factors(
     "What DoRA multiplies each row of V by; the norm counts as a constant."
     return layer.lora_magnitude_vector / V.detach().norm(dim=1)
 
-# %% ../nbs/22_lora.ipynb #0046
+# %% ../nbs/22_lora.ipynb #0049
 def can_fold(
     layer: LoRALinear,
     x: Tensor,         # (…, in)
@@ -207,7 +209,7 @@ def can_fold(
     n_in, n_out = layer.in_features, layer.out_features
     return x.numel() // n_in * (n_in + n_out) > n_in * n_out
 
-# %% ../nbs/22_lora.ipynb #0047
+# %% ../nbs/22_lora.ipynb #0050
 def side_path(
     layer: LoRALinear,
     x: Tensor,         # (…, in)
@@ -215,12 +217,13 @@ def side_path(
     "The base layer as it is and the update beside it, in the precision of A and B."
     dropped = F.dropout(x, layer.dropout, layer.training).to(layer.lora_A.dtype)
     update, y = F.linear(F.linear(dropped, layer.lora_A), layer.lora_B), layer.base_layer(x)
-    if layer.lora_magnitude_vector is None: return torch.add(y, update, alpha=layer.scaling).to(y.dtype)
+    if layer.lora_magnitude_vector is None:
+        return torch.add(y, update, alpha=layer.scaling).to(y.dtype)
     factors, bias = row_factors(layer, directions(layer)), layer.base_layer.bias
     product = y if bias is None else y - bias
     return (y + (factors - 1) * product + factors * update * layer.scaling).to(y.dtype)
 
-# %% ../nbs/22_lora.ipynb #0056
+# %% ../nbs/22_lora.ipynb #0059
 class LoRAExperts(nn.Module):
     r"""Experts in one parameter (E, in, out), each with its own update of rank r.
 
@@ -257,7 +260,7 @@ class LoRAExperts(nn.Module):
         weights = {name: self.merged_weight(name) for name in self.names}
         return torch.func.functional_call(self.base_layer, weights, inputs, options)
 
-# %% ../nbs/22_lora.ipynb #0058
+# %% ../nbs/22_lora.ipynb #0061
 class TokenLogitsFunction(torch.autograd.Function):
     "Logits with some rows of the output layer replaced; the gradient goes to these rows only."
 
@@ -274,18 +277,20 @@ class TokenLogitsFunction(torch.autograd.Function):
         grad_rows = grad[..., tokens].reshape(-1, len(tokens)).T @ x.reshape(-1, x.shape[-1])
         return grad @ replaced if ctx.needs_input_grad[0] else None, None, None, grad_rows, None
 
-# %% ../nbs/22_lora.ipynb #0059
+# %% ../nbs/22_lora.ipynb #0062
 class TokenRows(nn.Module):
     """An embedding, or an output layer, of which only the rows of some tokens are trained.
 
     The trained rows stand beside the frozen matrix. For a tied model both ends share `rows`.
     """
 
-    def __init__(self, base_layer: nn.Module, tokens: tuple[int, ...], rows: nn.Parameter | None = None):
+    def __init__(self, base_layer: nn.Module, tokens: tuple[int, ...],
+                 rows: nn.Parameter | None = None):
         super().__init__()
         weight = base_layer.weight
         self.base_layer, self.active = base_layer, True
-        ids, place = torch.tensor(tokens, device=weight.device), torch.full((len(weight),), -1, device=weight.device)
+        ids = torch.tensor(tokens, device=weight.device)
+        place = torch.full((len(weight),), -1, device=weight.device)
         place[ids] = torch.arange(len(ids), device=weight.device)
         self.register_buffer("tokens", ids, persistent=False)
         self.register_buffer("place", place, persistent=False)
@@ -298,12 +303,14 @@ class TokenRows(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # ids → vectors, or vectors (…, D) → logits (…, V)
         if not self.active: return self.base_layer(x)
         if isinstance(self.base_layer, nn.Embedding): return embed_tokens(self, x)
-        if self.training and x.dtype == self.rows.dtype == self.weight.dtype and not torch.is_autocast_enabled(x.device.type):
-            return TokenLogitsFunction.apply(x, self.weight, self.base_layer.bias, self.rows, self.tokens)
+        same = x.dtype == self.rows.dtype == self.weight.dtype
+        if self.training and same and not torch.is_autocast_enabled(x.device.type):
+            bias = self.base_layer.bias
+            return TokenLogitsFunction.apply(x, self.weight, bias, self.rows, self.tokens)
         y, logits = self.base_layer(x), F.linear(x, self.rows.to(x.dtype))
         return y.index_copy(-1, self.tokens, logits.to(y.dtype))
 
-# %% ../nbs/22_lora.ipynb #0060
+# %% ../nbs/22_lora.ipynb #0063
 def embed_tokens(
     layer: TokenRows,
     ids: Tensor,       # (…)
@@ -313,7 +320,7 @@ def embed_tokens(
     rows = F.embedding(place.clamp(min=0), layer.rows) * getattr(layer.base_layer, "embed_scale", 1)
     return torch.where(place[..., None] >= 0, rows.to(vectors.dtype), vectors)
 
-# %% ../nbs/22_lora.ipynb #0064
+# %% ../nbs/22_lora.ipynb #0067
 @torch.no_grad()
 def add_tokens(
     model: nn.Module,      # a transformers model without adapter; changed in place
@@ -333,15 +340,16 @@ def add_tokens(
     ids = tokenizer.convert_tokens_to_ids(list(words))
     rows = max(*ids, len(model.get_input_embeddings().weight) - 1) + 1
     model.resize_token_embeddings(rows, mean_resizing=False)
-    ends = [end.weight for end in (model.get_input_embeddings(), model.get_output_embeddings()) if end is not None]
+    ends = [model.get_input_embeddings(), model.get_output_embeddings()]
+    ends = [end.weight for end in ends if end is not None]
     for weight in ends[:1] if is_tied(model) else ends:
         for i, old in zip(ids, pieces): weight[i] = weight[old].mean(dim=0)
     return tuple(ids)
 
-# %% ../nbs/22_lora.ipynb #0066
+# %% ../nbs/22_lora.ipynb #0069
 ADAPTERS = (LoRALinear, LoRAExperts, TokenRows)
 
-# %% ../nbs/22_lora.ipynb #0067
+# %% ../nbs/22_lora.ipynb #0070
 def is_match(
     name: str,     # full name of a layer: model.layers.0.self_attn.q_proj
     pattern: str,  # the end of a name (q_proj), or a regular expression for the whole name
@@ -350,17 +358,19 @@ def is_match(
     if name == pattern or name.endswith("." + pattern): return True
     try: return re.fullmatch(pattern, name) is not None
     except re.error as error:
-        raise ValueError(f"targets: {pattern!r} is no name and no regular expression ({error})") from error
+        raise ValueError(f"targets: {pattern!r} is no name and no regular expression "
+                         f"({error})") from error
 
-# %% ../nbs/22_lora.ipynb #0069
+# %% ../nbs/22_lora.ipynb #0072
 def linear_names(
     model: nn.Module,
 ) -> list[str]:  # full names, in the order of the model
     "All layers of a model that LoRA can wrap, or has wrapped."
     inside = {module.base_layer for module in model.modules() if isinstance(module, ADAPTERS)}
-    return [name for name, module in model.named_modules() if linear_sizes(module) and module not in inside]
+    return [name for name, module in model.named_modules()
+            if linear_sizes(module) and module not in inside]
 
-# %% ../nbs/22_lora.ipynb #0070
+# %% ../nbs/22_lora.ipynb #0073
 def is_tied(
     model: nn.Module,  # a transformers model
 ) -> bool:
@@ -368,17 +378,18 @@ def is_tied(
     head = model.get_output_embeddings()
     return head is not None and head.weight is model.get_input_embeddings().weight
 
-# %% ../nbs/22_lora.ipynb #0071
+# %% ../nbs/22_lora.ipynb #0074
 def no_match(
     pattern: str,
     names: list[str],  # that exist
 ) -> str:              # a message
     "What to say when a pattern matches nothing: what the layers are really called."
     known = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name in names)) or "(none)"
-    return (f"targets: {pattern!r} matches no layer of this model; its linear layers are called {known}, in "
-            f"full for example {(names or ['(none)'])[0]}. Fused experts are named in target_parameters")
+    return (f"targets: {pattern!r} matches no layer of this model; its linear layers are called "
+            f"{known}, in full for example {(names or ['(none)'])[0]}. Fused experts are named in "
+            "target_parameters")
 
-# %% ../nbs/22_lora.ipynb #0072
+# %% ../nbs/22_lora.ipynb #0075
 def check_target(
     model: nn.Module,
     name: str,         # of a layer that was asked for
@@ -387,13 +398,14 @@ def check_target(
     layer = model.get_submodule(name)
     if layer in (model.get_input_embeddings(), model.get_output_embeddings()) and is_tied(model):
         raise ValueError(
-            f"{name}: in this model the embedding and the output layer are one matrix (tied weights). An "
-            "update of one end, merged into the matrix, would change the other end as well. Leave it out, "
-            "and name the tokens that matter in train_tokens, which trains their rows for both ends")
+            f"{name}: in this model the embedding and the output layer are one matrix (tied weights). "
+            "An update of one end, merged into the matrix, would change the other end as well. Leave it "
+            "out, and name the tokens that matter in train_tokens, which trains their rows for both")
     if isinstance(layer, nn.Embedding):
-        raise ValueError(f"{name} is an embedding, not a linear layer; name its tokens in train_tokens")
+        raise ValueError(f"{name} is an embedding, not a linear layer; "
+                         "name its tokens in train_tokens")
 
-# %% ../nbs/22_lora.ipynb #0073
+# %% ../nbs/22_lora.ipynb #0076
 def find_targets(
     model: nn.Module,
     config: LoRAConfig,
@@ -404,7 +416,8 @@ def find_targets(
     """
     names, found = linear_names(model), []
     if config.targets == "all-linear":
-        return [name for name in names if model.get_submodule(name) is not model.get_output_embeddings()]
+        head = model.get_output_embeddings()
+        return [name for name in names if model.get_submodule(name) is not head]
     tables = [name for name, module in model.named_modules() if isinstance(module, nn.Embedding)]
     for pattern in split_names(config.targets):
         hits = [name for name in tables + names if is_match(name, pattern)]
@@ -413,7 +426,7 @@ def find_targets(
     for name in found: check_target(model, name)
     return found
 
-# %% ../nbs/22_lora.ipynb #0074
+# %% ../nbs/22_lora.ipynb #0077
 def find_experts(
     model: nn.Module,
     config: LoRAConfig,
@@ -425,17 +438,18 @@ def find_experts(
         hits = {pattern for pattern in config.target_parameters if is_match(full, pattern)}
         if not hits: continue
         if parameter.ndim != 3:
-            raise ValueError(f"{full} has shape {tuple(parameter.shape)}; target_parameters is for experts in "
-                             "one parameter (experts, in, out); name linear layers in targets")
+            raise ValueError(f"{full} has shape {tuple(parameter.shape)}; target_parameters is for "
+                             "experts in one parameter (experts, in, out); name linear layers in targets")
         found.setdefault(module, []).append(name)
         unused -= hits
     if unused:
-        fused = dict.fromkeys(".".join(n.split(".")[-3:]) for n, p in model.named_parameters() if p.ndim == 3)
-        raise ValueError(f"target_parameters: {sorted(unused)} match nothing; parameters with three axes "
-                         f"here: {', '.join(fused) or '(none)'}")
+        fused = [name for name, p in model.named_parameters() if p.ndim == 3]
+        known = ", ".join(dict.fromkeys(".".join(name.split(".")[-3:]) for name in fused))
+        raise ValueError(f"target_parameters: {sorted(unused)} match nothing; parameters with three "
+                         f"axes here: {known or '(none)'}")
     return found
 
-# %% ../nbs/22_lora.ipynb #0079
+# %% ../nbs/22_lora.ipynb #0082
 def replace_module(
     model: nn.Module,
     name: str,         # full name
@@ -445,22 +459,23 @@ def replace_module(
     parent, _, child = name.rpartition(".")
     setattr(model.get_submodule(parent), child, new)
 
-# %% ../nbs/22_lora.ipynb #0080
+# %% ../nbs/22_lora.ipynb #0083
 def wrap_tokens(
     model: nn.Module,
     tokens: tuple[int, ...],  # ids
 ) -> None:
     "Train the rows of tokens at both ends. Raises `ValueError` for an id outside the vocabulary."
     names = {module: name for name, module in model.named_modules()}
-    embedding, head, tied = model.get_input_embeddings(), model.get_output_embeddings(), is_tied(model)
-    if max(tokens) >= len(embedding.weight):
-        raise ValueError(f"train_tokens has {max(tokens)}, but the model knows ids below {len(embedding.weight)}; "
+    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
+    if max(tokens) >= (n_rows := len(embedding.weight)):
+        raise ValueError(f"train_tokens has {max(tokens)}, but the model knows ids below {n_rows}; "
                          "add_tokens(model, tokenizer, …) adds rows for new tokens")
     first = TokenRows(embedding, tokens)
+    rows = first.rows if is_tied(model) else None
     replace_module(model, names[embedding], first)
-    if head is not None: replace_module(model, names[head], TokenRows(head, tokens, first.rows if tied else None))
+    if head is not None: replace_module(model, names[head], TokenRows(head, tokens, rows))
 
-# %% ../nbs/22_lora.ipynb #0081
+# %% ../nbs/22_lora.ipynb #0084
 def check_free(
     model: nn.Module,
 ) -> None:
@@ -468,15 +483,15 @@ def check_free(
     if hasattr(model, "lora_config"):
         raise ValueError("this model has an adapter already; merge_lora or remove_lora first")
 
-# %% ../nbs/22_lora.ipynb #0082
+# %% ../nbs/22_lora.ipynb #0085
 def add_lora(
     model: nn.Module,                  # a transformers model; changed in place
     config: LoRAConfig = LoRAConfig(),
 ) -> nn.Module:                        # the same model
     """Freeze a model and put trained updates of low rank into its layers.
 
-    What it computes stays the same until the adapter learns. Raises `ValueError` when the model has an
-    adapter already, or when the targets cannot be had.
+    What it computes stays the same until the adapter learns. Raises `ValueError` when the model has
+    an adapter already, or when the targets cannot be had.
     """
     check_free(model)
     targets, experts = find_targets(model, config), find_experts(model, config)
@@ -491,17 +506,18 @@ def add_lora(
     model.lora_config = config
     return model.train(model.training)
 
-# %% ../nbs/22_lora.ipynb #0083
+# %% ../nbs/22_lora.ipynb #0086
 def find_adapters(
     model: nn.Module,
 ) -> dict[str, nn.Module]:  # full name → LoRALinear, LoRAExperts or TokenRows
     "Everything that add_lora has put into a model. Raises `ValueError` if that is nothing."
     found = {name: module for name, module in model.named_modules() if isinstance(module, ADAPTERS)}
     if not found:
-        raise ValueError("this model has no adapter; add_lora(model, config) or load_lora(model, folder) first")
+        raise ValueError("this model has no adapter; add_lora(model, config) or "
+                         "load_lora(model, folder) first")
     return found
 
-# %% ../nbs/22_lora.ipynb #0084
+# %% ../nbs/22_lora.ipynb #0087
 def lora_parameters(
     model: nn.Module,
 ) -> list[nn.Parameter]:
@@ -509,7 +525,7 @@ def lora_parameters(
     find_adapters(model)
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
-# %% ../nbs/22_lora.ipynb #0085
+# %% ../nbs/22_lora.ipynb #0088
 def count_parameters(
     model: nn.Module,
 ) -> tuple[int, int]:  # trained, all
@@ -517,12 +533,12 @@ def count_parameters(
     sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
     return sum(n for n, trained in sizes if trained), sum(n for n, _ in sizes)
 
-# %% ../nbs/22_lora.ipynb #0091
+# %% ../nbs/22_lora.ipynb #0094
 @contextmanager
 def disable_lora(
     model: nn.Module,  # with an adapter
 ):                     # yields the model
-    "Inside the block the model computes as it did before add_lora. Raises `ValueError` without an adapter."
+    "Inside the block the model is as before add_lora. Raises `ValueError` without an adapter."
     adapters = list(find_adapters(model).values())
     before = [adapter.active for adapter in adapters]
     for adapter in adapters: adapter.active = False
@@ -530,14 +546,15 @@ def disable_lora(
     finally:
         for adapter, active in zip(adapters, before): adapter.active = active
 
-# %% ../nbs/22_lora.ipynb #0092
+# %% ../nbs/22_lora.ipynb #0095
 @torch.no_grad()
 def merged_layer(
     adapter: nn.Module,  # LoRALinear, LoRAExperts or TokenRows
 ) -> nn.Module:          # its base layer with the update in the weight; nn.Linear for a quantized one
     "Write an update into the weight that it belongs to."
     base = adapter.base_layer
-    if isinstance(adapter, TokenRows): base.weight[adapter.tokens] = adapter.rows.to(base.weight.dtype)
+    if isinstance(adapter, TokenRows):
+        base.weight[adapter.tokens] = adapter.rows.to(base.weight.dtype)
     elif isinstance(adapter, LoRAExperts):
         for name in adapter.names: getattr(base, name).copy_(adapter.merged_weight(name))
     elif hasattr(base, "dequantize"):
@@ -545,10 +562,12 @@ def merged_layer(
         base = nn.Linear(*linear_sizes(quantized), bias=quantized.bias is not None).to(merged)
         base.weight.copy_(merged)
         if base.bias is not None: base.bias.copy_(quantized.bias)
-    else: base.weight.copy_(adapter.merged_weight().T if is_turned(base) else adapter.merged_weight())
+    else:
+        merged = adapter.merged_weight()
+        base.weight.copy_(merged.T if is_turned(base) else merged)
     return base
 
-# %% ../nbs/22_lora.ipynb #0093
+# %% ../nbs/22_lora.ipynb #0096
 def take_out(
     model: nn.Module,               # with an adapter; changed in place
     layers: dict[str, nn.Module],   # full name → what comes into its place
@@ -559,21 +578,23 @@ def take_out(
     for parameter in model.parameters(): parameter.requires_grad_(parameter.is_floating_point())
     return model.train(model.training)
 
-# %% ../nbs/22_lora.ipynb #0094
+# %% ../nbs/22_lora.ipynb #0097
 def merge_lora(
     model: nn.Module,  # with an adapter; changed in place
 ) -> nn.Module:        # the same model with plain layers
     "Add the updates to the weights and take the adapter out. Raises `ValueError` if there is none."
-    return take_out(model, {name: merged_layer(adapter) for name, adapter in find_adapters(model).items()})
+    adapters = find_adapters(model)
+    return take_out(model, {name: merged_layer(adapter) for name, adapter in adapters.items()})
 
-# %% ../nbs/22_lora.ipynb #0095
+# %% ../nbs/22_lora.ipynb #0098
 def remove_lora(
     model: nn.Module,  # with an adapter; changed in place
 ) -> nn.Module:        # the same model as before add_lora
     "Take the adapter out and forget it. Raises `ValueError` if there is none."
-    return take_out(model, {name: adapter.base_layer for name, adapter in find_adapters(model).items()})
+    adapters = find_adapters(model)
+    return take_out(model, {name: adapter.base_layer for name, adapter in adapters.items()})
 
-# %% ../nbs/22_lora.ipynb #0100
+# %% ../nbs/22_lora.ipynb #0103
 def adapter_tensors(
     model: nn.Module,
 ) -> dict[str, Tensor]:  # PEFT's name → the parameter itself, each once
@@ -586,14 +607,16 @@ def adapter_tensors(
         elif isinstance(module, LoRAExperts):
             for depth, key in enumerate(reversed(module.names)):
                 inner = path + ".base_layer" * depth
-                tensors |= {f"{inner}.lora_A.weight": module.lora_A[key], f"{inner}.lora_B.weight": module.lora_B[key]}
+                tensors[f"{inner}.lora_A.weight"] = module.lora_A[key]
+                tensors[f"{inner}.lora_B.weight"] = module.lora_B[key]
         else:
-            tensors |= {f"{path}.lora_A.weight": module.lora_A, f"{path}.lora_B.weight": module.lora_B}
+            tensors[f"{path}.lora_A.weight"] = module.lora_A
+            tensors[f"{path}.lora_B.weight"] = module.lora_B
             if module.lora_magnitude_vector is not None:
                 tensors[f"{path}.lora_magnitude_vector"] = module.lora_magnitude_vector
     return {name: t for name, t in tensors.items() if id(t) not in seen and not seen.add(id(t))}
 
-# %% ../nbs/22_lora.ipynb #0101
+# %% ../nbs/22_lora.ipynb #0104
 def token_setting(
     model: nn.Module,
     tokens: tuple[int, ...],  # trained
@@ -602,9 +625,10 @@ def token_setting(
     if not tokens: return None
     if is_tied(model): return list(tokens)
     ends = (model.get_input_embeddings(), model.get_output_embeddings())
-    return {name.rpartition(".")[2]: list(tokens) for name, module in model.named_modules() if module in ends}
+    names = [name for name, module in model.named_modules() if module in ends]
+    return {name.rpartition(".")[2]: list(tokens) for name in names}
 
-# %% ../nbs/22_lora.ipynb #0102
+# %% ../nbs/22_lora.ipynb #0105
 def peft_targets(
     targets: str,  # as in LoRAConfig
 ):                 # all-linear, a list of names, one regular expression, or None
@@ -615,7 +639,7 @@ def peft_targets(
     if names == parts: return names
     return "|".join(rf"(?:.*\.)?{re.escape(part)}" if part in names else part for part in parts)
 
-# %% ../nbs/22_lora.ipynb #0103
+# %% ../nbs/22_lora.ipynb #0106
 def peft_config(
     config: LoRAConfig,
     model: nn.Module | None = None,  # needed for GPT-2, and for trained tokens of an untied model
@@ -630,7 +654,7 @@ def peft_config(
         trainable_token_indices=tokens if model is None else token_setting(model, c.train_tokens),
         fan_in_fan_out=model is not None and any(map(is_turned, model.modules())))
 
-# %% ../nbs/22_lora.ipynb #0110
+# %% ../nbs/22_lora.ipynb #0113
 def base_shapes(
     model: nn.Module,
 ) -> dict[str, tuple]:  # plain name → shape; of linear layers (out, in), quantized or not
@@ -644,7 +668,7 @@ def base_shapes(
         if sizes: shapes[f"{name}.weight"] = sizes[::-1]
     return shapes
 
-# %% ../nbs/22_lora.ipynb #0111
+# %% ../nbs/22_lora.ipynb #0114
 def base_sample(
     model: nn.Module,
 ) -> list[float]:  # 16 numbers
@@ -656,7 +680,7 @@ def base_sample(
     places = torch.linspace(0, weight.numel() // 2 - 1, 16, dtype=torch.float64).long().tolist()
     return [float(weight[place // weight.shape[1], place % weight.shape[1]]) for place in places]
 
-# %% ../nbs/22_lora.ipynb #0112
+# %% ../nbs/22_lora.ipynb #0115
 def describe_base(
     model: nn.Module,
 ) -> dict[str, str]:  # for the header of the adapter's file
@@ -666,23 +690,24 @@ def describe_base(
                 base_shapes=content_hash(shapes), base_sample=json.dumps(base_sample(model)),
                 base_vocabulary=str(len(model.get_input_embeddings().weight)))
 
-# %% ../nbs/22_lora.ipynb #0114
+# %% ../nbs/22_lora.ipynb #0117
 def peft_settings(
     model: nn.Module,  # with an adapter
 ) -> dict:             # the contents of adapter_config.json
     "The settings of an adapter in PEFT's words, with `all-linear` written out as PEFT does."
-    c = model.lora_config
-    linear = {name: m.base_layer for name, m in find_adapters(model).items() if isinstance(m, LoRALinear)}
+    c, found = model.lora_config, find_adapters(model)
+    linear = {name: m.base_layer for name, m in found.items() if isinstance(m, LoRALinear)}
     targets = sorted(linear) if c.targets == "all-linear" else peft_targets(c.targets)
     return dict(
-        peft_type="LORA", task_type="CAUSAL_LM", base_model_name_or_path=getattr(model, "name_or_path", "") or None,
-        inference_mode=True, r=c.rank, lora_alpha=c.alpha, lora_dropout=c.dropout, use_rslora=c.use_rslora,
+        peft_type="LORA", task_type="CAUSAL_LM", inference_mode=True,
+        base_model_name_or_path=getattr(model, "name_or_path", "") or None,
+        r=c.rank, lora_alpha=c.alpha, lora_dropout=c.dropout, use_rslora=c.use_rslora,
         use_dora=c.use_dora, bias="none", init_lora_weights=True, modules_to_save=None,
         fan_in_fan_out=any(map(is_turned, linear.values())), target_modules=targets or None,
         target_parameters=list(c.target_parameters) or None,
         trainable_token_indices=token_setting(model, c.train_tokens))
 
-# %% ../nbs/22_lora.ipynb #0115
+# %% ../nbs/22_lora.ipynb #0118
 def save_lora(
     model: nn.Module,    # with an adapter
     folder: str | Path,  # receives adapter_config.json and adapter_model.safetensors
@@ -694,22 +719,24 @@ def save_lora(
     write_json(folder / "adapter_config.json", peft_settings(model))
     return folder
 
-# %% ../nbs/22_lora.ipynb #0119
+# %% ../nbs/22_lora.ipynb #0122
 SUPPORTED = dict(
-    peft_type="LORA", bias="none", modules_to_save=None, rank_pattern={}, alpha_pattern={}, lora_bias=False,
-    layer_replication=None, use_qalora=False, use_bdlora=None, alora_invocation_tokens=None,
+    peft_type="LORA", bias="none", modules_to_save=None, rank_pattern={}, alpha_pattern={},
+    lora_bias=False, layer_replication=None, use_qalora=False, use_bdlora=None, alora_invocation_tokens=None,
     arrow_config=None, kasa_config=None, monteclora_config=None, velora_config=None)
 
-# %% ../nbs/22_lora.ipynb #0120
+# %% ../nbs/22_lora.ipynb #0123
 def read_settings(
     given: dict,        # the contents of adapter_config.json
     names: list[str],   # of the tensors beside it
 ) -> LoRAConfig:        # its targets are the full names of the layers
-    "The settings of a saved adapter. Raises `ValueError` that lists everything this page cannot compute."
-    faults = [f"{key}={given[key]!r}" for key, value in SUPPORTED.items() if given.get(key) not in (value, None)]
-    kinds = ("lora_A.weight", "lora_B.weight", "lora_magnitude_vector", "token_adapter.trainable_tokens_delta")
+    "The settings of a saved adapter. Raises `ValueError` listing all that this page cannot compute."
+    faults = [f"{key}={given[key]!r}" for key, value in SUPPORTED.items()
+              if given.get(key) not in (value, None)]
+    kinds = ("lora_A.weight", "lora_B.weight", "lora_magnitude_vector", "trainable_tokens_delta")
     faults += [f"the tensor {name}" for name in names if not name.endswith(kinds)][:3]
-    if faults: raise ValueError(f"it needs what is not supported here: {', '.join(faults)}; use peft")
+    if faults:
+        raise ValueError(f"it needs what is not supported here: {', '.join(faults)}; use peft")
     experts = tuple(given.get("target_parameters") or ())
     holders = {parameter.rpartition(".")[0] for parameter in experts}
     found = [re.fullmatch(r"base_model\.model\.(.+)\.lora_A\.weight", name) for name in names]
@@ -720,7 +747,7 @@ def read_settings(
         targets=",".join(targets), use_rslora=given.get("use_rslora", False),
         use_dora=given.get("use_dora", False), train_tokens=tokens_in(given), target_parameters=experts)
 
-# %% ../nbs/22_lora.ipynb #0121
+# %% ../nbs/22_lora.ipynb #0124
 def tokens_in(
     given: dict,             # the contents of adapter_config.json
 ) -> tuple[int, ...]:        # ids
@@ -728,7 +755,7 @@ def tokens_in(
     tokens = given.get("trainable_token_indices") or ()
     return tuple(next(iter(tokens.values())) if isinstance(tokens, dict) else tokens)
 
-# %% ../nbs/22_lora.ipynb #0122
+# %% ../nbs/22_lora.ipynb #0125
 def drop_copies(
     model: nn.Module,            # the base
     tensors: dict[str, Tensor],  # of a file
@@ -736,7 +763,8 @@ def drop_copies(
 ) -> dict[str, Tensor]:          # without the copies
     """Leave out the whole embedding that PEFT sometimes puts beside an adapter.
 
-    That is safe while it is the embedding of this base. One that differs stays in, and is refused later.
+    That is safe while it is the embedding of this base. One that differs stays in, and is refused
+    later.
     """
     kept, modules = dict(tensors), dict(model.named_modules())
     for name, copy in tensors.items():
@@ -749,7 +777,7 @@ def drop_copies(
         if same.all(): del kept[name]
     return kept
 
-# %% ../nbs/22_lora.ipynb #0124
+# %% ../nbs/22_lora.ipynb #0127
 def check_layers(
     model: nn.Module,
     tensors: dict[str, Tensor],  # of an adapter
@@ -760,10 +788,11 @@ def check_layers(
     for layer in targets:
         A, B = (tensors[f"base_model.model.{layer}.lora_{letter}.weight"] for letter in "AB")
         here = shapes.get(f"{layer}.weight", "absent")
-        if here != (len(B), A.shape[1]): wrong.append(f"{layer} is {here} here, and was {(len(B), A.shape[1])}")
-    if wrong: raise ValueError("; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if wrong[3:] else ""))
+        was = len(B), A.shape[1]
+        if here != was: wrong.append(f"{layer} is {here} here, and was {was}")
+    if wrong: raise ValueError("; ".join(wrong[:3] + [f"and {len(wrong) - 3} more"] * (len(wrong) > 3)))
 
-# %% ../nbs/22_lora.ipynb #0125
+# %% ../nbs/22_lora.ipynb #0128
 def check_base(
     model: nn.Module,
     about: dict[str, str],  # header of an adapter's file; one that PEFT wrote says nothing
@@ -771,15 +800,17 @@ def check_base(
     "Raise `ValueError` with the reason when the header describes another base model."
     here = describe_base(model)
     then = {**here, **{key: about[key] for key in here if key in about}}
-    if then["base_vocabulary"] != here["base_vocabulary"]:
-        raise ValueError(f"its embedding had {then['base_vocabulary']} rows, this one has {here['base_vocabulary']}; "
-                         "add the same new tokens in the same order with add_tokens, and then load the adapter")
-    if then["base_shapes"] != here["base_shapes"]: raise ValueError("the names or shapes of other weights differ")
+    had, has = then["base_vocabulary"], here["base_vocabulary"]
+    if had != has:
+        raise ValueError(f"its embedding had {had} rows, this one has {has}; add the same new tokens in "
+                         "the same order with add_tokens, and then load the adapter")
+    if then["base_shapes"] != here["base_shapes"]:
+        raise ValueError("the names or shapes of other weights differ")
     was, now = (torch.tensor(json.loads(d["base_sample"])) for d in (then, here))
     if (was - now).abs().max() > 0.02 * was.abs().max():
         raise ValueError("the shapes agree, but the embedding holds other numbers")
 
-# %% ../nbs/22_lora.ipynb #0126
+# %% ../nbs/22_lora.ipynb #0129
 def short_targets(
     model: nn.Module,
     names: str,        # full names of layers, with commas between
@@ -793,15 +824,15 @@ def short_targets(
     hits = {name for name in every if any(is_match(name, part) for part in parts)}
     return text if hits == wanted else names
 
-# %% ../nbs/22_lora.ipynb #0127
+# %% ../nbs/22_lora.ipynb #0130
 def load_lora(
     model: nn.Module,    # the base, without adapter; changed in place
     folder: str | Path,  # written by save_lora or by PEFT
 ) -> nn.Module:          # the same model with the adapter, ready to compute or to train further
     """Put a saved adapter on a model.
 
-    Raises `ValueError` with the reason if it was made for another base, needs what is not supported here,
-    or is damaged; the model is then as before.
+    Raises `ValueError` with the reason if it was made for another base, needs what is not supported
+    here, or is damaged; the model is then as before.
     """
     check_free(model)
     tensors, about = load_tensors(Path(folder) / "adapter_model.safetensors")
@@ -811,18 +842,21 @@ def load_lora(
     try: config = read_settings(given, list(tensors))
     except ValueError as fault: raise ValueError(f"{folder}: {fault}") from None
     if float(about.get("scaling", config.scaling)) != config.scaling:
-        raise ValueError(f"{folder}: the settings give a scale of {config.scaling:g}, but the adapter was trained "
-                         f"with {about['scaling']}; put rank and alpha back, or use the matching adapter_config.json")
+        raise ValueError(f"{folder}: the settings give a scale of {config.scaling:g}, but the adapter was "
+                         f"trained with {about['scaling']}; put rank and alpha back, or use the "
+                         "adapter_config.json that belongs to it")
     try:
         check_base(model, about)
         check_layers(model, tensors, split_names(config.targets))
     except ValueError as reason:
-        raise ValueError(f"{folder}: this adapter was made for another base ({base}): {reason}") from None
-    add_lora(model, replace(config, targets=short_targets(model, config.targets, given.get("target_modules"))))
+        what = f"{folder}: this adapter was made for another base ({base})"
+        raise ValueError(f"{what}: {reason}") from None
+    targets = short_targets(model, config.targets, given.get("target_modules"))
+    add_lora(model, replace(config, targets=targets))
     fill_adapter(model, folder, tensors)
     return model
 
-# %% ../nbs/22_lora.ipynb #0128
+# %% ../nbs/22_lora.ipynb #0131
 @torch.no_grad()
 def fill_adapter(
     model: nn.Module,            # with a fresh adapter
@@ -831,12 +865,13 @@ def fill_adapter(
 ) -> None:
     "Copy saved values into an adapter; take it out and raise `ValueError` when they do not fit."
     places, head = adapter_tensors(model), model.get_output_embeddings()
-    # PEFT leaves the rows of an untied output layer alone unless told; they stay as the base has them
+    # PEFT leaves the rows of an untied output layer alone unless told; they stay as in the base
     kept = [name for name, tensor in places.items() if tensor is getattr(head, "rows", None)]
     lacking = [name for name in places if name not in tensors and name not in kept]
-    foreign = [name for name in tensors if name not in places or places[name].shape != tensors[name].shape]
+    foreign = [name for name, tensor in tensors.items()
+               if name not in places or places[name].shape != tensor.shape]
     if lacking or foreign:
         remove_lora(model)
-        raise ValueError(f"{folder}: the file does not fit its settings or this model: {(lacking + foreign)[:3]}; "
-                         "save the adapter again, or load the base it was trained on")
+        raise ValueError(f"{folder}: the file does not fit its settings or this model: "
+                         f"{(lacking + foreign)[:3]}; save the adapter again, or load its own base")
     for name, tensor in tensors.items(): places[name].copy_(tensor)
