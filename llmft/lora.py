@@ -463,13 +463,20 @@ def replace_module(
 def wrap_tokens(
     model: nn.Module,
     tokens: tuple[int, ...],  # ids
+    targets: list[str],       # layers that get an update of low rank
 ) -> None:
-    "Train the rows of tokens at both ends. Raises `ValueError` for an id outside the vocabulary."
+    """Train the rows of tokens at both ends.
+
+    Raises `ValueError` for an id outside the vocabulary, and for an output layer with both kinds.
+    """
     names = {module: name for name, module in model.named_modules()}
     embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
     if max(tokens) >= (n_rows := len(embedding.weight)):
         raise ValueError(f"train_tokens has {max(tokens)}, but the model knows ids below {n_rows}; "
                          "add_tokens(model, tokenizer, …) adds rows for new tokens")
+    if names.get(head) in targets:
+        raise ValueError(f"{names[head]} cannot have an update of low rank and rows of its own; take it "
+                         "out of targets, or leave train_tokens empty")
     first = TokenRows(embedding, tokens)
     rows = first.rows if is_tied(model) else None
     replace_module(model, names[embedding], first)
@@ -479,7 +486,10 @@ def wrap_tokens(
 def check_free(
     model: nn.Module,
 ) -> None:
-    "Raise `ValueError` if a model has an adapter: a second one on top could not be saved apart."
+    "Raise `ValueError` for a model with an adapter, and for one that is not of transformers."
+    if not hasattr(model, "get_output_embeddings"):
+        raise ValueError(f"expected a transformers model, got {type(model).__name__}; a GPT of this book "
+                         "becomes one with native_model or base_model of llmft.export")
     if hasattr(model, "lora_config"):
         raise ValueError("this model has an adapter already; merge_lora or remove_lora first")
 
@@ -496,13 +506,14 @@ def add_lora(
     check_free(model)
     targets, experts = find_targets(model, config), find_experts(model, config)
     if not targets and not experts: raise ValueError(no_match(config.targets, linear_names(model)))
-    if config.train_tokens: wrap_tokens(model, config.train_tokens)
+    layers = {name: LoRALinear(model.get_submodule(name), config) for name in targets}
+    for name, parameters in experts.items():
+        layers[name] = LoRAExperts(model.get_submodule(name), parameters, config)
+    if config.train_tokens: wrap_tokens(model, config.train_tokens, targets)
     model.requires_grad_(False)
     for module in model.modules():
         if isinstance(module, TokenRows): module.rows.requires_grad_(True)
-    for name in targets: replace_module(model, name, LoRALinear(model.get_submodule(name), config))
-    for name, parameters in experts.items():
-        replace_module(model, name, LoRAExperts(model.get_submodule(name), parameters, config))
+    for name, layer in layers.items(): replace_module(model, name, layer)
     model.lora_config = config
     return model.train(model.training)
 
