@@ -6,8 +6,9 @@
 __all__ = ['CASE', 'SFTConfig', 'check_sft', 'teach_template', 'splits_head', 'summed_loss', 'row_order', 'rows_at', 'SFTRun',
            'sft_step', 'micro_batches', 'micro_step', 'apply_gradients', 'rows_loss', 'measure', 'train_rows',
            'write_records', 'prepare_rows', 'prepare_model', 'count_steps', 'context_of', 'write_tuned', 'sft',
-           'train_here', 'write_sft_report', 'load_base', 'load_model', 'trl_settings', 'train_trl', 'trainer_class',
-           'to_peft', 'write_trl_log', 'judge', 'report_records', 'answer_sheet', 'write_sheet', 'company_case']
+           'train_here', 'write_sft_report', 'load_base', 'load_model', 'answer_question', 'trl_settings', 'train_trl',
+           'trainer_class', 'to_peft', 'write_trl_log', 'judge', 'report_records', 'answer_sheet', 'write_sheet',
+           'company_case']
 
 # %% ../nbs/23_sft.ipynb #0003
 import csv
@@ -480,7 +481,25 @@ def load_model(
     if len(tokenizer) > len(model.get_input_embeddings().weight): model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     return load_lora(model, folder).to(device).eval(), tokenizer
 
-# %% ../nbs/23_sft.ipynb #0050
+# %% ../nbs/23_sft.ipynb #0049
+def answer_question(
+    question: str,              # what the user says
+    model: str = "base",        # as in `load_model`
+    system: str = "",           # what is said before, as the system
+    max_new_tokens: int = 60,   # most tokens of the reply
+    temperature: float = 0.0,   # 0: always the likeliest token
+    seed: int = 0,              # of the draws
+    device: str = "auto",       # auto, cpu, cuda, mps
+) -> str:                       # the reply
+    """Ask a model one question.
+
+    Raises `ValueError` if there is no such model, or if question and reply do not fit into its context.
+    """
+    theirs, tokenizer = load_model(model, pick_device(device))
+    first = [dict(role="system", content=system)] if system else []
+    return ask(theirs, tokenizer, [[*first, dict(role="user", content=question)]], max_new_tokens, 1, temperature, seed, progress="")[0]
+
+# %% ../nbs/23_sft.ipynb #0051
 def trl_settings(
     folder: Path,
     config: SFTConfig,  # with its steps counted
@@ -499,7 +518,7 @@ def trl_settings(
         save_steps=due, eval_strategy="steps" if measured else "no", eval_steps=due, load_best_model_at_end=measured,
         metric_for_best_model="eval_loss", greater_is_better=False)
 
-# %% ../nbs/23_sft.ipynb #0051
+# %% ../nbs/23_sft.ipynb #0052
 def train_trl(
     folder: Path,
     model: nn.Module,     # prepared
@@ -533,7 +552,7 @@ def train_trl(
     trainer.model.save_pretrained(folder / "trl" / "adapter")
     return load_lora(trainer.model.unload(), folder / "trl" / "adapter")
 
-# %% ../nbs/23_sft.ipynb #0052
+# %% ../nbs/23_sft.ipynb #0053
 def trainer_class(
     own_logits: bool,  # True: the output layer is wrapped, because rows of tokens are trained
 ):                     # SFTTrainer or a subclass
@@ -550,7 +569,7 @@ def trainer_class(
             return Trainer.compute_loss(self, model, inputs | dict(use_cache=False), return_outputs, num_items_in_batch)
     return OwnLogitsTrainer
 
-# %% ../nbs/23_sft.ipynb #0053
+# %% ../nbs/23_sft.ipynb #0054
 def to_peft(
     model: nn.Module,  # with an adapter of ours; loses it
     folder: Path,      # for the adapter's files
@@ -560,7 +579,7 @@ def to_peft(
     save_lora(model, folder)
     return PeftModel.from_pretrained(remove_lora(model), folder, is_trainable=True)
 
-# %% ../nbs/23_sft.ipynb #0054
+# %% ../nbs/23_sft.ipynb #0055
 def write_trl_log(
     history: list,  # `trainer.state.log_history`
     path: Path,     # log.jsonl
@@ -575,7 +594,7 @@ def write_trl_log(
     kept = [record | dict(seconds=round(runtime / len(records), 4)) for record in records.values() if "loss" in record]
     with write_atomic(path) as file: file.writelines(json.dumps(record) + "\n" for record in kept)
 
-# %% ../nbs/23_sft.ipynb #0076
+# %% ../nbs/23_sft.ipynb #0077
 def judge(
     model: nn.Module,
     tokenizer,
@@ -588,7 +607,7 @@ def judge(
     said = ask(model, tokenizer, questions, max_new_tokens, batch_size)
     return [{**pair, "said": reply, "right": exact_match(reply, pair["completion"])} for pair, reply in zip(pairs, said)]
 
-# %% ../nbs/23_sft.ipynb #0087
+# %% ../nbs/23_sft.ipynb #0088
 def report_records(
     report: str,       # Markdown or text file
     size: int = 64,    # characters in a piece; half of the context, since rare characters take several tokens
@@ -597,7 +616,7 @@ def report_records(
     pieces = [chunk.text for chunk in chunk_text(read_text(report), size, overlap=size // 3, min_size=size // 4)]
     return [dict(prompt=piece[:8], completion=piece[8:]) for piece in pieces if len(piece) > 16]
 
-# %% ../nbs/23_sft.ipynb #0088
+# %% ../nbs/23_sft.ipynb #0089
 def answer_sheet(
     model: nn.Module,
     tokenizer,
@@ -609,7 +628,7 @@ def answer_sheet(
     return [{**q, "said": reply, "right": contains_answer(reply, q["key"]), "f1": round(character_f1(reply, q["answer"]), 3)}
             for q, reply in zip(questions, said)]
 
-# %% ../nbs/23_sft.ipynb #0089
+# %% ../nbs/23_sft.ipynb #0090
 def write_sheet(
     before: list,  # from `answer_sheet`
     after: list,   # of the same questions
@@ -638,10 +657,10 @@ def write_sheet(
                         for b, a in zip(before, after))
     return totals
 
-# %% ../nbs/23_sft.ipynb #0090
+# %% ../nbs/23_sft.ipynb #0091
 CASE = SFTConfig(epochs=24, lr=5e-3, batch_size=32, warmup_steps=20)
 
-# %% ../nbs/23_sft.ipynb #0091
+# %% ../nbs/23_sft.ipynb #0092
 def company_case(
     data: str = "data/company_qa.jsonl",       # questions: id, question, answer, key, split (train or eval)
     report: str = "data/company_report.md",    # the document that they are about
