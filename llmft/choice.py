@@ -22,7 +22,7 @@ import torch
 
 from .chat import ask, prompt_ids, render
 from .core import progress as progress_bar
-from .core import read_json, write_atomic
+from .core import read_json, write_jsonl
 from .grading import wilson_interval
 from .sampling import left_pad
 from .text import normalize, split_sentences
@@ -281,10 +281,7 @@ def write_choice_records(
     n_passages: int = 0,
 ) -> int:                 # records written
     "Items as a file for training, complete or not at all."
-    with write_atomic(out) as file:
-        for item in items:
-            record = choice_record(item, cot, n_passages)
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    write_jsonl(out, (choice_record(item, cot, n_passages) for item in items))
     return len(items)
 
 # %% ../nbs/21_choice.ipynb #0043

@@ -29,7 +29,7 @@ from torch import Tensor
 
 import llmft
 from .core import (Timer, append_jsonl, cache_dir, content_hash, file_lock, file_sha256, load_tensors, peak_memory_mb, pick_device,
-                        progress, read_json, read_jsonl, run_dir, save_tensors, seed_everything, write_atomic, write_json)
+                        progress, read_json, read_jsonl, run_dir, save_tensors, seed_everything, write_atomic, write_json, write_jsonl)
 from .gpt import GPT, GPTConfig, n_parameters
 from .sampling import generate, left_pad
 from .text import make_corpus, read_corpus
@@ -508,8 +508,7 @@ def forget_after(
     "Drop the log lines of steps that a resumed run will do again."
     if not log.exists(): return
     kept = [record for record in read_jsonl(log) if record["step"] <= step]
-    with write_atomic(log) as file:
-        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in kept)
+    write_jsonl(log, kept)
 
 # %% ../nbs/13_pretrain.ipynb #0079
 def train(

@@ -11,7 +11,7 @@ __all__ = ['FIRST', 'SECOND', 'DISTRICTS', 'SURNAMES', 'GIVEN', 'INDUSTRIES', 'C
            'article_paragraphs', 'article_text', 'ordinance_text', 'ordinance_documents', 'world_documents',
            'cloze_prompts', 'qa_pairs', 'split_entities', 'make_item', 'balanced_letters', 'choice_items', 'citation',
            'law_items', 'wrong_statement_item', 'word_problems', 'dialogues', 'wiki40b_records', 'world_markdown',
-           'write_pdf', 'table_flowable', 'write_world', 'write_records']
+           'write_pdf', 'table_flowable', 'write_world']
 
 # %% ../nbs/06_world.ipynb #0003
 import json
@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .core import write_atomic, write_json
+from .core import write_atomic, write_json, write_jsonl
 from .text import Document
 
 # %% ../nbs/06_world.ipynb #0006
@@ -632,7 +632,7 @@ def write_world(
     tables = {"documents.jsonl": [asdict(d) for d in documents], "wiki40b.jsonl": [dict(text=record) for record in wiki40b_records(documents)],
               "cloze.jsonl": cloze_prompts(world), "qa.jsonl": qa_pairs(world), "qa_facts.jsonl": qa_pairs(world, style="fact"),
               "problems.jsonl": word_problems(world), "dialogues.jsonl": dialogues(world)}
-    for name, records in tables.items(): write_records(out / name, records)
+    for name, records in tables.items(): write_jsonl(out / name, records)
     items = {"choices.json": choice_items(world), "law.json": law_items(world)}
     for name, samples in items.items(): write_json(out / name, dict(samples=samples))
     with write_atomic(out / "ordinance.txt") as file: file.write(ordinance_text(world) + "\n")
@@ -640,12 +640,3 @@ def write_world(
     if pdf: write_pdf(world_markdown(world), out / "companies.pdf")
     write_json(out / "world.json", asdict(world))
     return {name: len(records) for name, records in (tables | items).items()}
-
-# %% ../nbs/06_world.ipynb #0082
-def write_records(
-    path: Path,      # .jsonl file to make or replace
-    records: list,
-) -> None:
-    "Write JSON Lines, complete or not at all."
-    with write_atomic(path) as file:
-        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
