@@ -119,14 +119,15 @@ def native_model(
     eot_id: int | None = None,  # end of text
     pad_id: int | None = None,  # padding
 ):                              # a transformers model in evaluation mode, with a copy of the weights
-    "Our model as GPT2LMHeadModel, LlamaForCausalLM, Qwen2ForCausalLM or Qwen3ForCausalLM."
+    """Our model as GPT2LMHeadModel, LlamaForCausalLM, Qwen2ForCausalLM or Qwen3ForCausalLM.
+
+    A bias that ours does not have stays as transformers begins it, at 0.
+    """
     from transformers import AutoModelForCausalLM
     config = transformers_config(model.config, eot_id, pad_id)
     theirs = AutoModelForCausalLM.from_config(config).to(model.embedding.weight)
     names = GPT2_NAMES if config.model_type == "gpt2" else LLAMA_NAMES
     state = theirs.state_dict()
-    for name, tensor in state.items():
-        if name.endswith(".bias"): tensor.zero_()               # a bias that ours does not have
     for name, tensor in model.state_dict().items():
         targets = translate(name, names)
         if is_turned(targets[0]): tensor = tensor.T
@@ -355,15 +356,11 @@ def bpe_tables(
     tokenizer: Tokenizer,
 ) -> tuple[dict, list]:  # (piece → id, pairs in the order in which they are joined)
     "Vocabulary and merges of a SentencePiece BPE model."
-    p, pairs = tokenizer.processor, []
-    vocab = {tokenizer.token(i): i for i in range(tokenizer.vocab_size)}
-    fixed = {*SPECIAL_TOKENS.values(), "\n"}
-    learnt = {piece: i for piece, i in vocab.items()
-              if not (p.is_byte(i) or p.is_unknown(i) or piece in fixed)}
-    for piece, i in learnt.items():
+    vocab, pairs = {tokenizer.token(i): i for i in range(tokenizer.vocab_size)}, []
+    for piece, i in vocab.items():
+        rank = -tokenizer.processor.get_score(i)
         cuts = ((piece[:k], piece[k:]) for k in range(1, len(piece)))
-        known = [(a, b) for a, b in cuts if a in learnt and b in learnt]
-        pairs += [(-p.get_score(i), vocab[a], vocab[b], a, b) for a, b in known]
+        pairs += [(rank, vocab[a], vocab[b], a, b) for a, b in cuts if a in vocab and b in vocab]
     return vocab, [(a, b) for *_, a, b in sorted(pairs)]
 
 # %% ../nbs/14_export.ipynb #0059
@@ -689,7 +686,7 @@ def is_run(
     config, tokenizer = Path(path) / "config.json", Path(path) / "tokenizer.model"
     return tokenizer.exists() and config.exists() and "model_type" not in read_json(config)
 
-# %% ../nbs/14_export.ipynb #0126
+# %% ../nbs/14_export.ipynb #0127
 def generate_text(
     prompt: str,                     # text to continue
     model: str = "runs/pretrain",    # run folder, exported folder, or the name of a model on the Hub
@@ -714,7 +711,7 @@ def generate_text(
     theirs, words = load_transformers(model, device, trust_remote_code, tokenizer)
     return prompt + continue_theirs(theirs, words, prompt, n_new_tokens, settings)
 
-# %% ../nbs/14_export.ipynb #0127
+# %% ../nbs/14_export.ipynb #0128
 def continue_ours(
     model: GPT,
     tokenizer: Tokenizer,
@@ -729,7 +726,7 @@ def continue_ours(
     new = generate(model, ids, n_new, stop_ids=(tokenizer.eot_id,), **settings)[0].tolist()
     return tokenizer.decode([i for i in new if i != tokenizer.eot_id])
 
-# %% ../nbs/14_export.ipynb #0128
+# %% ../nbs/14_export.ipynb #0129
 def load_transformers(
     model: str,                      # a folder, or a name on the Hub
     device: str = "auto",
@@ -749,7 +746,7 @@ def load_transformers(
                          f"({str(error).splitlines()[0]}); check the folder or the name") from error
     return theirs.to(pick_device(device)).eval(), words
 
-# %% ../nbs/14_export.ipynb #0129
+# %% ../nbs/14_export.ipynb #0130
 def continue_theirs(
     model,           # a transformers model
     tokenizer,       # its tokenizer
@@ -775,7 +772,7 @@ def continue_theirs(
     new = model.generate(input_ids, attention_mask=mask, generation_config=config)[0, len(ids):]
     return tokenizer.decode(new, skip_special_tokens=True)
 
-# %% ../nbs/14_export.ipynb #0136
+# %% ../nbs/14_export.ipynb #0137
 def base_folder() -> Path:  # an exported folder in native format
     "The model of chapter 1 as a transformers folder, from the cache; made first when it is missing."
     import llmft
@@ -786,7 +783,7 @@ def base_folder() -> Path:  # an exported folder in native format
         if not folder.exists(): export_model(str(run), str(folder), data="shiomi")
     return folder
 
-# %% ../nbs/14_export.ipynb #0137
+# %% ../nbs/14_export.ipynb #0138
 def base_model(
     device: str = "cpu",  # auto, cpu, cuda, mps
 ) -> tuple:               # (transformers model in evaluation mode, transformers tokenizer)
