@@ -229,8 +229,7 @@ def bench_processes():
         text = (folder / "run.py").read_text(encoding="utf-8").replace("dropout=0.1", "dropout=0.0").replace("steps=80", "steps=20")
         (folder / "run.py").write_text(text, encoding="utf-8")
         subprocess.run([*command, str(folder / "one")], check=True, capture_output=True)
-        launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
-                  "--mixed_precision", "no", "--dynamo_backend", "no"]
+        launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
         subprocess.run([*launch, command[1], str(folder / "two")], check=True, capture_output=True)
         pairs = list(zip(finished(folder / "one")[0], finished(folder / "two")[0], strict=True))
     return {"steps": len(pairs), "largest difference of the loss": max(abs(a - b) for a, b in pairs)}
