@@ -1,7 +1,7 @@
 """Speed and memory against other libraries. Each measurement is a process of its own; rounds alternate, ratios are medians of pairs.
 
 `make bench` runs everything and writes data/results/bench.json; `python tools/bench.py NAME …` runs some of: train, loss, generate, kill,
-processes, corpus.
+processes, corpus, sft.
 """
 import json
 import os
@@ -235,6 +235,40 @@ def bench_processes():
     return {"steps": len(pairs), "largest difference of the loss": max(abs(a - b) for a, b in pairs)}
 
 
+def one_sft(engine, folder):
+    "Examples a second of fine-tuning the model of chapter 1 with LoRA on its questions: 60 steps less 20 steps, so without the start."
+    import warnings
+    from llmft.chat import use_chat_template
+    from llmft.core import write_jsonl
+    from llmft.export import base_model
+    from llmft.lora import LoRAConfig
+    from llmft.sft import SFTConfig, sft
+    from llmft.world import make_world, qa_pairs
+    warnings.simplefilter("ignore")
+    folder, rows = Path(folder), 16
+    model, tokenizer = base_model()
+    model.save_pretrained(folder / "model")
+    use_chat_template(tokenizer).save_pretrained(folder / "model")           # its markers count as known: LoRA alone is trained
+    data = write_jsonl(folder / "data.jsonl", (dict(input=p["prompt"], output=p["completion"]) for p in qa_pairs(make_world())))
+    times = []
+    for steps in (20, 60):
+        begin = time.perf_counter()
+        sft(str(data), str(folder / "model"), str(folder / f"{engine}-{steps}-{os.getpid()}"), engine=engine,
+            sft_config=SFTConfig(steps=steps, lr=1e-3, batch_size=rows, device="cpu"), lora=LoRAConfig(rank=16))
+        times.append(time.perf_counter() - begin)
+    return dict(examples_per_second=40 * rows / (times[1] - times[0]))
+
+
+def bench_sft(rounds=3):
+    "Our loop with our LoRA against TRL's SFTTrainer with PEFT, the same model, data, batches and settings."
+    speeds = {"llmft": [], "trl": []}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(rounds):
+            for engine in speeds: speeds[engine].append(measure("sft", engine, folder)["examples_per_second"])
+    return {"rounds": rounds, "examples per second": {engine: round(statistics.median(found), 1) for engine, found in speeds.items()},
+            "ours over SFTTrainer": round(statistics.median(a / b for a, b in zip(*speeds.values())), 2)}
+
+
 def one_corpus(path, out):
     "Peak memory of making a corpus from a large text."
     from llmft.core import peak_memory_mb
@@ -261,7 +295,7 @@ if __name__ == "__main__":
         print(json.dumps(globals()[f"one_{sys.argv[2]}"](*sys.argv[3:])))
     else:
         from llmft.core import read_json, write_results
-        names = sys.argv[1:] or ["train", "loss", "generate", "kill", "processes", "corpus"]
+        names = sys.argv[1:] or ["train", "loss", "generate", "kill", "processes", "corpus", "sft"]
         path = Path(__file__).parent.parent / "data" / "results" / "bench.json"
         figures = read_json(path)["figures"] if path.exists() else {}
         for name in names:
