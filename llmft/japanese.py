@@ -6,9 +6,11 @@
 __all__ = ['SCRIPTS', 'TAGS', 'STEM', 'HONOURED', 'MACROS', 'NO_HONORIFIC', 'MOVING', 'COMING', 'RESPECTFUL', 'HUMBLE', 'ENDING',
            'POLITE_END', 'PLAIN_END', 'DOUBLE', 'ESTABLISHED', 'WEIGHTS', 'INTERCEPT', 'LEVELS', 'Word', 'tagger',
            'make_word', 'words', 'surfaces', 'script', 'script_shares', 'japanese_ratio', 'word_code', 'compile_rule',
-           'find_forms', 'sentence_style', 'keigo', 'double_honorifics', 'readability_features', 'readability']
+           'find_forms', 'sentence_style', 'keigo', 'double_honorifics', 'readability_features', 'readability_level',
+           'readability']
 
-# %% ../nbs/03_japanese.ipynb #0002
+# %% ../nbs/03_japanese.ipynb #0003
+import math
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from functools import lru_cache
 
 from .text import normalize, split_sentences
 
-# %% ../nbs/03_japanese.ipynb #0004
+# %% ../nbs/03_japanese.ipynb #0006
 @dataclass(frozen=True)
 class Word:
     "One word of a text with its features from UniDic; an empty string where there is none."
@@ -29,7 +31,7 @@ class Word:
     cform: str = ""   # form in the text: 連用形-一般
     origin: str = ""  # 和 native, 漢 Chinese, 外 foreign, 混 mixed, 固 name, 記号
 
-# %% ../nbs/03_japanese.ipynb #0005
+# %% ../nbs/03_japanese.ipynb #0007
 @lru_cache(maxsize=1)
 def tagger():  # fugashi.Tagger
     "MeCab with UniDic, loaded once. Sources: Kudo et al. 2004; Den et al. 2007."
@@ -37,7 +39,7 @@ def tagger():  # fugashi.Tagger
     from unidic_lite import DICDIR
     return Tagger(f'-d "{DICDIR}" -r "{DICDIR}/dicrc"')
 
-# %% ../nbs/03_japanese.ipynb #0006
+# %% ../nbs/03_japanese.ipynb #0009
 def make_word(
     node,    # of fugashi
 ) -> Word:
@@ -48,7 +50,7 @@ def make_word(
     if not node.surface.strip(): return Word(node.surface, node.surface, "空白")
     return Word(node.surface, lemma or node.surface, *rest)
 
-# %% ../nbs/03_japanese.ipynb #0007
+# %% ../nbs/03_japanese.ipynb #0010
 def words(
     text: str,
 ) -> list[Word]:  # their surfaces, joined, are the text
@@ -64,14 +66,14 @@ def words(
         if place < len(line): found.append(Word(line[place:], line[place:], "空白"))
     return found
 
-# %% ../nbs/03_japanese.ipynb #0008
+# %% ../nbs/03_japanese.ipynb #0013
 def surfaces(
     text: str,
 ) -> list[str]:  # words as they stand in the text, without white space
     "The words of a text as strings: what BM25, BLEU and ROUGE count."
     return [word.surface for word in words(text) if word.pos != "空白"]
 
-# %% ../nbs/03_japanese.ipynb #0009
+# %% ../nbs/03_japanese.ipynb #0016
 SCRIPTS = ("hiragana", "katakana", "kanji", "latin", "digits", "marks", "other")
 
 def script(
@@ -86,7 +88,7 @@ def script(
     if category[0] == "N": return "digits"
     return "marks" if category[0] in "PS" else "other"
 
-# %% ../nbs/03_japanese.ipynb #0010
+# %% ../nbs/03_japanese.ipynb #0017
 def script_shares(
     text: str,
 ) -> dict[str, float]:  # for each of SCRIPTS, 0 to 1; all 0 when the text is empty
@@ -96,7 +98,7 @@ def script_shares(
     total = sum(counts.values()) or 1
     return {name: count / total for name, count in counts.items()}
 
-# %% ../nbs/03_japanese.ipynb #0011
+# %% ../nbs/03_japanese.ipynb #0018
 def japanese_ratio(
     text: str,
 ) -> float:     # 0 to 1; 0 for a text without a letter
@@ -105,7 +107,7 @@ def japanese_ratio(
     japanese = shares["hiragana"] + shares["katakana"] + shares["kanji"]
     return japanese / ((japanese + shares["latin"] + shares["other"]) or 1)
 
-# %% ../nbs/03_japanese.ipynb #0012
+# %% ../nbs/03_japanese.ipynb #0022
 TAGS = {"動詞": "V", "形容詞": "I", "名詞": "N", "助動詞": "A", "接頭辞": "P", "接尾辞": "X",
         "補助記号": "M", "助詞": "J"}
 
@@ -123,7 +125,7 @@ def word_code(
     lemma = "おる" if word.lemma == "居る" and word.ctype.startswith("五段") else word.lemma
     return f"{re.sub('[ /]', '_', lemma)}/{tag}/{word.cform} "
 
-# %% ../nbs/03_japanese.ipynb #0013
+# %% ../nbs/03_japanese.ipynb #0024
 STEM = (r"(?:[^ /]+/V/(?:連用|未然)[^ ]* (?:せる|させる)/A/連用[^ ]* |[^ /]+/V/連用[^ ]* |[^ /]+/S/[^ ]* "
         r"|[^ /]*[いきしちにみりぎじびえけせてねべめれげぜ]/N/[^ ]* )")
 HONOURED = ("(?:(?:先生|社長|部長|課長|専務|会長|校長|教授|監督|院長|町長|市長|大臣|[様方])/[NX]/[^ ]* "
@@ -131,7 +133,7 @@ HONOURED = ("(?:(?:先生|社長|部長|課長|専務|会長|校長|教授|監�
 MACROS = {"STEM": STEM, "STEM?": STEM + "?", "HONOURED": HONOURED, "...": "(?:[^ ]+ )*?", "NOT_AFTER_TE": "(?<!て/T/ )", "@": "()",
           "..NOT_BY..": "(?:(?!に/J|から/J|[^ /]+/V/)[^ ]+ )*?"}
 
-# %% ../nbs/03_japanese.ipynb #0014
+# %% ../nbs/03_japanese.ipynb #0025
 @lru_cache(maxsize=None)
 def compile_rule(
     rule: str,      # elements with a space between: 御/P STEM に/J 成る/V
@@ -151,7 +153,7 @@ def compile_rule(
         parts.append(MACROS.get(element, word))
     return re.compile(r"(?<!\S)" + "".join(parts))
 
-# %% ../nbs/03_japanese.ipynb #0015
+# %% ../nbs/03_japanese.ipynb #0027
 def find_forms(
     sentence: list[Word],
     rules: tuple,          # as `compile_rule` reads them
@@ -165,7 +167,7 @@ def find_forms(
                if not any(b != a and b[0] <= a[0] and a[1] <= b[1] for b in spans)]
     return ["".join(word.surface for word in kept[start:end]) for start, end in longest]
 
-# %% ../nbs/03_japanese.ipynb #0016
+# %% ../nbs/03_japanese.ipynb #0031
 NO_HONORIFIC = "!(?:世話|昼|終い|仕舞い|祭り|互い|病気|負け|茶|喋る|喋り|掃除|料理|辞儀|祈り|参り|散歩|買い物|昼寝|食事|化粧|稽古|洗濯|馳走|留守番)"
 MOVING = "行く|来る|帰る|返る|戻る|出る|着く|出掛ける|入る|座る|立つ|住む|泊まる|休む|働く|知り合う|過ごす|引っ越す"
 COMING = "出席|参加|到着|出発|退院|入院|結婚|帰国|来日|引退|卒業|就任|退任"
@@ -182,7 +184,7 @@ RESPECTFUL = (
     f"HONOURED は|が|も/J ... @ {MOVING}/V れる|られる/A !ない|ず/A",
     f"HONOURED は|が|も/J ... @ {COMING}/S 為る/V れる/A", f"{MOVING}/V れる/A =ます/A")
 
-# %% ../nbs/03_japanese.ipynb #0017
+# %% ../nbs/03_japanese.ipynb #0034
 HUMBLE = (
     "伺う|申す|申し上げる|致す|頂く|存じ上げる|差し上げる|承る|畏まる|賜る|仕る/V",
     "存ずる/V/(?!連用)", "存ずる/V =ます/A", "存ずる/V =て/T", "御/P 邪魔 為る|致す/V", "参る/V =ます/A", "て/T @ 参る/V", "おる/V/連用 =ます/A",
@@ -190,7 +192,7 @@ HUMBLE = (
     f"御/P {NO_HONORIFIC} STEM STEM? 為る/V !れる/A", f"御/P {NO_HONORIFIC} STEM STEM? 出来る|願う|願える/V",
     "御/P STEM に/J 上がる/V", "弊社|弊店|弊行|小社|拙宅|拙著|拙稿|愚見/N")
 
-# %% ../nbs/03_japanese.ipynb #0018
+# %% ../nbs/03_japanese.ipynb #0037
 ENDING = "(?:[^ /]+/[EM]/[^ ]* |か/J/ も/J/ )*$"            # 。, か, よね, けれど, かも
 POLITE_END = re.compile(rf"(?<!\S)(?:(?:です|ます)/A/[^ ]* (?:[^ /]+/A/[^ ]* )*|下さる/V/命令[^ ]* "
                         rf"|(?:御免/N/[^ ]* |御/P/[^ ]* [^ ]+ )為さる/V/命令[^ ]* )(?:て/T/ )?{ENDING}")
@@ -204,7 +206,7 @@ def sentence_style(
     if POLITE_END.search(line): return "polite"
     return "plain" if PLAIN_END.search(line) else "none"
 
-# %% ../nbs/03_japanese.ipynb #0019
+# %% ../nbs/03_japanese.ipynb #0039
 def keigo(
     text: str,
 ) -> dict:      # n_sentences, polite, plain, respectful, humble, consistency, sentences
@@ -227,9 +229,9 @@ def keigo(
     consistency = max(counts["polite"], counts["plain"]) / styled if styled else None
     return dict(n_sentences=len(sentences), **counts, consistency=consistency, sentences=sentences)
 
-# %% ../nbs/03_japanese.ipynb #0020
+# %% ../nbs/03_japanese.ipynb #0048
 DOUBLE = ("仰る|仰有る|いらっしゃる|召し上がる|為さる|下さる/V れる|られる/A", "御/P STEM に/J 成る/V れる/A",
-          "御覧/N に/J 成る/V れる/A", "御/P 仰る|仰有る|いらっしゃる|為さる に/J 成る/V")
+          "御覧/N に/J 成る/V れる/A", "御/P? 仰る|仰有る|いらっしゃる|為さる に/J 成る/V")
 ESTABLISHED = ("御/P 召し上がる/V に/J 成る/V !れる/A", "御/P 見える/V に/J 成る/V !れる/A",
                "御/P 伺う/V 為る|致す|申し上げる/V")
 
@@ -247,11 +249,11 @@ def double_honorifics(
             found += [dict(form=form, established=established) for form in find_forms(tagged, rules)]
     return found
 
-# %% ../nbs/03_japanese.ipynb #0021
+# %% ../nbs/03_japanese.ipynb #0051
 WEIGHTS = dict(words_per_sentence=-0.056, kango=-0.126, wago=-0.042, verbs=-0.145, particles=-0.044)
 INTERCEPT = 11.724
-LEVELS = ("above the scale", "upper advanced", "lower advanced", "upper intermediate",
-          "lower intermediate", "upper elementary", "lower elementary", "below the scale")
+LEVELS = ("harder than the scale", "upper advanced", "lower advanced", "upper intermediate",
+          "lower intermediate", "upper elementary", "lower elementary", "easier than the scale")
 
 def readability_features(
     text: str,
@@ -267,7 +269,14 @@ def readability_features(
                   particles=sum(w.pos == "助詞" for w in kept))
     return dict(words_per_sentence=len(kept) / starts) | {k: 100 * n / len(kept) for k, n in counts.items()}
 
-# %% ../nbs/03_japanese.ipynb #0022
+# %% ../nbs/03_japanese.ipynb #0052
+def readability_level(
+    score: float,
+) -> str:         # one of LEVELS
+    "The six levels are one wide each; the lowest score of upper advanced is 0.5."
+    return LEVELS[min(max(math.floor(score + 0.5), 0), 7)]
+
+# %% ../nbs/03_japanese.ipynb #0053
 def readability(
     text: str,
 ) -> dict:      # score, level, and the five features
@@ -281,5 +290,4 @@ def readability(
     """
     features = readability_features(text)
     score = INTERCEPT + sum(WEIGHTS[name] * value for name, value in features.items())
-    level = LEVELS[min(max(int(score + 0.5), 0), 7)]
-    return dict(score=score, level=level, **features)
+    return dict(score=score, level=readability_level(score), **features)
