@@ -32,6 +32,7 @@ lab: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[bench]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llms-from-scratch==1.0.19
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/bench.py
 
 readme: $(STAMP)
