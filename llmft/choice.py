@@ -11,7 +11,6 @@ __all__ = ['CITATION', 'KEYS', 'INSTRUCTION', 'ROTATIONS', 'MARKED', 'LETTER', '
            'reply_logprobs', 'check_context', 'last_logprobs', 'evaluate_choice', 'order_sensitivity']
 
 # %% ../nbs/21_choice.ipynb #0003
-import json
 import random
 import re
 from collections import Counter

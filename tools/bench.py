@@ -33,7 +33,7 @@ def make_model(kind):
     torch.manual_seed(0)
     if kind.startswith("ours"): return GPT(GPTConfig(VOCAB, LENGTH, WIDTH, LAYERS, HEADS))
     if kind == "gpt2":
-        return GPT2LMHeadModel(GPT2Config(VOCAB, LENGTH, WIDTH, LAYERS, HEADS, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
+        return GPT2LMHeadModel(GPT2Config(vocab_size=VOCAB, n_positions=LENGTH, n_embd=WIDTH, n_layer=LAYERS, n_head=HEADS, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
                                           bos_token_id=None, eos_token_id=None, pad_token_id=0))
     if kind == "llms-from-scratch":
         from llms_from_scratch.ch04 import GPTModel
