@@ -26,6 +26,7 @@ COMMANDS = {
     "sft": ("llmft.sft:sft", "Fine-tune a model on records, from its weights or from the last checkpoint of the same run."),
     "ask": ("llmft.sft:answer_question", "Ask a model one question."),
     "case": ("llmft.sft:company_case", "From one report and its questions to an answer sheet before and after: read, learn to answer, ask."),
+    "ui": ("llmft.ui:run_ui", "Talk to two models side by side, on a web page of this machine; Ctrl-C ends it."),
     "book": ("llmft.book:run_book", "Run the notebooks in order and write them as offline pages."),
 }
 
@@ -183,7 +184,8 @@ def check_machine() -> dict:  # name → (ok, what was found, remedy)
 def doctor() -> None:
     "Check what llmft needs on this machine, and say how to mend what is missing."
     needed = {"torch": "", "transformers": "", "sentencepiece": "", "safetensors": "", "accelerate": "", "datasets": "", "pypdf": "", "fugashi": ""}
-    optional = {"matplotlib": "plot", "matplotlib-fontja": "plot", "reportlab": "plot", "peft": "trl", "trl": "trl", "nbclient": "book", "nbdev": "dev"}
+    optional = {"matplotlib": "plot", "matplotlib-fontja": "plot", "reportlab": "plot", "peft": "trl", "trl": "trl", "gradio": "ui", "sacrebleu": "eval",
+                "nbclient": "book", "nbdev": "dev"}
     lines = check_machine() | {package: check_package(package, extra) for package, extra in (needed | optional).items()}
     for name, (ok, found, remedy) in lines.items(): print(f"{'ok     ' if ok else 'missing'}  {name:18} {found}{'' if ok else '  →  ' + remedy}")
     missing = [name for name, (ok, _, _) in lines.items() if not ok and name not in optional]

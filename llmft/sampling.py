@@ -196,7 +196,8 @@ def generate(
     stops = torch.tensor(list(stop_ids), device=device)
     new, logprobs = torch.empty(B, n_new, dtype=torch.long, device=device), []
     finished = torch.zeros(B, dtype=torch.bool, device=device)
-    logits, decoder = next_logits(model, input_ids, cache, mask, starts), Decoder(model, cache, mask, starts)
+    logits, chosen = next_logits(model, input_ids, cache, mask, starts), None
+    decoder = Decoder(model, cache, mask, starts)
     for i in range(n_new):
         if i: logits = decoder(chosen)
         chosen = pick_tokens(logits, temperature, top_k, top_p, generator)

@@ -14,7 +14,6 @@ __all__ = ['FIRST', 'SECOND', 'DISTRICTS', 'SURNAMES', 'GIVEN', 'INDUSTRIES', 'C
            'write_pdf', 'table_flowable', 'write_world']
 
 # %% ../nbs/06_world.ipynb #0003
-import json
 import random
 import re
 from collections.abc import Iterable, Iterator
