@@ -24,7 +24,7 @@ from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
 
-from .core import cache_dir, content_hash, file_lock, progress, write_json
+from .core import Timer, cache_dir, content_hash, file_lock, progress, write_json
 from .grading import (ARABIC, COUNTERS, KANJI, character_f1, exact_match, find_numbers,
                            wilson_interval)
 from .japanese import japanese_ratio, keigo, readability, surfaces, words
@@ -36,7 +36,9 @@ PROBE = "汐見町のガラス会社は、創業者の名を今も大切にし�
 @lru_cache(maxsize=1)
 def mecab_words():  # a function: text → list of words
     "The words that `sacrebleu` counts under the name ja-mecab: MeCab with IPADIC."
-    try: import ipadic, MeCab
+    try:
+        import ipadic
+        import MeCab
     except ImportError as error:
         raise ValueError(f"tokenize='ja-mecab' needs MeCab with IPADIC ({error}): pip install "
                          "'sacrebleu[ja]'; tokenize='words' needs nothing more") from error
@@ -384,20 +386,21 @@ def whole_bert(
 
 def encoder_folder(
     config: EncoderConfig = EncoderConfig(),
-) -> Path:  # a transformers folder, and losses.json
+) -> Path:  # a transformers folder, and training.json
     "The small encoder from the cache; trained first, under a lock, when it is missing."
     from llmft.export import base_folder, quiet_transformers
     parts = (encoder_texts, encoder_tokenizer, gap_batch, gap_loss, make_encoder, train_encoder, whole_bert)
     code = [inspect.getsource(part).replace("from llmft.", "from .") for part in parts]   # as in the package
     folder = cache_dir() / f"encoder-{content_hash(asdict(config), base_folder().name, code)}"
     with file_lock(folder.with_suffix(".lock"), "the small encoder is being trained"):
-        if not (folder / "losses.json").exists():
-            model, tokenizer, losses = train_encoder(config)
+        if not (folder / "training.json").exists():
+            with Timer() as timer: model, tokenizer, losses = train_encoder(config)
             tokenizer.model_max_length = config.context
             with quiet_transformers():
                 whole_bert(model).save_pretrained(folder)
                 tokenizer.save_pretrained(folder)
-            write_json(folder / "losses.json", losses)      # last: its presence says that all is there
+            record = dict(losses=losses, seconds=timer.seconds, parameters=model.num_parameters())
+            write_json(folder / "training.json", record)      # last: its presence says that all is there
     return folder
 
 # %% ../nbs/50_metrics.ipynb #0042
@@ -673,14 +676,14 @@ def quantities(
 def terms(
     text: str,
 ) -> list[str]:  # different noun compounds of two characters or more, in order
-    "What a text talks about: runs of nouns with their prefixes and suffixes, without numbers."
+    "What a text talks about: runs of nouns with prefixes and suffixes, without numbers and こと, とき, ため."
     runs, current, counted = [], "", False
     for word in [*words(normalize(text)), None]:
         if word and word.pos in ("名詞", "接頭辞", "接尾辞"):
             counted = counted or word.pos2 == "数詞"                 # from here on a number and its counter
             if not counted: current += word.surface
         else: runs, current, counted = [*runs, current], "", False
-    return [run for run in dict.fromkeys(runs) if len(run) > 1]
+    return [run for run in dict.fromkeys(runs) if len(run) > 1 and not re.fullmatch("[ぁ-ゖー]+", run)]
 
 # %% ../nbs/50_metrics.ipynb #0072
 @dataclass(frozen=True)
@@ -783,6 +786,7 @@ def score_bits(
     model, tokenizer = data.judge or base_model()
     totals = []
     for texts in (data.replies, [accepted[0] for accepted in data.references]):
+        texts = [text if text.strip() else "" for text in texts]
         bits, n = text_bits(model, tokenizer, texts), [len(text) for text in texts]
         if not sum(n): raise ValueError("none of the replies could be measured: all are empty")
         totals.append((sum(bits) / sum(n), tuple(b / k if k else None for b, k in zip(bits, n))))
@@ -814,7 +818,7 @@ class Metric:
     "One row of the table."
     measure: object  # function: ReplySet → Score
     scale: str       # smallest and largest value, or the unit
-    better: str      # more; less; like: as close as possible to the references
+    better: str      # more; like: as close as possible to the references
     blind: str       # what it cannot see
 
 # %% ../nbs/50_metrics.ipynb #0079
