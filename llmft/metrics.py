@@ -10,9 +10,9 @@ __all__ = ['PROBE', 'VERDICTS', 'METRICS', 'mecab_words', 'pick_tokenizer', 'pai
            'make_encoder', 'train_encoder', 'whole_bert', 'encoder_folder', 'load_encoder', 'encode_rows',
            'token_vectors', 'bert_score', 'bit_windows', 'window_bits', 'text_bits', 'minimal_pairs', 'number_pairs',
            'longest_repeat', 'distinct_n', 'repetition', 'keigo_rate', 'named_values', 'judge_fact', 'fact_accuracy',
-           'quantities', 'terms', 'Support', 'support', 'Score', 'Failed', 'ReplySet', 'make_reply_set', 'mean_score',
-           'score_texts', 'score_bits', 'score_facts', 'score_support', 'Metric', 'both_sides', 'measure_safely',
-           'score_replies', 'score_rows']
+           'quantities', 'terms', 'Support', 'support', 'Score', 'Failed', 'mean_score', 'ReplySet', 'make_reply_set',
+           'both_sides', 'score_pairs', 'score_bert', 'score_words', 'score_texts', 'score_bits', 'score_facts',
+           'score_support', 'Metric', 'measure_safely', 'score_replies', 'score_rows']
 
 # %% ../nbs/50_metrics.ipynb #0003
 import inspect
@@ -20,7 +20,7 @@ import math
 import re
 from collections import Counter
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from statistics import fmean
 
@@ -62,8 +62,8 @@ def pick_tokenizer(
         raise ValueError(f"the tokenizer drops {''.join(lost[:5])}… of a Japanese sentence, so every "
                          "score would be 0; use 'words' or 'characters'")
     if len(pieces) < 5:
-        raise ValueError(f"the tokenizer leaves a Japanese sentence in {len(pieces)} pieces, so no word "
-                         "would ever match; use 'words' or 'characters'")
+        raise ValueError(f"the tokenizer leaves a Japanese sentence in {len(pieces)} pieces, so no "
+                         "word would ever match; use 'words' or 'characters'")
     return cutter
 
 # %% ../nbs/50_metrics.ipynb #0009
@@ -74,11 +74,13 @@ def pair_up(
     "Raises `ValueError` unless every reply has at least one reference with text."
     replies, references = list(replies), [[r] if isinstance(r, str) else list(r) for r in references]
     if not replies or len(replies) != len(references):
-        raise ValueError(f"expected one reference for each reply, got {len(replies)} replies and {len(references)} references")
+        raise ValueError(f"expected one reference for each reply, got {len(replies)} replies "
+                         f"and {len(references)} references")
     for i, (reply, accepted) in enumerate(zip(replies, references)):
         if not isinstance(reply, str): raise ValueError(f"reply {i}: expected a text, got {reply!r}")
         if not accepted or not all(isinstance(r, str) and r.strip() for r in accepted):
-            raise ValueError(f"reference {i}: expected a text, or a list of texts, got {accepted!r}; leave such records out")
+            raise ValueError(f"reference {i}: expected a text, or a list of texts, got {accepted!r}; "
+                             "leave such records out")
     return replies, references
 
 # %% ../nbs/50_metrics.ipynb #0012
@@ -254,7 +256,8 @@ def rouge(
     tokenize="words",
 ) -> dict:             # rouge1, rouge2, rougeL → list of float, 0 to 1, one for each reply
     "ROUGE of each reply. Equal to `rouge-score` with the same tokens."
-    ways = {"rouge1": lambda a, b: rouge_n(a, b, 1), "rouge2": lambda a, b: rouge_n(a, b, 2), "rougeL": rouge_l}
+    ways = {"rouge1": lambda a, b: rouge_n(a, b, 1), "rouge2": lambda a, b: rouge_n(a, b, 2),
+            "rougeL": rouge_l}
     pairs = cut_pairs(replies, references, tokenize)
     return {name: [max(way(reply, r) for r in accepted) for reply, accepted in pairs]
             for name, way in ways.items()}
@@ -324,7 +327,8 @@ def gap_batch(
     ids = torch.tensor([row + [tokenizer.pad_token_id] * (width - len(row)) for row in rows])
     special = (ids == tokenizer.pad_token_id) | (ids == tokenizer.eos_token_id)
     gaps = (torch.rand(ids.shape, generator=generator) < masked) & ~special
-    return ids.masked_fill(gaps, tokenizer.mask_token_id), (ids != tokenizer.pad_token_id).long(), gaps, ids[gaps]
+    mask = (ids != tokenizer.pad_token_id).long()
+    return ids.masked_fill(gaps, tokenizer.mask_token_id), mask, gaps, ids[gaps]
 
 def gap_loss(
     model,           # BertForMaskedLM
@@ -361,7 +365,8 @@ def train_encoder(
     rows = tokenizer(encoder_texts(), truncation=True, max_length=config.context)["input_ids"]
     model = make_encoder(config, tokenizer).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr)
-    pace = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: min(1, (k + 1) / 20) * (1 - k / config.steps))
+    warm_then_down = lambda k: min(1, (k + 1) / 20) * (1 - k / config.steps)
+    pace = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_then_down)
     generator, losses = torch.Generator().manual_seed(config.seed), []
     for _ in progress(range(config.steps), desc="training the encoder", unit="step"):
         chosen = torch.randint(len(rows), (config.batch_size,), generator=generator).tolist()
@@ -415,7 +420,8 @@ def load_encoder(
     from transformers import AutoModel, AutoTokenizer
     name = str(encoder or encoder_folder())
     try:
-        with quiet_transformers(): model, tokenizer = AutoModel.from_pretrained(name), AutoTokenizer.from_pretrained(name)
+        with quiet_transformers():
+            model, tokenizer = AutoModel.from_pretrained(name), AutoTokenizer.from_pretrained(name)
     except OSError as error:
         raise ValueError(f"{name}: transformers cannot load this encoder ({str(error).splitlines()[0]}); "
                          "give a folder, a name on the Hub, or None for the small one") from error
@@ -429,8 +435,8 @@ def encode_rows(
     tokenizer,
 ) -> tuple:        # (rows of ids, number of texts that were too long and are cut)
     "Token ids with the special tokens of the encoder, cut where its context ends."
-    limits = (getattr(tokenizer, "model_max_length", None), getattr(model.config, "max_position_embeddings", None))
-    limit = min((n for n in limits if n), default=512)
+    limits = (tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", None))
+    limit = min(n for n in limits if n)
     texts = [text.strip() for text in texts]
     whole, cut = (tokenizer(texts, verbose=False, **options)["input_ids"] if texts else []
                   for options in ({}, dict(truncation=True, max_length=limit)))
@@ -451,7 +457,8 @@ def token_vectors(
         width = max(len(rows[i]) for i in batch)
         ids = torch.tensor([rows[i] + [pad_id] * (width - len(rows[i])) for i in batch], device=model.device)
         mask = (torch.arange(width) < torch.tensor([[len(rows[i])] for i in batch])).long().to(model.device)
-        with torch.inference_mode(): out = model(ids, attention_mask=mask, output_hidden_states=layer is not None)
+        with torch.inference_mode():
+            out = model(ids, attention_mask=mask, output_hidden_states=layer is not None)
         hidden = out.last_hidden_state if layer is None else out.hidden_states[layer]
         for i, row in zip(batch, hidden.float().cpu()):
             row = row[:len(rows[i])]
@@ -473,12 +480,14 @@ def bert_score(
     import torch
     replies, references = pair_up(replies, references)
     model, tokenizer = load_encoder(encoder)
-    texts = list(dict.fromkeys(t for t in [*replies, *(r for group in references for r in group)] if t.strip()))
+    texts = [*replies, *(r for group in references for r in group)]
+    texts = list(dict.fromkeys(text for text in texts if text.strip()))
     rows, n_cut = encode_rows(texts, model, tokenizer)
     special = {tokenizer.cls_token_id, tokenizer.sep_token_id}
     weights = {t: torch.tensor([float(i not in special) for i in row]) for t, row in zip(texts, rows)}
     vectors = dict(zip(texts, token_vectors(rows, model, tokenizer.pad_token_id or 0, layer, batch_size)))
-    match = lambda a, b: match_tokens(vectors[a], vectors[b], weights[a], weights[b]) if a.strip() else (0.0,) * 3
+    def match(a, b):
+        return match_tokens(vectors[a], vectors[b], weights[a], weights[b]) if a.strip() else (0.0,) * 3
     scores = [[max(column) for column in zip(*(match(reply, r) for r in group))]
               for reply, group in zip(replies, references)]
     return dict(zip(("precision", "recall", "f1"), map(list, zip(*scores))), n_cut=n_cut)
@@ -530,8 +539,8 @@ def text_bits(
     if tokenizer.unk_token_id is not None and tokenizer.unk_token_id != start:
         unknown = next((i for i, row in enumerate(rows) if tokenizer.unk_token_id in row), None)
         if unknown is not None:
-            raise ValueError(f"text {unknown}: the tokenizer has no token for a part of {texts[unknown][:40]!r}; "
-                             "judge with a model whose tokenizer falls back to bytes")
+            raise ValueError(f"text {unknown}: the tokenizer has no token for a part of "
+                             f"{texts[unknown][:40]!r}; judge with a model whose tokenizer falls back to bytes")
     windows = [(i, *window) for i, row in enumerate(rows) if row for window in bit_windows([start, *row], limit)]
     bits = [0.0] * len(texts)
     windows.sort(key=lambda w: len(w[1]))
@@ -621,9 +630,10 @@ def named_values(
 ) -> set[str]:   # those that the text names, longest first: 小林茂 does not name 林茂
     "Which of some values a text names; a number counts only as a whole."
     text = normalize(text)
-    guard = lambda v: (r"(?<![\d.,])" if v[0].isdigit() else "") + re.escape(v) + (r"(?!\d|[.,]\d)" if v[-1].isdigit() else "")
+    before = lambda v: r"(?<![\d.,])" if v[0].isdigit() else ""
+    after = lambda v: r"(?!\d|[.,]\d)" if v[-1].isdigit() else ""
     known = {normalize(value): value for value in values if value}
-    pattern = "|".join(guard(value) for value in sorted(known, key=len, reverse=True))
+    pattern = "|".join(before(v) + re.escape(v) + after(v) for v in sorted(known, key=len, reverse=True))
     return {known[found] for found in re.findall(pattern, text)} if pattern else set()
 
 VERDICTS = ("right", "mixed", "wrong", "silent")
@@ -651,7 +661,8 @@ def fact_accuracy(
     """
     replies, records, values = list(replies), list(records), {}
     if not replies or len(replies) != len(records):
-        raise ValueError(f"expected a record for each reply, got {len(replies)} replies and {len(records)} records")
+        raise ValueError(f"expected a record for each reply, got {len(replies)} replies "
+                         f"and {len(records)} records")
     for i, record in enumerate([*records, *(known or [])]):
         if not record.get("answer"): raise ValueError(f"record {i} has no answer: {record!r}")
         values.setdefault(record.get("attribute"), set()).add(record["answer"])
@@ -705,11 +716,13 @@ def support(
     reply, passage, given = normalize(reply), normalize(passage), normalize(question)
     there = set(quantities(passage))
     bare = {value for value, _ in there}
-    checks = {f"{value}{unit}": (value, unit) in there or not unit and value in bare for value, unit in quantities(reply)}
+    checks = {f"{value}{unit}": (value, unit) in there or not unit and value in bare
+              for value, unit in quantities(reply)}
     checks |= {term: term in passage or term in given for term in terms(reply)}
     pieces, source = count_ngrams("".join(reply.split()), 4), count_ngrams("".join(passage.split()), 4)
     copied = sum(n for piece, n in pieces.items() if piece in source) / pieces.total() if pieces else 0.0
-    return Support(tuple(t for t, ok in checks.items() if ok), tuple(t for t, ok in checks.items() if not ok), copied)
+    held, missing = (tuple(t for t, ok in checks.items() if ok == wanted) for wanted in (True, False))
+    return Support(held, missing, copied)
 
 # %% ../nbs/50_metrics.ipynb #0075
 @dataclass(frozen=True)
@@ -724,6 +737,17 @@ class Score:
 class Failed:
     "A metric that gave no number, and why. It has no value, so nothing can be computed with it."
     reason: str
+
+def mean_score(
+    each: list,            # float or None, one for each reply
+    reference: list = (),  # the same of the references
+    **detail,
+) -> Score:
+    "The mean over replies that could be measured. Raises `ValueError` when there are none."
+    values = [value for value in each if value is not None]
+    if not values: raise ValueError("none of the replies could be measured: all are empty, or hold nothing to check")
+    known = [value for value in reference if value is not None]
+    return Score(fmean(values), tuple(each), fmean(known) if known else None, detail or None)
 
 # %% ../nbs/50_metrics.ipynb #0076
 @dataclass(frozen=True)
@@ -752,23 +776,40 @@ def make_reply_set(
     references = [[normalize(r) for r in accepted] for accepted in references]
     for name in ("passages", "questions", "records"):
         if others.get(name) is not None and len(others[name]) != len(replies):
-            raise ValueError(f"expected one of {name} for each of {len(replies)} replies, got {len(others[name])}")
+            raise ValueError(f"expected one of {name} for each of {len(replies)} replies, "
+                             f"got {len(others[name])}")
     for i, (question, accepted) in enumerate(zip(others.get("questions") or [], references)):
         if normalize(question).strip() in [r.strip() for r in accepted]:
             raise ValueError(f"reference {i} is the question {question!r}: compare replies with answers")
     return ReplySet([normalize(reply) for reply in replies], references, **others)
 
 # %% ../nbs/50_metrics.ipynb #0077
-def mean_score(
-    each: list,            # float or None, one for each reply
-    reference: list = (),  # the same of the references
-    **detail,
+def both_sides(
+    data: ReplySet,
+) -> tuple:  # replies, references
+    "What the metrics of overlap compare."
+    return data.replies, data.references
+
+def score_pairs(
+    measure,         # function: (reply, list of references) → float
+    data: ReplySet,
 ) -> Score:
-    "The mean over replies that could be measured. Raises `ValueError` when there are none."
-    values = [value for value in each if value is not None]
-    if not values: raise ValueError("none of the replies could be measured: all are empty, or hold nothing to check")
-    known = [value for value in reference if value is not None]
-    return Score(fmean(values), tuple(each), fmean(known) if known else None, detail or None)
+    "A measure of single pairs."
+    return mean_score([float(measure(*pair)) for pair in zip(*both_sides(data))])
+
+def score_bert(
+    data: ReplySet,
+) -> Score:
+    "The mean F1 of BERTScore, and how many texts were too long for the encoder."
+    result = bert_score(*both_sides(data), data.encoder)
+    return mean_score(result["f1"], n_cut=result["n_cut"])
+
+def score_words(
+    name: str,       # rouge1, rouge2, rougeL
+    data: ReplySet,
+) -> Score:
+    "The mean of one kind of ROUGE."
+    return mean_score(rouge(*both_sides(data), data.tokenize)[name])
 
 def score_texts(
     measure,         # function: str → float or None
@@ -778,6 +819,7 @@ def score_texts(
     return mean_score([measure(t) if t.strip() else None for t in data.replies],
                       [measure(accepted[0]) for accepted in data.references])
 
+# %% ../nbs/50_metrics.ipynb #0078
 def score_bits(
     data: ReplySet,
 ) -> Score:
@@ -792,7 +834,6 @@ def score_bits(
         totals.append((sum(bits) / sum(n), tuple(b / k if k else None for b, k in zip(bits, n))))
     return Score(*totals[0], totals[1][0])
 
-# %% ../nbs/50_metrics.ipynb #0078
 def score_facts(
     data: ReplySet,
 ) -> Score:
@@ -813,6 +854,7 @@ def score_support(
     return mean_score([None if empty else float(s.supported) for s, empty in zip(found, nothing)],
                       missing=[s.missing for s in found], copied=fmean(s.copied for s in found))
 
+# %% ../nbs/50_metrics.ipynb #0079
 @dataclass(frozen=True)
 class Metric:
     "One row of the table."
@@ -821,31 +863,26 @@ class Metric:
     better: str      # more; like: as close as possible to the references
     blind: str       # what it cannot see
 
-# %% ../nbs/50_metrics.ipynb #0079
-def both_sides(
-    data: ReplySet,
-) -> tuple:  # replies, references
-    "What the metrics of overlap compare."
-    return data.replies, data.references
-
 METRICS = {
-    "exact": Metric(lambda d: mean_score([float(exact_match(*p)) for p in zip(*both_sides(d))]), "0–1", "more",
-                    "the same answer in other words"),
-    "character_f1": Metric(lambda d: mean_score([character_f1(*p) for p in zip(*both_sides(d))]), "0–1", "more",
-                           "the order of characters"),
-    "bleu": Metric(lambda d: Score(bleu(*both_sides(d), d.tokenize), tuple(sentence_bleu(*both_sides(d), d.tokenize))),
+    "exact": Metric(partial(score_pairs, exact_match), "0–1", "more", "the same answer in other words"),
+    "character_f1": Metric(partial(score_pairs, character_f1), "0–1", "more", "the order of characters"),
+    "bleu": Metric(lambda d: Score(bleu(*both_sides(d), d.tokenize),
+                                   tuple(sentence_bleu(*both_sides(d), d.tokenize))),
                    "0–100", "more", "a wrong fact in the right words"),
     "chrf": Metric(lambda d: Score(chrf(*both_sides(d)), tuple(sentence_chrf(*both_sides(d)))),
                    "0–100", "more", "a wrong fact in the right words"),
-    **{name: Metric(lambda d, name=name: mean_score(rouge(*both_sides(d), d.tokenize)[name]), "0–1", "more", blind)
-       for name, blind in (("rouge1", "the order of words"), ("rouge2", "a denial at the end"), ("rougeL", "a wrong fact in the right words"))},
-    "bert_score": Metric(lambda d: mean_score((r := bert_score(*both_sides(d), d.encoder))["f1"], n_cut=r["n_cut"]), "−1–1", "more",
-                         "a wrong fact in the right words"),
+    "rouge1": Metric(partial(score_words, "rouge1"), "0–1", "more", "the order of words"),
+    "rouge2": Metric(partial(score_words, "rouge2"), "0–1", "more", "a wrong fact in the right words"),
+    "rougeL": Metric(partial(score_words, "rougeL"), "0–1", "more", "a wrong fact in the right words"),
+    "bert_score": Metric(score_bert, "−1–1", "more", "a wrong fact in the right words"),
     "bits_per_character": Metric(score_bits, "bits", "like", "whether the text answers the question"),
-    "japanese_ratio": Metric(lambda d: score_texts(japanese_ratio, d), "0–1", "like", "whether the Japanese means anything"),
-    "repetition": Metric(lambda d: score_texts(repetition, d), "0–1", "like", "noise, which never repeats"),
-    "keigo_rate": Metric(lambda d: score_texts(keigo_rate, d), "0–1", "like", "whether politeness suits the situation"),
-    "readability": Metric(lambda d: score_texts(lambda t: readability(t)["score"], d), "about 0–6", "like", "whether the text is true"),
+    "japanese_ratio": Metric(partial(score_texts, japanese_ratio), "0–1", "like",
+                             "whether the Japanese means anything"),
+    "repetition": Metric(partial(score_texts, repetition), "0–1", "like", "noise, which never repeats"),
+    "keigo_rate": Metric(partial(score_texts, keigo_rate), "0–1", "like",
+                         "whether politeness suits the situation"),
+    "readability": Metric(partial(score_texts, lambda text: readability(text)["score"]), "about 0–6", "like",
+                          "whether the text is true"),
     "facts": Metric(score_facts, "0–1", "more", "a denial; facts that no record holds"),
     "support": Metric(score_support, "0–1", "more", "who does what to whom"),
 }
