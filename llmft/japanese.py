@@ -130,7 +130,8 @@ STEM = (r"(?:[^ /]+/V/(?:連用|未然)[^ ]* (?:せる|させる)/A/連用[^ ]* 
         r"|[^ /]*[いきしちにみりぎじびえけせてねべめれげぜ]/N/[^ ]* )")
 HONOURED = ("(?:(?:先生|社長|部長|課長|専務|会長|校長|教授|監督|院長|町長|市長|大臣|[様方])/[NX]/[^ ]* "
             "|さん/X/[^ ]* |御/P/[^ ]* 二人/N/[^ ]* )")
-MACROS = {"STEM": STEM, "STEM?": STEM + "?", "HONOURED": HONOURED, "...": "(?:[^ ]+ )*?", "NOT_AFTER_TE": "(?<!て/T/ )", "@": "()",
+MACROS = {"STEM": STEM, "STEM?": STEM + "?", "HONOURED": HONOURED, "...": "(?:[^ ]+ )*?",
+          "NOT_AFTER_TE": "(?<!て/T/ )", "@": "()",
           "..NOT_BY..": "(?:(?!に/J|から/J|[^ /]+/V/)[^ ]+ )*?"}
 
 # %% ../nbs/03_japanese.ipynb #0025
@@ -162,7 +163,8 @@ def find_forms(
     kept = [word for word in sentence if word.pos != "空白"]
     line, spans = "".join(map(word_code, kept)), []
     for found in (match for rule in rules for match in compile_rule(rule).finditer(line)):
-        spans.append((line.count(" ", 0, found.start(found.lastindex or 0)), line.count(" ", 0, found.end())))
+        start = found.start(found.lastindex or 0)                        # group 1 is the @ of a rule
+        spans.append((line.count(" ", 0, start), line.count(" ", 0, found.end())))
     longest = [a for a in sorted(set(spans))
                if not any(b != a and b[0] <= a[0] and a[1] <= b[1] for b in spans)]
     return ["".join(word.surface for word in kept[start:end]) for start, end in longest]
@@ -187,7 +189,8 @@ RESPECTFUL = (
 # %% ../nbs/03_japanese.ipynb #0034
 HUMBLE = (
     "伺う|申す|申し上げる|致す|頂く|存じ上げる|差し上げる|承る|畏まる|賜る|仕る/V",
-    "存ずる/V/(?!連用)", "存ずる/V =ます/A", "存ずる/V =て/T", "御/P 邪魔 為る|致す/V", "参る/V =ます/A", "て/T @ 参る/V", "おる/V/連用 =ます/A",
+    "存ずる/V/(?!連用)", "存ずる/V =ます/A", "存ずる/V =て/T", "御/P 邪魔 為る|致す/V",
+    "参る/V =ます/A", "て/T @ 参る/V", "おる/V/連用 =ます/A",
     "拝見|拝借|拝聴|拝読|拝受|拝察|拝命|拝謁", "頂戴 為る|出来る/V", "御/P 目/N に/J 掛かる|掛ける/V",
     f"御/P {NO_HONORIFIC} STEM STEM? 為る/V !れる/A", f"御/P {NO_HONORIFIC} STEM STEM? 出来る|願う|願える/V",
     "御/P STEM に/J 上がる/V", "弊社|弊店|弊行|小社|拙宅|拙著|拙稿|愚見/N")
@@ -222,7 +225,8 @@ def keigo(
         if not sentence.strip(): continue
         tagged = words(sentence)
         sentences.append(dict(text=sentence.strip(), style=sentence_style(tagged),
-                              respectful=find_forms(tagged, RESPECTFUL), humble=find_forms(tagged, HUMBLE)))
+                              respectful=find_forms(tagged, RESPECTFUL),
+                              humble=find_forms(tagged, HUMBLE)))
     counts = {style: sum(s["style"] == style for s in sentences) for style in ("polite", "plain")}
     counts |= {kind: sum(bool(s[kind]) for s in sentences) for kind in ("respectful", "humble")}
     styled = counts["polite"] + counts["plain"]
@@ -246,7 +250,8 @@ def double_honorifics(
     for sentence in split_sentences(text):
         tagged = words(sentence)
         for rules, established in ((DOUBLE, False), (ESTABLISHED, True)):
-            found += [dict(form=form, established=established) for form in find_forms(tagged, rules)]
+            forms = find_forms(tagged, rules)
+            found += [dict(form=form, established=established) for form in forms]
     return found
 
 # %% ../nbs/03_japanese.ipynb #0051
@@ -267,7 +272,8 @@ def readability_features(
     counts = dict(kango=sum(w.origin == "漢" for w in kept), wago=sum(w.origin == "和" for w in kept),
                   verbs=sum(w.pos == "動詞" and w.pos2 != "非自立可能" for w in kept),
                   particles=sum(w.pos == "助詞" for w in kept))
-    return dict(words_per_sentence=len(kept) / starts) | {k: 100 * n / len(kept) for k, n in counts.items()}
+    shares = {name: 100 * n / len(kept) for name, n in counts.items()}
+    return dict(words_per_sentence=len(kept) / starts) | shares
 
 # %% ../nbs/03_japanese.ipynb #0052
 def readability_level(
