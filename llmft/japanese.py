@@ -125,7 +125,7 @@ def word_code(
     lemma = "おる" if word.lemma == "居る" and word.ctype.startswith("五段") else word.lemma
     return f"{re.sub('[ /]', '_', lemma)}/{tag}/{word.cform} "
 
-# %% ../nbs/03_japanese.ipynb #0024
+# %% ../nbs/03_japanese.ipynb #0025
 STEM = (r"(?:[^ /]+/V/(?:連用|未然)[^ ]* (?:せる|させる)/A/連用[^ ]* |[^ /]+/V/連用[^ ]* |[^ /]+/S/[^ ]* "
         r"|[^ /]*[いきしちにみりぎじびえけせてねべめれげぜ]/N/[^ ]* )")
 HONOURED = ("(?:(?:先生|社長|部長|課長|専務|会長|校長|教授|監督|院長|町長|市長|大臣|[様方])/[NX]/[^ ]* "
@@ -134,7 +134,7 @@ MACROS = {"STEM": STEM, "STEM?": STEM + "?", "HONOURED": HONOURED, "...": "(?:[^
           "NOT_AFTER_TE": "(?<!て/T/ )", "@": "()",
           "..NOT_BY..": "(?:(?!に/J|から/J|[^ /]+/V/)[^ ]+ )*?"}
 
-# %% ../nbs/03_japanese.ipynb #0025
+# %% ../nbs/03_japanese.ipynb #0026
 @lru_cache(maxsize=None)
 def compile_rule(
     rule: str,      # elements with a space between: 御/P STEM に/J 成る/V
@@ -154,7 +154,7 @@ def compile_rule(
         parts.append(MACROS.get(element, word))
     return re.compile(r"(?<!\S)" + "".join(parts))
 
-# %% ../nbs/03_japanese.ipynb #0027
+# %% ../nbs/03_japanese.ipynb #0028
 def find_forms(
     sentence: list[Word],
     rules: tuple,          # as `compile_rule` reads them
@@ -169,7 +169,7 @@ def find_forms(
                if not any(b != a and b[0] <= a[0] and a[1] <= b[1] for b in spans)]
     return ["".join(word.surface for word in kept[start:end]) for start, end in longest]
 
-# %% ../nbs/03_japanese.ipynb #0031
+# %% ../nbs/03_japanese.ipynb #0032
 NO_HONORIFIC = "!(?:世話|昼|終い|仕舞い|祭り|互い|病気|負け|茶|喋る|喋り|掃除|料理|辞儀|祈り|参り|散歩|買い物|昼寝|食事|化粧|稽古|洗濯|馳走|留守番)"
 MOVING = "行く|来る|帰る|返る|戻る|出る|着く|出掛ける|入る|座る|立つ|住む|泊まる|休む|働く|知り合う|過ごす|引っ越す"
 COMING = "出席|参加|到着|出発|退院|入院|結婚|帰国|来日|引退|卒業|就任|退任"
@@ -186,7 +186,7 @@ RESPECTFUL = (
     f"HONOURED は|が|も/J ... @ {MOVING}/V れる|られる/A !ない|ず/A",
     f"HONOURED は|が|も/J ... @ {COMING}/S 為る/V れる/A", f"{MOVING}/V れる/A =ます/A")
 
-# %% ../nbs/03_japanese.ipynb #0034
+# %% ../nbs/03_japanese.ipynb #0035
 HUMBLE = (
     "伺う|申す|申し上げる|致す|頂く|存じ上げる|差し上げる|承る|畏まる|賜る|仕る/V",
     "存ずる/V/(?!連用)", "存ずる/V =ます/A", "存ずる/V =て/T", "御/P 邪魔 為る|致す/V",
@@ -195,7 +195,7 @@ HUMBLE = (
     f"御/P {NO_HONORIFIC} STEM STEM? 為る/V !れる/A", f"御/P {NO_HONORIFIC} STEM STEM? 出来る|願う|願える/V",
     "御/P STEM に/J 上がる/V", "弊社|弊店|弊行|小社|拙宅|拙著|拙稿|愚見/N")
 
-# %% ../nbs/03_japanese.ipynb #0037
+# %% ../nbs/03_japanese.ipynb #0038
 ENDING = "(?:[^ /]+/[EM]/[^ ]* |か/J/ も/J/ )*$"            # 。, か, よね, けれど, かも
 POLITE_END = re.compile(rf"(?<!\S)(?:(?:です|ます)/A/[^ ]* (?:[^ /]+/A/[^ ]* )*|下さる/V/命令[^ ]* "
                         rf"|(?:御免/N/[^ ]* |御/P/[^ ]* [^ ]+ )為さる/V/命令[^ ]* )(?:て/T/ )?{ENDING}")
@@ -209,7 +209,7 @@ def sentence_style(
     if POLITE_END.search(line): return "polite"
     return "plain" if PLAIN_END.search(line) else "none"
 
-# %% ../nbs/03_japanese.ipynb #0039
+# %% ../nbs/03_japanese.ipynb #0040
 def keigo(
     text: str,
 ) -> dict:      # n_sentences, polite, plain, respectful, humble, consistency, sentences
@@ -233,7 +233,7 @@ def keigo(
     consistency = max(counts["polite"], counts["plain"]) / styled if styled else None
     return dict(n_sentences=len(sentences), **counts, consistency=consistency, sentences=sentences)
 
-# %% ../nbs/03_japanese.ipynb #0048
+# %% ../nbs/03_japanese.ipynb #0049
 DOUBLE = ("仰る|仰有る|いらっしゃる|召し上がる|為さる|下さる/V れる|られる/A", "御/P STEM に/J 成る/V れる/A",
           "御覧/N に/J 成る/V れる/A", "御/P? 仰る|仰有る|いらっしゃる|為さる に/J 成る/V")
 ESTABLISHED = ("御/P 召し上がる/V に/J 成る/V !れる/A", "御/P 見える/V に/J 成る/V !れる/A",
@@ -254,7 +254,7 @@ def double_honorifics(
             found += [dict(form=form, established=established) for form in forms]
     return found
 
-# %% ../nbs/03_japanese.ipynb #0051
+# %% ../nbs/03_japanese.ipynb #0052
 WEIGHTS = dict(words_per_sentence=-0.056, kango=-0.126, wago=-0.042, verbs=-0.145, particles=-0.044)
 INTERCEPT = 11.724
 LEVELS = ("harder than the scale", "upper advanced", "lower advanced", "upper intermediate",
@@ -275,14 +275,14 @@ def readability_features(
     shares = {name: 100 * n / len(kept) for name, n in counts.items()}
     return dict(words_per_sentence=len(kept) / starts) | shares
 
-# %% ../nbs/03_japanese.ipynb #0052
+# %% ../nbs/03_japanese.ipynb #0053
 def readability_level(
     score: float,
 ) -> str:         # one of LEVELS
     "The six levels are one wide each; the lowest score of upper advanced is 0.5."
     return LEVELS[min(max(math.floor(score + 0.5), 0), 7)]
 
-# %% ../nbs/03_japanese.ipynb #0053
+# %% ../nbs/03_japanese.ipynb #0054
 def readability(
     text: str,
 ) -> dict:      # score, level, and the five features
