@@ -515,8 +515,7 @@ def window_bits(
     from llmft.sampling import token_logprobs
     width = max(len(ids) for _, ids, _ in windows)
     rows = torch.tensor([ids + [0] * (width - len(ids)) for _, ids, _ in windows], device=model.device)
-    mask = torch.tensor([[1] * len(ids) + [0] * (width - len(ids)) for _, ids, _ in windows], device=model.device)
-    with torch.inference_mode(): logits = model(rows, attention_mask=mask, use_cache=False).logits[:, :-1]
+    with torch.inference_mode(): logits = model(rows, use_cache=False).logits[:, :-1]
     logprobs = token_logprobs(logits, rows[:, 1:]).double().cpu()
     return [-logprobs[k, len(ids) - 1 - n:len(ids) - 1].sum().item() / math.log(2)
             for k, (_, ids, n) in enumerate(windows)]
