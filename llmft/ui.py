@@ -377,7 +377,7 @@ def chat_tab(
     answering = gr.on([send.click, question.submit], answer, [*names, question, past, *settings], [past, *sides, question],
                       api_name="chat", concurrency_limit=4, show_progress="minimal")
     stop.click(None, cancels=answering)
-    clear.click(lambda: ([(), ()], *[conversation_html(())] * 2), None, [past, *sides], api_name="clear", cancels=answering)
+    clear.click(None, cancels=answering).then(lambda: ([(), ()], *[conversation_html(())] * 2), None, [past, *sides], api_name="clear")
 
 # %% ../nbs/24_ui.ipynb #0070
 def show_mask(
