@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['expect_fail', 'seed_everything', 'pick_device', 'pick_dtype', 'remove_leftovers', 'write_atomic', 'write_json',
            'read_json', 'append_jsonl', 'write_jsonl', 'read_jsonl', 'file_sha256', 'plain_settings', 'content_hash',
-           'tensors_sha256', 'own_memory', 'save_tensors', 'load_tensors', 'file_lock', 'cache_dir', 'versions',
-           'git_commit', 'machine', 'flatten', 'check_same_settings', 'run_dir', 'repository_root', 'write_results',
-           'read_results', 'is_quiet', 'progress', 'Timer', 'memory_mb', 'peak_memory_mb']
+           'code_hash', 'tensors_sha256', 'own_memory', 'save_tensors', 'load_tensors', 'file_lock', 'cache_dir',
+           'versions', 'git_commit', 'machine', 'flatten', 'check_same_settings', 'run_dir', 'repository_root',
+           'write_results', 'read_results', 'is_quiet', 'progress', 'Timer', 'memory_mb', 'peak_memory_mb']
 
 # %% ../nbs/00_core.ipynb #0003
+import ast
 import errno
 import hashlib
 import json
@@ -226,7 +227,14 @@ def content_hash(
     text = json.dumps(plain_settings(objs), ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-# %% ../nbs/00_core.ipynb #0051
+# %% ../nbs/00_core.ipynb #0046
+def code_hash(
+    *modules,  # paths of Python files
+) -> str:      # short hexadecimal key
+    "A key of what programs do: comments and layout do not change it, a changed statement or docstring does."
+    return content_hash([ast.unparse(ast.parse(Path(module).read_text(encoding="utf-8"))) for module in modules])
+
+# %% ../nbs/00_core.ipynb #0053
 def tensors_sha256(
     tensors: dict,   # name → tensor
     metadata: dict,  # str → str
@@ -240,7 +248,7 @@ def tensors_sha256(
         digest.update(tensor.flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
-# %% ../nbs/00_core.ipynb #0053
+# %% ../nbs/00_core.ipynb #0055
 def own_memory(
     tensors: dict,  # name → tensor, any device
 ) -> dict:          # name → tensor on the CPU, no two of which share memory
@@ -256,7 +264,7 @@ def own_memory(
         seen.add(place)
     return own
 
-# %% ../nbs/00_core.ipynb #0054
+# %% ../nbs/00_core.ipynb #0056
 def save_tensors(
     path: str | Path,             # .safetensors file to make or replace
     tensors: dict,                # name → tensor, any device
@@ -281,7 +289,7 @@ def save_tensors(
             number = re.search(r"os error (\d+)", str(error))
             raise OSError(int(number[1]) if number else errno.EIO, str(error), str(path)) from error
 
-# %% ../nbs/00_core.ipynb #0055
+# %% ../nbs/00_core.ipynb #0057
 def load_tensors(
     path: str | Path,   # file written by `save_tensors`, or any safetensors file
 ) -> tuple[dict, dict]: # (name → tensor on the CPU, metadata)
@@ -301,7 +309,7 @@ def load_tensors(
         raise ValueError(f"{path}: changed or damaged (contents and hash differ); {remedy}")
     return tensors, metadata
 
-# %% ../nbs/00_core.ipynb #0062
+# %% ../nbs/00_core.ipynb #0064
 @contextmanager
 def file_lock(
     path: str | Path,  # lock file; made when missing, and left there
@@ -321,14 +329,14 @@ def file_lock(
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
-# %% ../nbs/00_core.ipynb #0066
+# %% ../nbs/00_core.ipynb #0068
 def cache_dir() -> Path:  # made when missing
     "The folder for things that can be made again: $LLMFT_CACHE, or ~/.cache/llmft."
     folder = Path(os.environ.get("LLMFT_CACHE") or "~/.cache/llmft").expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
-# %% ../nbs/00_core.ipynb #0069
+# %% ../nbs/00_core.ipynb #0071
 def versions(
     *packages: str,  # distribution names; without any, those that this book stands on
 ) -> dict:           # name → version, or None where it is not installed; and python
@@ -341,7 +349,7 @@ def versions(
         except package_metadata.PackageNotFoundError: found[package] = None
     return found
 
-# %% ../nbs/00_core.ipynb #0071
+# %% ../nbs/00_core.ipynb #0073
 def git_commit(
     folder: str | Path = ".",
 ) -> str | None:  # 12 digits, and "+" when files are changed
@@ -358,7 +366,7 @@ def git_commit(
     changed = git("status", "--porcelain", "--untracked-files=no").stdout.strip()
     return head.stdout.strip() + ("+" if changed else "")
 
-# %% ../nbs/00_core.ipynb #0073
+# %% ../nbs/00_core.ipynb #0075
 def machine() -> dict:  # cpu, cores, memory_gb (GiB), gpus, system
     "What this computer is, without its name. GPUs are listed once PyTorch is imported."
     import psutil
@@ -373,7 +381,7 @@ def machine() -> dict:  # cpu, cores, memory_gb (GiB), gpus, system
                 gpus=[cuda.get_device_name(i) for i in range(n_gpus)],
                 system=f"{platform.system()} {platform.machine()}")
 
-# %% ../nbs/00_core.ipynb #0076
+# %% ../nbs/00_core.ipynb #0078
 def flatten(
     nested: dict,      # dictionaries within dictionaries
     prefix: str = "",  # put before each key
@@ -385,7 +393,7 @@ def flatten(
         flat |= flatten(value, f"{prefix}{key}.") if deeper else {f"{prefix}{key}": value}
     return flat
 
-# %% ../nbs/00_core.ipynb #0078
+# %% ../nbs/00_core.ipynb #0080
 def check_same_settings(
     folder: Path,   # of a run that has config.json
     config: dict,   # what is asked now
@@ -398,7 +406,7 @@ def check_same_settings(
         raise ValueError(f"{folder} holds a run with other settings ({'; '.join(differ)}); "
                          "choose another folder, or delete this one")
 
-# %% ../nbs/00_core.ipynb #0079
+# %% ../nbs/00_core.ipynb #0081
 def run_dir(
     name: str,                  # of the run
     config,                     # dict or dataclass: everything that decides the result
@@ -420,7 +428,7 @@ def run_dir(
     write_json(folder / "config.json", config)         # last: where it is, the other is, too
     return folder
 
-# %% ../nbs/00_core.ipynb #0082
+# %% ../nbs/00_core.ipynb #0084
 def repository_root(
     start: str | Path = ".",
 ) -> Path:
@@ -432,7 +440,7 @@ def repository_root(
     raise ValueError("expected to be in the llmft repository, found no settings.ini of it here or "
                      "above; change into it, or name the folder with root=")
 
-# %% ../nbs/00_core.ipynb #0084
+# %% ../nbs/00_core.ipynb #0086
 def write_results(
     name: str,                      # of the study
     figures,                        # anything that JSON can hold
@@ -446,7 +454,7 @@ def write_results(
                           machine=machine(), seeds=list(seeds), figures=figures))
     return path
 
-# %% ../nbs/00_core.ipynb #0085
+# %% ../nbs/00_core.ipynb #0087
 def read_results(
     name: str,                      # of the study
     root: str | Path | None = None, # repository; None finds it
@@ -459,7 +467,7 @@ def read_results(
                          "run the cell that writes them")
     return read_json(path)
 
-# %% ../nbs/00_core.ipynb #0088
+# %% ../nbs/00_core.ipynb #0090
 def is_quiet() -> bool:
     """Whether progress bars are silent.
 
@@ -470,7 +478,7 @@ def is_quiet() -> bool:
     unwatched = hasattr(shell, "kernel") and "JPY_SESSION_NAME" not in os.environ
     return bool(os.environ.get("IN_TEST")) or unwatched
 
-# %% ../nbs/00_core.ipynb #0090
+# %% ../nbs/00_core.ipynb #0092
 def progress(
     iterable=None,              # what to go through; None for a bar moved by hand with update()
     total: int | None = None,   # number of units, where it is known
@@ -487,7 +495,7 @@ def progress(
     return tqdm(iterable, total=total, desc=desc, unit=unit, mininterval=pause, dynamic_ncols=True,
                 disable=is_quiet() if quiet is None else quiet)
 
-# %% ../nbs/00_core.ipynb #0093
+# %% ../nbs/00_core.ipynb #0095
 class Timer:
     "Measure the seconds that a block takes, as `timer.seconds`."
     def __enter__(self):
@@ -496,13 +504,13 @@ class Timer:
 
     def __exit__(self, *error): self.seconds = time.perf_counter() - self._start
 
-# %% ../nbs/00_core.ipynb #0096
+# %% ../nbs/00_core.ipynb #0098
 def memory_mb() -> float:  # MiB
     "Memory that this process holds now (resident set)."
     import psutil
     return psutil.Process().memory_info().rss / 2**20
 
-# %% ../nbs/00_core.ipynb #0097
+# %% ../nbs/00_core.ipynb #0099
 def peak_memory_mb() -> float:  # MiB
     """The most memory that this process has held since it started (resident set).
 

@@ -28,7 +28,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .core import (cache_dir, content_hash, file_lock, file_sha256, pick_device, read_json, versions,
+from .core import (cache_dir, code_hash, file_lock, pick_device, read_json, versions,
                         write_atomic, write_json)
 from .gpt import GPT, GPTConfig, n_parameters, rope_tables
 from .pretrain import base_run, load_checkpoint
@@ -777,7 +777,7 @@ def base_folder() -> Path:  # an exported folder in native format
     "The model of chapter 1 as a transformers folder, from the cache; made first when it is missing."
     import llmft
     run, package = Path(base_run()), Path(llmft.__file__).parent
-    key = content_hash([file_sha256(package / name) for name in ("export.py", "tokenizer.py", "gpt.py")])
+    key = code_hash(*(package / name for name in ("export.py", "tokenizer.py", "gpt.py")))
     folder = cache_dir() / f"{run.parent.name}-transformers-{key}"
     with file_lock(folder.with_suffix(".lock"), "the model of chapter 1 is being exported"):
         if not folder.exists(): export_model(str(run), str(folder), data="shiomi")

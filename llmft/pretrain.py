@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 import llmft
-from .core import (Timer, append_jsonl, cache_dir, content_hash, file_lock, file_sha256, load_tensors, peak_memory_mb, pick_device,
+from .core import (Timer, append_jsonl, cache_dir, code_hash, content_hash, file_lock, file_sha256, load_tensors, peak_memory_mb, pick_device,
                         progress, read_json, read_jsonl, run_dir, save_tensors, seed_everything, write_atomic, write_json, write_jsonl)
 from .gpt import GPT, GPTConfig, n_parameters
 from .sampling import generate, left_pad
@@ -651,7 +651,7 @@ def base_run(
 ) -> Path:  # run folder of the model of chapter 1
     "The model of chapter 1 from the cache; trained first, with progress and under a lock, when it is not there."
     modules = [Path(llmft.__file__).with_name(f"{name}.py") for name in ("text", "world", "tokenizer", "gpt", "pretrain")]
-    key = content_hash(asdict(BASE_MODEL), asdict(train_config), [file_sha256(module) for module in modules])
+    key = content_hash(asdict(BASE_MODEL), asdict(train_config), code_hash(*modules))
     folder = cache_dir() / f"base-{key}"
     if not (folder / "run" / "report.md").exists():
         with file_lock(cache_dir() / f"base-{key}.lock", "the model of chapter 1 is being trained"):
