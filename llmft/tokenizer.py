@@ -71,7 +71,7 @@ def trainer_options(
     split_digits: bool,         # True: every digit a piece of its own
     max_piece_length: int,      # characters
 ) -> dict:                      # keyword arguments of SentencePieceTrainer.train
-    "The settings that give the same ids in SentencePiece, in `tokenizers` and in llama.cpp."
+    "The settings that let SentencePiece and `tokenizers` give the same ids."
     return dict(
         model_type="bpe", vocab_size=vocab_size, character_coverage=character_coverage,
         normalization_rule_name="identity", add_dummy_prefix=False, remove_extra_whitespaces=False,
