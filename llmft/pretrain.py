@@ -7,8 +7,8 @@ __all__ = ['BASE_MODEL', 'BASE_TRAIN', 'is_held_out', 'split_tail', 'split_docum
            'open_tokens', 'epoch_order', 'batch_at', 'TrainConfig', 'check_settings', 'lr_at', 'newton_schulz', 'Muon',
            'make_optimizers', 'bits_per_character', 'evaluate_loss', 'train_step', 'save_checkpoint',
            'restore_checkpoint', 'restore_optimizer', 'keep_freed_memory', 'prepare_tokens', 'finish_step_on_interrupt',
-           'sample_text', 'Run', 'advance', 'look', 'forget_after', 'train', 'prepare_folder', 'write_report',
-           'pretrain', 'load_checkpoint', 'run_script', 'chapter_run', 'base_run', 'recall']
+           'sample_text', 'Run', 'advance', 'check_share', 'look', 'forget_after', 'train', 'prepare_folder',
+           'write_report', 'pretrain', 'load_checkpoint', 'run_script', 'chapter_run', 'base_run', 'recall']
 
 # %% ../nbs/13_pretrain.ipynb #0003
 import ctypes
@@ -330,7 +330,7 @@ def train_step(
         optimizer.zero_grad(set_to_none=True)
     return total, norm
 
-# %% ../nbs/13_pretrain.ipynb #0061
+# %% ../nbs/13_pretrain.ipynb #0063
 def save_checkpoint(
     path: str | Path,     # .safetensors file; replaced only when the new one is complete
     model: GPT,
@@ -346,7 +346,7 @@ def save_checkpoint(
     metadata = dict(step=str(step), model_config=json.dumps(asdict(model.config)), config=json.dumps(config))
     save_tensors(path, tensors, metadata)
 
-# %% ../nbs/13_pretrain.ipynb #0062
+# %% ../nbs/13_pretrain.ipynb #0064
 def restore_checkpoint(
     path: str | Path,  # file written by `save_checkpoint`
     model: GPT,        # receives the weights
@@ -369,7 +369,7 @@ def restore_checkpoint(
     for i, optimizer in enumerate(optimizers): restore_optimizer(optimizer, tensors, f"optimizer.{i}.")
     return int(metadata["step"])
 
-# %% ../nbs/13_pretrain.ipynb #0063
+# %% ../nbs/13_pretrain.ipynb #0065
 def restore_optimizer(
     optimizer: torch.optim.Optimizer,  # receives the state
     tensors: dict,                     # all tensors of a checkpoint
@@ -383,7 +383,7 @@ def restore_optimizer(
         state.setdefault(int(number), {})[name] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
-# %% ../nbs/13_pretrain.ipynb #0069
+# %% ../nbs/13_pretrain.ipynb #0071
 def keep_freed_memory() -> bool:  # True where it applies: Linux with the GNU C library
     "Tell the C library to reuse large freed buffers instead of returning them to the system (M_MMAP_MAX, M_TRIM_THRESHOLD)."
     if not sys.platform.startswith("linux"): return False
@@ -393,7 +393,7 @@ def keep_freed_memory() -> bool:  # True where it applies: Linux with the GNU C 
     return all(library.mallopt(option, value) == 1 for option, value in
                ((m_mmap_max, 0), (m_trim_threshold, 2**31 - 1), (m_top_pad, 2**26)))
 
-# %% ../nbs/13_pretrain.ipynb #0072
+# %% ../nbs/13_pretrain.ipynb #0074
 def prepare_tokens(
     data: str | Path,      # corpus file (.txt or .jsonl), as `make_corpus` writes it
     tokenizer: Tokenizer,
@@ -417,7 +417,7 @@ def prepare_tokens(
     write_json(folder / "tokens.json", dict(source=source))
     return tuple(infos)
 
-# %% ../nbs/13_pretrain.ipynb #0073
+# %% ../nbs/13_pretrain.ipynb #0075
 @contextmanager
 def finish_step_on_interrupt():  # yields a list that is no longer empty once Ctrl-C was pressed
     "Turn Ctrl-C into a wish to stop after the present step; a second Ctrl-C stops at once."
@@ -431,7 +431,7 @@ def finish_step_on_interrupt():  # yields a list that is no longer empty once Ct
     try: yield asked
     finally: signal.signal(signal.SIGINT, before)
 
-# %% ../nbs/13_pretrain.ipynb #0074
+# %% ../nbs/13_pretrain.ipynb #0076
 def sample_text(
     model: GPT,
     tokenizer: Tokenizer,
@@ -443,7 +443,7 @@ def sample_text(
     new = generate(model, ids, min(n_new, model.config.context_length - ids.shape[1]), stop_ids=(tokenizer.eot_id,))
     return prompt + tokenizer.decode([i for i in new[0].tolist() if i != tokenizer.eot_id])
 
-# %% ../nbs/13_pretrain.ipynb #0075
+# %% ../nbs/13_pretrain.ipynb #0077
 class Run:
     "One pretraining run: model, data and optimizers of this process, and the folder that they are saved in."
     def __init__(self, folder: Path, tokenizer: Tokenizer, model_config: GPTConfig, config: TrainConfig, accelerator):
@@ -470,22 +470,35 @@ class Run:
             save_checkpoint(self.folder / "checkpoint.safetensors", self.model, self.optimizers, self.step, asdict(self.config))
         self.accelerator.wait_for_everyone()
 
-# %% ../nbs/13_pretrain.ipynb #0076
+# %% ../nbs/13_pretrain.ipynb #0078
 def advance(
     run: Run,  # moves on by one step
 ) -> dict:     # log record: step, lr, loss, gradient_norm, seconds
-    "Do one step. Raises `ValueError` when the loss is no longer a number; the last checkpoint is then kept."
+    "Do one step. Raises `ValueError` when loss or gradient are no longer numbers; the last checkpoint is then kept."
     config, record = run.config, dict(step=run.step + 1, lr=lr_at(run.step, run.config))
     with Timer() as timer:
         loss, norm = train_step(run.wrapped, run.optimizers, *run.batch(), run.step, config, run.accelerator.process_index)
         record["loss"] = run.accelerator.reduce(loss, "mean").item()
     run.step += 1
-    if not math.isfinite(record["loss"]):
-        raise ValueError(f"the loss became {record['loss']} at step {run.step}; the last good checkpoint is kept. "
-                         f"Lower lr (now {config.lr:g}) or lengthen warmup_steps (now {config.warmup_steps})")
-    return record | dict(gradient_norm=float(norm), seconds=round(timer.seconds, 4))
+    record |= dict(gradient_norm=float(norm), seconds=round(timer.seconds, 4))
+    for name in ("loss", "gradient_norm"):
+        if not math.isfinite(record[name]):
+            raise ValueError(f"the {name} became {record[name]} at step {run.step}; the last good checkpoint is kept. "
+                             f"Lower lr (now {config.lr:g}) or lengthen warmup_steps (now {config.warmup_steps})")
+    return record
 
-# %% ../nbs/13_pretrain.ipynb #0077
+# %% ../nbs/13_pretrain.ipynb #0079
+def check_share(
+    config: TrainConfig,
+    n_processes: int,
+) -> None:
+    "Raise `ValueError` unless every micro-batch of every process has the same number of rows."
+    parts = n_processes * config.accumulate
+    if config.batch_size % parts:
+        raise ValueError(f"batch_size {config.batch_size} must be a multiple of {parts} ({n_processes} processes times "
+                         f"{config.accumulate} micro-batches); change batch_size or accumulate")
+
+# %% ../nbs/13_pretrain.ipynb #0080
 def look(
     run: Run,
     record: dict,  # of the step just done
@@ -500,7 +513,7 @@ def look(
         record["sample"] = sample_text(run.model, run.tokenizer, config.sample_prompt)
     return record
 
-# %% ../nbs/13_pretrain.ipynb #0078
+# %% ../nbs/13_pretrain.ipynb #0081
 def forget_after(
     log: Path,  # log.jsonl of a run
     step: int,  # last step to keep
@@ -510,7 +523,7 @@ def forget_after(
     kept = [record for record in read_jsonl(log) if record["step"] <= step]
     write_jsonl(log, kept)
 
-# %% ../nbs/13_pretrain.ipynb #0079
+# %% ../nbs/13_pretrain.ipynb #0082
 def train(
     run: Run,  # may already have done some steps
 ) -> None:
@@ -529,7 +542,7 @@ def train(
             if asked: raise KeyboardInterrupt
     bar.close()
 
-# %% ../nbs/13_pretrain.ipynb #0080
+# %% ../nbs/13_pretrain.ipynb #0083
 def prepare_folder(
     folder: Path,          # of the run
     data: Path,            # corpus file
@@ -544,7 +557,7 @@ def prepare_folder(
     for path in (tokenizer.path, tokenizer.path.with_suffix(".vocab")):
         if path.exists(): shutil.copyfile(path, folder / f"tokenizer{path.suffix}")
 
-# %% ../nbs/13_pretrain.ipynb #0081
+# %% ../nbs/13_pretrain.ipynb #0084
 def write_report(
     folder: str | Path,  # run folder
 ) -> Path:               # report.md in it
@@ -565,7 +578,7 @@ def write_report(
     with write_atomic(folder / "report.md") as file: file.write("\n".join(lines) + "\n")
     return folder / "report.md"
 
-# %% ../nbs/13_pretrain.ipynb #0082
+# %% ../nbs/13_pretrain.ipynb #0085
 def pretrain(
     data: str,       # corpus file (.txt or .jsonl) as `llmft corpus` writes it
     tokenizer: str,  # .model file of `llmft tokenizer`
@@ -581,6 +594,7 @@ def pretrain(
     from accelerate import Accelerator
     keep_freed_memory()
     accelerator = Accelerator(cpu=pick_device(train_config.device) == "cpu")
+    check_share(train_config, accelerator.num_processes)
     pieces = Tokenizer(tokenizer)
     if model.vocab_size not in (1, pieces.vocab_size):
         raise ValueError(f"vocab_size is {model.vocab_size}, but {pieces.path} has {pieces.vocab_size} pieces; leave vocab_size out")
@@ -594,7 +608,7 @@ def pretrain(
         write_report(run.folder)
     return run.folder
 
-# %% ../nbs/13_pretrain.ipynb #0083
+# %% ../nbs/13_pretrain.ipynb #0086
 def load_checkpoint(
     folder: str | Path,    # run folder of `pretrain`; its finished model, or else its last checkpoint
     device: str = "auto",
@@ -614,7 +628,7 @@ def load_checkpoint(
     info = dict(step=int(metadata["step"]), config=json.loads(metadata["config"]))
     return model.to(pick_device(device)).eval(), Tokenizer(folder / "tokenizer.model"), info
 
-# %% ../nbs/13_pretrain.ipynb #0091
+# %% ../nbs/13_pretrain.ipynb #0094
 def run_script(
     data: str | Path,       # corpus file
     tokenizer: str | Path,  # .model file
@@ -625,12 +639,12 @@ def run_script(
     return (f"import sys\nfrom llmft.gpt import GPTConfig\nfrom llmft.pretrain import TrainConfig, pretrain\n"
             f"pretrain({str(data)!r}, {str(tokenizer)!r}, sys.argv[1], {model!r}, {config!r})\n")
 
-# %% ../nbs/13_pretrain.ipynb #0103
+# %% ../nbs/13_pretrain.ipynb #0107
 BASE_MODEL = GPTConfig(vocab_size=2000, context_length=128, width=128, n_layers=4, n_heads=4)
 BASE_TRAIN = TrainConfig(steps=1200, batch_size=16, lr=0.01, weight_decay=0.0, warmup_steps=30, validation_fraction=0.02,
                          eval_every=100, sample_every=300, save_every=300, sample_prompt="汐見町の")
 
-# %% ../nbs/13_pretrain.ipynb #0104
+# %% ../nbs/13_pretrain.ipynb #0108
 def chapter_run(
     out: str | Path,                     # folder: receives shiomi/, corpus.txt, tokenizer.model and run/
     model: GPTConfig = BASE_MODEL,
@@ -645,7 +659,7 @@ def chapter_run(
     tokenizer = train_tokenizer(out / "corpus.txt", out / "tokenizer", vocab_size=model.vocab_size)
     return pretrain(out / "corpus.txt", tokenizer, out / "run", model, train_config)
 
-# %% ../nbs/13_pretrain.ipynb #0105
+# %% ../nbs/13_pretrain.ipynb #0109
 def base_run(
     train_config: TrainConfig = BASE_TRAIN,
 ) -> Path:  # run folder of the model of chapter 1
@@ -658,7 +672,7 @@ def base_run(
             if not (folder / "run" / "report.md").exists(): chapter_run(folder, train_config=train_config)
     return folder / "run"
 
-# %% ../nbs/13_pretrain.ipynb #0110
+# %% ../nbs/13_pretrain.ipynb #0115
 def recall(
     model: GPT,
     tokenizer: Tokenizer,
