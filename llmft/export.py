@@ -215,7 +215,7 @@ def join_weights(
         for part, view in zip(parts, joined.split([len(part) for part in parts])): part.data = view
     return joined
 
-# %% ../nbs/14_export.ipynb #0042
+# %% ../nbs/14_export.ipynb #0043
 def define_config():  # returns LlmftConfig
     "The configuration class of the custom-code folder; this body is the first half of modeling.py."
     from transformers import PretrainedConfig
@@ -235,7 +235,7 @@ def define_config():  # returns LlmftConfig
 
     return LlmftConfig
 
-# %% ../nbs/14_export.ipynb #0044
+# %% ../nbs/14_export.ipynb #0045
 def define_model(
     LlmftConfig,  # from `define_config`
 ):                # returns LlmftForCausalLM
@@ -271,7 +271,7 @@ def define_model(
 
     return LlmftForCausalLM
 
-# %% ../nbs/14_export.ipynb #0046
+# %% ../nbs/14_export.ipynb #0047
 def fill_rope_tables(
     model: GPT,  # made without real memory, as `from_pretrained` does; its tables are replaced
 ) -> None:
@@ -280,7 +280,7 @@ def fill_rope_tables(
     tables = rope_tables(c.context_length, c.head_size, c.rope_theta)
     model.cos, model.sin = (table.to(device) for table in tables)
 
-# %% ../nbs/14_export.ipynb #0047
+# %% ../nbs/14_export.ipynb #0048
 def read_mask(
     input_ids: Tensor,              # (B, T) new tokens
     attention_mask: Tensor | None,  # (B, past + T), 0 for padding on the left
@@ -296,7 +296,7 @@ def read_mask(
     if past and T > 1: return input_ids.new_ones(B, past + T, dtype=torch.bool), position_ids
     return None, position_ids
 
-# %% ../nbs/14_export.ipynb #0048
+# %% ../nbs/14_export.ipynb #0049
 def shifted_loss(
     logits: Tensor,  # (B, T, V)
     labels: Tensor,  # (B, T), the same tokens as the input; −100 is ignored
@@ -305,14 +305,14 @@ def shifted_loss(
     logits, labels = logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten()
     return torch.nn.functional.cross_entropy(logits, labels)
 
-# %% ../nbs/14_export.ipynb #0049
+# %% ../nbs/14_export.ipynb #0050
 @lru_cache
 def custom_classes() -> tuple:  # (LlmftConfig, LlmftForCausalLM)
     "The two classes of the custom-code folder, made once."
     config_class = define_config()
     return config_class, define_model(config_class)
 
-# %% ../nbs/14_export.ipynb #0050
+# %% ../nbs/14_export.ipynb #0051
 def custom_model(
     model: GPT,
     eot_id: int | None = None,  # end of text
@@ -325,7 +325,7 @@ def custom_model(
     theirs.gpt = model
     return theirs.eval()
 
-# %% ../nbs/14_export.ipynb #0052
+# %% ../nbs/14_export.ipynb #0053
 def body_source(
     function,  # its body becomes module code
 ) -> str:
@@ -335,10 +335,10 @@ def body_source(
     lines = source.split("\n")[nodes[0].lineno - 1:nodes[-1].end_lineno]
     return textwrap.dedent("\n".join(lines)) + "\n"
 
-# %% ../nbs/14_export.ipynb #0053
+# %% ../nbs/14_export.ipynb #0054
 MODELING_TITLE = "The model class of this folder, run by from_pretrained(…, trust_remote_code=True)."
 
-# %% ../nbs/14_export.ipynb #0054
+# %% ../nbs/14_export.ipynb #0055
 def write_custom_code(
     folder: Path,
 ) -> None:
@@ -351,7 +351,7 @@ def write_custom_code(
     with write_atomic(folder / "modeling.py") as file: file.write("\n\n".join(parts))
     shutil.copyfile(llmft.gpt.__file__, folder / "gpt.py")
 
-# %% ../nbs/14_export.ipynb #0057
+# %% ../nbs/14_export.ipynb #0058
 def bpe_tables(
     tokenizer: Tokenizer,
 ) -> tuple[dict, list]:  # (piece → id, pairs in the order in which they are joined)
@@ -363,7 +363,7 @@ def bpe_tables(
         pairs += [(rank, vocab[a], vocab[b], a, b) for a, b in cuts if a in vocab and b in vocab]
     return vocab, [(a, b) for *_, a, b in sorted(pairs)]
 
-# %% ../nbs/14_export.ipynb #0059
+# %% ../nbs/14_export.ipynb #0060
 def fast_tokenizer(
     tokenizer: Tokenizer,
     max_length: int | None = None,  # tokens that the model can look at
@@ -383,7 +383,7 @@ def fast_tokenizer(
         extra_special_tokens=[s["im_start"], s["im_end"]], padding_side="left",
         clean_up_tokenization_spaces=False, model_max_length=max_length or int(1e30))
 
-# %% ../nbs/14_export.ipynb #0067
+# %% ../nbs/14_export.ipynb #0068
 GGUF_NAMES = {
     "embedding": "token_embd", "position": "position_embd", "norm": "output_norm", "head": "output",
     "attention_norm": "blk.{}.attn_norm", "attention.qkv": "blk.{0}.attn_q blk.{0}.attn_k blk.{0}.attn_v",
@@ -391,7 +391,7 @@ GGUF_NAMES = {
     "attention.out": "blk.{}.attn_output", "mlp_norm": "blk.{}.ffn_norm",
     "mlp.up": "blk.{0}.ffn_gate blk.{0}.ffn_up", "mlp.down": "blk.{}.ffn_down"}
 
-# %% ../nbs/14_export.ipynb #0068
+# %% ../nbs/14_export.ipynb #0069
 def neighbour_pairs(
     rows: Tensor,  # (heads · d, …) weights of queries or keys, with pairs (i, i + d/2) in each head
     n_heads: int,
@@ -399,7 +399,7 @@ def neighbour_pairs(
     "Reorder the rows of each head for a program that rotates neighbours."
     return rows.unflatten(0, (n_heads, 2, -1)).transpose(1, 2).reshape(rows.shape)
 
-# %% ../nbs/14_export.ipynb #0070
+# %% ../nbs/14_export.ipynb #0071
 def gguf_tensors(
     model: GPT,   # of a native family, without biases that the format lacks
     family: str,
@@ -418,7 +418,7 @@ def gguf_tensors(
             if family == "llama" and s in heads: part = neighbour_pairs(part, heads[s])
             yield target, part.contiguous().numpy()
 
-# %% ../nbs/14_export.ipynb #0071
+# %% ../nbs/14_export.ipynb #0072
 def write_gguf(
     model: GPT,
     tokenizer: Tokenizer,
@@ -442,7 +442,7 @@ def write_gguf(
     writer.write_tensors_to_file()
     writer.close()
 
-# %% ../nbs/14_export.ipynb #0072
+# %% ../nbs/14_export.ipynb #0073
 def add_gguf_sizes(
     writer,             # gguf.GGUFWriter
     config: GPTConfig,
@@ -464,7 +464,7 @@ def add_gguf_sizes(
     writer.add_key_length(c.head_size)
     writer.add_value_length(c.head_size)
 
-# %% ../nbs/14_export.ipynb #0073
+# %% ../nbs/14_export.ipynb #0074
 def gguf_family(
     config: GPTConfig,
 ) -> str:  # gpt2, llama, qwen2 or qwen3
@@ -475,7 +475,7 @@ def gguf_family(
                          f"qkv_bias={config.qkv_bias}); export with format='transformers'")
     return family
 
-# %% ../nbs/14_export.ipynb #0074
+# %% ../nbs/14_export.ipynb #0075
 def add_gguf_tokenizer(
     writer,                # gguf.GGUFWriter
     tokenizer: Tokenizer,
@@ -500,7 +500,7 @@ def add_gguf_tokenizer(
     writer.add_add_space_prefix(False)
     for add in (writer.add_add_bos_token, writer.add_add_eos_token): add(False)
 
-# %% ../nbs/14_export.ipynb #0076
+# %% ../nbs/14_export.ipynb #0077
 def to_transformers(
     model: GPT,
     tokenizer: Tokenizer,
@@ -514,7 +514,7 @@ def to_transformers(
     native = native_model(model, tokenizer.eot_id, tokenizer.pad_id)
     return native, fast_tokenizer(tokenizer, model.config.context_length)
 
-# %% ../nbs/14_export.ipynb #0077
+# %% ../nbs/14_export.ipynb #0078
 def check_pair(
     model: GPT,
     tokenizer: Tokenizer,
@@ -524,7 +524,7 @@ def check_pair(
         raise ValueError(f"the model knows {model.config.vocab_size} tokens, {tokenizer.path.name} has "
                          f"{tokenizer.vocab_size}; use the tokenizer that the model was trained with")
 
-# %% ../nbs/14_export.ipynb #0085
+# %% ../nbs/14_export.ipynb #0087
 @contextmanager
 def new_folder(
     out: str | Path,         # folder to make
@@ -551,7 +551,7 @@ def new_folder(
         if old.exists() and not out.exists(): old.rename(out)
         for folder in (beside, old): shutil.rmtree(folder, ignore_errors=True)
 
-# %% ../nbs/14_export.ipynb #0089
+# %% ../nbs/14_export.ipynb #0091
 WIKI40B_CITATION = """@inproceedings{guo-etal-2020-wiki,
     title = "{W}iki-40{B}: Multilingual Language Model Dataset",
     author = "Guo, Mandy and Dai, Zihang and Vrande{\\v{c}}i{\\'c}, Denny and Al-Rfou, Rami",
@@ -559,7 +559,7 @@ WIKI40B_CITATION = """@inproceedings{guo-etal-2020-wiki,
     year = "2020", address = "Marseille, France", publisher = "European Language Resources Association",
     url = "https://aclanthology.org/2020.lrec-1.297", pages = "2440--2452"}"""
 
-# %% ../nbs/14_export.ipynb #0090
+# %% ../nbs/14_export.ipynb #0092
 DATA_CARDS = dict(
     shiomi="The training text is Shiomi (汐見町), a town invented and generated by llmft (Apache-2.0). "
            "Every company, person and rule in it is fictitious.",
@@ -569,19 +569,21 @@ DATA_CARDS = dict(
            "free to use; check each work that was used.",
     unknown="It is not recorded which text this model was trained on. Find out before you publish it.")
 
-# %% ../nbs/14_export.ipynb #0091
+# %% ../nbs/14_export.ipynb #0093
 CODE_WARNING = ("This folder holds Python code that is run when the model is loaded. Read `modeling.py` and "
                 "`gpt.py` first, and load it only if you trust where it comes from.")
 
-# %% ../nbs/14_export.ipynb #0092
+# %% ../nbs/14_export.ipynb #0094
 LOADING = {
-    "transformers": 'model = AutoModelForCausalLM.from_pretrained("this folder")\n'
+    "transformers": 'from transformers import AutoModelForCausalLM, AutoTokenizer\n\n'
+                    'model = AutoModelForCausalLM.from_pretrained("this folder")\n'
                     'tokenizer = AutoTokenizer.from_pretrained("this folder")',
-    "custom-code": 'model = AutoModelForCausalLM.from_pretrained("this folder", trust_remote_code=True)\n'
+    "custom-code": 'from transformers import AutoModelForCausalLM, AutoTokenizer\n\n'
+                   'model = AutoModelForCausalLM.from_pretrained("this folder", trust_remote_code=True)\n'
                    'tokenizer = AutoTokenizer.from_pretrained("this folder", trust_remote_code=True)',
     "gguf": "llama-cli -m model.gguf -p 汐見町の"}
 
-# %% ../nbs/14_export.ipynb #0093
+# %% ../nbs/14_export.ipynb #0095
 def model_card(
     model: GPT,
     format: str,  # transformers, custom-code or gguf
@@ -599,7 +601,7 @@ def model_card(
         "## Licence\n\nThe code is under Apache-2.0. For the weights, the licence of the data counts as well.",
         f"## Settings\n\n| setting | value |\n|---|---|\n{settings}\n"])
 
-# %% ../nbs/14_export.ipynb #0096
+# %% ../nbs/14_export.ipynb #0098
 def spell_for_both_versions(
     folder: Path,  # written by `save_pretrained`
 ) -> None:
@@ -611,7 +613,7 @@ def spell_for_both_versions(
     write_json(folder / "config.json", config)
     write_json(folder / "tokenizer_config.json", settings)
 
-# %% ../nbs/14_export.ipynb #0097
+# %% ../nbs/14_export.ipynb #0099
 def copy_sentencepiece(
     tokenizer: Tokenizer,
     folder: Path,
@@ -620,7 +622,7 @@ def copy_sentencepiece(
     for path in (tokenizer.path, tokenizer.path.with_suffix(".vocab")):
         if path.exists(): shutil.copyfile(path, folder / f"tokenizer{path.suffix}")
 
-# %% ../nbs/14_export.ipynb #0098
+# %% ../nbs/14_export.ipynb #0100
 @contextmanager
 def quiet_transformers():
     "Inside the block transformers draws no progress bars and gives no advice."
@@ -633,7 +635,7 @@ def quiet_transformers():
         logging.set_verbosity(level)
         if bars: logging.enable_progress_bar()
 
-# %% ../nbs/14_export.ipynb #0099
+# %% ../nbs/14_export.ipynb #0101
 def write_export(
     model: GPT,
     tokenizer: Tokenizer,
@@ -657,7 +659,7 @@ def write_export(
     copy_sentencepiece(tokenizer, folder)
     with write_atomic(folder / "README.md") as file: file.write(model_card(model, format, data))
 
-# %% ../nbs/14_export.ipynb #0100
+# %% ../nbs/14_export.ipynb #0102
 def export_model(
     model: str,                   # run folder of `llmft pretrain`
     out: str,                     # folder to write
@@ -678,7 +680,7 @@ def export_model(
     with new_folder(out, overwrite) as folder: write_export(gpt, tokenizer, folder, format, data)
     return Path(out)
 
-# %% ../nbs/14_export.ipynb #0101
+# %% ../nbs/14_export.ipynb #0103
 def is_run(
     path: str | Path,  # a folder
 ) -> bool:             # True: written by `llmft pretrain`; False: anything else
@@ -686,7 +688,7 @@ def is_run(
     config, tokenizer = Path(path) / "config.json", Path(path) / "tokenizer.model"
     return tokenizer.exists() and config.exists() and "model_type" not in read_json(config)
 
-# %% ../nbs/14_export.ipynb #0127
+# %% ../nbs/14_export.ipynb #0130
 def generate_text(
     prompt: str,                     # text to continue
     model: str = "runs/pretrain",    # run folder, exported folder, or the name of a model on the Hub
@@ -711,7 +713,7 @@ def generate_text(
     theirs, words = load_transformers(model, device, trust_remote_code, tokenizer)
     return prompt + continue_theirs(theirs, words, prompt, n_new_tokens, settings)
 
-# %% ../nbs/14_export.ipynb #0128
+# %% ../nbs/14_export.ipynb #0131
 def continue_ours(
     model: GPT,
     tokenizer: Tokenizer,
@@ -726,7 +728,7 @@ def continue_ours(
     new = generate(model, ids, n_new, stop_ids=(tokenizer.eot_id,), **settings)[0].tolist()
     return tokenizer.decode([i for i in new if i != tokenizer.eot_id])
 
-# %% ../nbs/14_export.ipynb #0129
+# %% ../nbs/14_export.ipynb #0132
 def load_transformers(
     model: str,                      # a folder, or a name on the Hub
     device: str = "auto",
@@ -746,7 +748,7 @@ def load_transformers(
                          f"({str(error).splitlines()[0]}); check the folder or the name") from error
     return theirs.to(pick_device(device)).eval(), words
 
-# %% ../nbs/14_export.ipynb #0130
+# %% ../nbs/14_export.ipynb #0133
 def continue_theirs(
     model,           # a transformers model
     tokenizer,       # its tokenizer
@@ -772,7 +774,7 @@ def continue_theirs(
     new = model.generate(input_ids, attention_mask=mask, generation_config=config)[0, len(ids):]
     return tokenizer.decode(new, skip_special_tokens=True)
 
-# %% ../nbs/14_export.ipynb #0137
+# %% ../nbs/14_export.ipynb #0140
 def base_folder() -> Path:  # an exported folder in native format
     "The model of chapter 1 as a transformers folder, from the cache; made first when it is missing."
     import llmft
@@ -783,7 +785,7 @@ def base_folder() -> Path:  # an exported folder in native format
         if not folder.exists(): export_model(str(run), str(folder), data="shiomi")
     return folder
 
-# %% ../nbs/14_export.ipynb #0138
+# %% ../nbs/14_export.ipynb #0141
 def base_model(
     device: str = "cpu",  # auto, cpu, cuda, mps
 ) -> tuple:               # (transformers model in evaluation mode, transformers tokenizer)
