@@ -262,9 +262,10 @@ def balance_answers(
     return balanced
 
 # %% ../nbs/21_choice.ipynb #0045
-MARKED = r"(?:答え?|正解|answer)[*」)]*\s*(?:(?:は|is)\s*:?|[:】\]])[*\s]*([^\n]*)"
+MARKED = r"(?:答え?|(?<!不)正解|answer)[*」)]*\s*(?:(?:は|is)\s*:?|[:】\]])[*\s]*([^\n]*)"
 LETTER = r"(?<![0-9a-zァ-ヶー])([abcd])(?![0-9a-z'々一-龯ァ-ヶー])(?!(?<=a) (?!and\b|or\b|is\b)[a-z])"
-CHOSEN = r"([abcd])[)」*]*\s*(?:が|を)\s*(?:最も)?(?:正し(?!いとは|くな)|正解|適切(?!で[はな])|妥当(?!で[はな])|答え|選|該当|誤)"
+CHOSEN = (r"([abcd])[)」*]*\s*(?:が|を)\s*(?:最も)?(?:(?:正し(?!いとは|くな)|正解|適切|妥当|答え)(?!で[はな]|とは)"
+          r"|選(?!ば)|該当(?!し?ない|せず))")
 DENIED = r"[abcd][)」*]*(?:では|じゃ)(?:なく|ない|ありません)"
 
 def letters_in(
@@ -281,7 +282,8 @@ def parse_choice(
     text = normalize(reply).lower().strip()
     if marked := re.findall(MARKED, text):
         first = re.findall(r"^\W*([abcd])(?=[々一-龯ァ-ヶ])", marked[-1])          # 答え：b島田
-        named = letters_in(marked[-1]) | set(first)
+        said = re.split(r"(?<=\w)\)?[。(]", marked[-1], maxsplit=1)[0]               # a reason may follow
+        named = letters_in(said) | set(first)
         return named.pop() if len(named) == 1 else None
     alone = re.findall(r"^\W*([abcd])\W*$", text, re.M)
     for named in (set(alone), set(re.findall(CHOSEN, text)), letters_in(text)):
