@@ -17,7 +17,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
-# %% ../nbs/11_gpt.ipynb #0026
+# %% ../nbs/11_gpt.ipynb #0028
 @dataclass(frozen=True)
 class GPTConfig:
     "Sizes and parts of a GPT. Raises `ValueError` for sizes that do not fit together."
@@ -53,7 +53,7 @@ class GPTConfig:
         if self.hidden_width: return self.hidden_width
         return 4 * self.width if self.mlp == "gelu" else math.ceil(8 * self.width / 3 / 8) * 8
 
-# %% ../nbs/11_gpt.ipynb #0027
+# %% ../nbs/11_gpt.ipynb #0029
 def check_sizes(
     config: GPTConfig,
 ) -> None:
@@ -72,7 +72,7 @@ def check_sizes(
         raise ValueError(f"RoPE needs an even head size, got {config.head_size}; change width or n_heads")
     if not 0 <= config.dropout < 1: raise ValueError(f"dropout must lie in [0, 1), got {config.dropout}")
 
-# %% ../nbs/11_gpt.ipynb #0031
+# %% ../nbs/11_gpt.ipynb #0033
 def rope_tables(
     context_length: int,   # T
     head_size: int,        # d, even
@@ -83,7 +83,7 @@ def rope_tables(
     angles = torch.outer(torch.arange(context_length, dtype=torch.float64), speeds)
     return angles.cos().float(), angles.sin().float()
 
-# %% ../nbs/11_gpt.ipynb #0036
+# %% ../nbs/11_gpt.ipynb #0038
 def rotate(
     x: Tensor,    # (B, T, H, d)
     cos: Tensor,  # (T, 1, d/2) or (B, T, 1, d/2)
@@ -96,7 +96,7 @@ def rotate(
     torch.mul(b, cos, out=b_out).addcmul_(a, sin)
     return out
 
-# %% ../nbs/11_gpt.ipynb #0037
+# %% ../nbs/11_gpt.ipynb #0039
 class RotateFunction(torch.autograd.Function):
     "`rotate` with its gradient: the rotation by the opposite angle."
     @staticmethod
@@ -109,7 +109,7 @@ class RotateFunction(torch.autograd.Function):
         cos, sin = ctx.saved_tensors
         return rotate(grad, cos, -sin), None, None
 
-# %% ../nbs/11_gpt.ipynb #0038
+# %% ../nbs/11_gpt.ipynb #0040
 def apply_rope(
     x: Tensor,    # (B, T, H, d) queries or keys, or both joined along H
     cos: Tensor,  # (T, d/2) or (B, T, d/2): rows of `rope_tables` for the positions of x
@@ -119,7 +119,7 @@ def apply_rope(
     cos, sin = cos.unsqueeze(-2).to(x.dtype), sin.unsqueeze(-2).to(x.dtype)
     return RotateFunction.apply(x, cos, sin) if torch.is_grad_enabled() else rotate(x, cos, sin)
 
-# %% ../nbs/11_gpt.ipynb #0044
+# %% ../nbs/11_gpt.ipynb #0046
 class RMSNormFunction(torch.autograd.Function):
     "RMSNorm that keeps only the normalised input for the backward pass."
     @staticmethod
@@ -139,7 +139,7 @@ class RMSNormFunction(torch.autograd.Function):
         grad_x = torch.mul(grad, weight, out=product).addcmul_(normed, along).mul_(inverse)
         return grad_x, grad_weight.to(weight.dtype), None
 
-# %% ../nbs/11_gpt.ipynb #0045
+# %% ../nbs/11_gpt.ipynb #0047
 class RMSNorm(nn.Module):
     "Root mean square norm with a learned weight. Source: Zhang and Sennrich 2019, arXiv:1910.07467, section 3."
     def __init__(self,
@@ -153,7 +153,7 @@ class RMSNorm(nn.Module):
         if torch.is_grad_enabled(): return RMSNormFunction.apply(x, self.weight, self.eps)
         return F.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), self.eps)
 
-# %% ../nbs/11_gpt.ipynb #0048
+# %% ../nbs/11_gpt.ipynb #0050
 class SwiGLUFunction(torch.autograd.Function):
     "silu(gate) · up of a joined (…, 2·hidden) tensor, with few temporaries forward and backward."
     @staticmethod
@@ -173,7 +173,7 @@ class SwiGLUFunction(torch.autograd.Function):
         torch.mul(slope, grad, out=grad_gate).mul_(up)
         return out
 
-# %% ../nbs/11_gpt.ipynb #0049
+# %% ../nbs/11_gpt.ipynb #0051
 def swiglu(
     gate_up: Tensor,  # (…, 2·hidden): gate, then up
 ) -> Tensor:          # (…, hidden)
@@ -182,7 +182,7 @@ def swiglu(
     gate, up = gate_up.chunk(2, dim=-1)
     return F.silu(gate) * up
 
-# %% ../nbs/11_gpt.ipynb #0051
+# %% ../nbs/11_gpt.ipynb #0053
 class MLP(nn.Module):
     "The position-wise network of a block: (B, T, D) → (B, T, D)."
     def __init__(self, config: GPTConfig):
@@ -195,7 +195,7 @@ class MLP(nn.Module):
 
     def forward(self, x): return self.dropout(self.down(self.bend(self.up(x))))
 
-# %% ../nbs/11_gpt.ipynb #0054
+# %% ../nbs/11_gpt.ipynb #0056
 class CausalSelfAttention(nn.Module):
     """Multi-head attention over the past: (B, T, D) → (B, T, D).
 
@@ -229,7 +229,7 @@ class CausalSelfAttention(nn.Module):
             dropout_p=c.dropout if self.training else 0.0, enable_gqa=c.kv_heads < c.n_heads)
         return self.dropout(self.out(mixed.transpose(1, 2).reshape(B, T, D)))
 
-# %% ../nbs/11_gpt.ipynb #0059
+# %% ../nbs/11_gpt.ipynb #0061
 def make_norm(
     config: GPTConfig,
 ) -> nn.Module:  # (…, D) → (…, D)
@@ -237,7 +237,7 @@ def make_norm(
     if config.norm == "rmsnorm": return RMSNorm(config.width, config.norm_eps)
     return nn.LayerNorm(config.width, eps=config.norm_eps)
 
-# %% ../nbs/11_gpt.ipynb #0060
+# %% ../nbs/11_gpt.ipynb #0062
 class Block(nn.Module):
     "Pre-norm transformer block: x + attention(norm(x)), then x + mlp(norm(x)); (B, T, D) → (B, T, D)."
     def __init__(self, config: GPTConfig, layer: int = 0):
@@ -249,7 +249,7 @@ class Block(nn.Module):
         x = x + self.attention(self.attention_norm(x), rope, mask, cache)
         return x + self.mlp(self.mlp_norm(x))
 
-# %% ../nbs/11_gpt.ipynb #0063
+# %% ../nbs/11_gpt.ipynb #0065
 class LinearCrossEntropyFunction(torch.autograd.Function):
     "Mean cross-entropy of a linear layer, chunk by chunk, with both gradients computed on the way forward."
     @staticmethod
@@ -275,7 +275,7 @@ class LinearCrossEntropyFunction(torch.autograd.Function):
         grad_hidden, grad_weight = ctx.saved_tensors
         return grad_hidden * grad, grad_weight * grad, None, None, None
 
-# %% ../nbs/11_gpt.ipynb #0064
+# %% ../nbs/11_gpt.ipynb #0066
 def chunk_loss(
     logits: Tensor,  # (N, V) float32; replaced by the gradient of the summed loss
     labels: Tensor,  # (N,) int64, −100 where there is nothing to learn
@@ -289,7 +289,7 @@ def chunk_loss(
     if not known.all(): logits.mul_(known)
     return loss
 
-# %% ../nbs/11_gpt.ipynb #0065
+# %% ../nbs/11_gpt.ipynb #0067
 def linear_cross_entropy(
     hidden: Tensor,     # (N, D)
     weight: Tensor,     # (V, D) the output matrix
@@ -300,7 +300,7 @@ def linear_cross_entropy(
     need_grad = torch.is_grad_enabled() and (hidden.requires_grad or weight.requires_grad)
     return LinearCrossEntropyFunction.apply(hidden, weight, labels, chunk, need_grad)
 
-# %% ../nbs/11_gpt.ipynb #0069
+# %% ../nbs/11_gpt.ipynb #0076
 class GPT(nn.Module):
     """A decoder-only transformer. Source: Radford et al. 2019 (GPT-2); Touvron et al. 2023, arXiv:2302.13971 (Llama)."""
     def __init__(self, config: GPTConfig):
@@ -339,7 +339,7 @@ class GPT(nn.Module):
         if labels is None: return F.linear(hidden, self.head_weight)
         return linear_cross_entropy(hidden.flatten(0, 1), self.head_weight, labels.flatten())
 
-# %% ../nbs/11_gpt.ipynb #0070
+# %% ../nbs/11_gpt.ipynb #0077
 def causal_mask(
     attention_mask: Tensor,  # (B, S) bool, True for real tokens; S counts the cached ones too
     n_queries: int,          # T, the last T of the S positions ask
@@ -350,7 +350,7 @@ def causal_mask(
     itself = torch.eye(S, dtype=torch.bool, device=attention_mask.device)[S - n_queries:]
     return (past & attention_mask[:, None, :].bool() | itself)[:, None]
 
-# %% ../nbs/11_gpt.ipynb #0071
+# %% ../nbs/11_gpt.ipynb #0078
 def init_weights(
     model: GPT,
     std: float = 0.02,  # of matrices and embeddings
@@ -361,7 +361,7 @@ def init_weights(
         if weight.ndim == 2: nn.init.normal_(weight, std=std / math.sqrt(2 * model.config.n_layers) if writes else std)
         elif name.endswith("bias"): nn.init.zeros_(weight)
 
-# %% ../nbs/11_gpt.ipynb #0077
+# %% ../nbs/11_gpt.ipynb #0085
 def n_parameters(
     model: nn.Module,
     embeddings: bool = True,  # False leaves token and position embeddings out
@@ -370,7 +370,7 @@ def n_parameters(
     return sum(p.numel() for name, p in model.named_parameters()
                if embeddings or not name.startswith(("embedding.", "position.")))
 
-# %% ../nbs/11_gpt.ipynb #0078
+# %% ../nbs/11_gpt.ipynb #0086
 def flops_per_token(
     config: GPTConfig,
 ) -> int:  # floating point operations of one training token, forward and backward
