@@ -469,6 +469,7 @@ FIGURE = f"""\
 """
 WIDTH = 420   # of a picture, in pixels when it is not scaled
 
+# %% ../nbs/52_compare.ipynb #0052
 def draw_svg(
     title: str,          # what a screen reader says
     height: float,       # in pixels
@@ -506,7 +507,7 @@ def points(
     "A point is a hundredth of the way from 0 to the best value."
     return {"0–1": 100.0, "−1–1": 100.0, "0–100": 1.0}.get(row["scale"])
 
-# %% ../nbs/52_compare.ipynb #0052
+# %% ../nbs/52_compare.ipynb #0053
 def axis_ticks(
     low: float,
     high: float,     # above low
@@ -516,7 +517,7 @@ def axis_ticks(
     step = next(s for s in (step * f for f in (0.2, 0.25, 0.5, 1, 2)) if (high - low) / s < 6)
     return [k * step for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
-# %% ../nbs/52_compare.ipynb #0053
+# %% ../nbs/52_compare.ipynb #0054
 def draw_changes(
     rows: list[dict],   # from `judge_rows`
 ) -> str:               # SVG
@@ -541,7 +542,7 @@ def draw_changes(
         shapes.append(draw_words(y, row["metric"], said))
     return draw_svg("Gain of each metric in points, with 95 % intervals", bottom + 24, shapes)
 
-# %% ../nbs/52_compare.ipynb #0054
+# %% ../nbs/52_compare.ipynb #0055
 def draw_wins(
     rows: list[dict],   # from `judge_rows`
 ) -> str:               # SVG
@@ -558,7 +559,7 @@ def draw_wins(
     return draw_svg("Questions on which the tuned model was worse, the same, better",
                     40 * len(shown) + 8, shapes)
 
-# %% ../nbs/52_compare.ipynb #0058
+# %% ../nbs/52_compare.ipynb #0059
 def shorten(
     text: str,
     size: int = 400,   # characters
@@ -594,6 +595,7 @@ def table_cells(
             "< 0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}",
             f"{row['wins']} / {row['losses']} / {row['ties']}", row["verdict"]]
 
+# %% ../nbs/52_compare.ipynb #0060
 def report_notes(
     result: dict,        # from `compare_replies`, with base, tuned and notes
 ) -> list[str]:          # sentences
@@ -612,7 +614,7 @@ def report_notes(
                          f"({result['config']['max_new_tokens']} tokens), so they may not have ended.")
     return notes
 
-# %% ../nbs/52_compare.ipynb #0060
+# %% ../nbs/52_compare.ipynb #0062
 METHOD = (
     "Both models were asked the same questions, greedily. Intervals (95 %) come from a paired bootstrap "
     "over questions, p from exchanging the replies of the two models, for yes and no from McNemar's "
@@ -643,7 +645,7 @@ def markdown_report(
     return "\n".join([*lines, "", *[f"{result[side]['name']}: {cost_of(result[side])}"
                                     for side in ("base", "tuned")]]) + "\n"
 
-# %% ../nbs/52_compare.ipynb #0061
+# %% ../nbs/52_compare.ipynb #0063
 STYLE = """\
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.65 FONT}
 main{max-width:68rem;margin:0 auto;padding:1rem}
@@ -665,6 +667,7 @@ dl{margin:.3rem 0;display:grid;grid-template-columns:5.5rem 1fr;gap:.15rem .6rem
 dt{color:var(--soft);font-size:.85rem}dd{margin:0;overflow-wrap:anywhere;white-space:pre-wrap}
 """.replace("FONT", FONT)
 
+# %% ../nbs/52_compare.ipynb #0064
 def show_card(
     row: dict,       # a question with its replies
     outcome: str,    # win, loss, tie; or empty
@@ -696,7 +699,7 @@ def cost_of(
     return (f"{side['n_prompt']:,} tokens read, {side['n_new']:,} written, {side['seconds']:.1f} s of "
             "answering.")
 
-# %% ../nbs/52_compare.ipynb #0062
+# %% ../nbs/52_compare.ipynb #0065
 def html_report(
     result: dict,   # as `write_comparison` takes it
 ) -> str:
@@ -727,7 +730,7 @@ def html_report(
             f'<meta http-equiv="Content-Security-Policy" content="{policy}"><title>{escape(title)}</title>'
             f"<style>{COLOURS}{STYLE}</style></head><body><main>{''.join(body)}</main></body></html>\n")
 
-# %% ../nbs/52_compare.ipynb #0063
+# %% ../nbs/52_compare.ipynb #0066
 def answers_csv(
     result: dict,
 ) -> str:
@@ -759,7 +762,7 @@ def write_comparison(
         with write_atomic(folder / name) as file: file.write(text)
     return folder / "report.html"
 
-# %% ../nbs/52_compare.ipynb #0066
+# %% ../nbs/52_compare.ipynb #0069
 def compare(
     base: str,                    # before: base (chapter 1), a run folder, a model, NAME@http://…/v1
     tuned: str,                   # after: the same kinds of names
