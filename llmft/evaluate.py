@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['MODES', 'COLUMNS', 'TASK', 'EvalConfig', 'Request', 'make_request', 'read_prompts', 'prefix_logprobs',
-           'later_logprobs', 'LocalModel', 'retry_pause', 'reply_of', 'Endpoint', 'cut_unfinished_line', 'AnswerCache',
-           'answer_all', 'right_numbers', 'show_passages', 'score_interval', 'predict', 'grade_answers',
-           'mean_with_interval', 'compare_orders', 'evaluate_items', 'compare_evaluations', 'squeeze', 'learnt_text',
-           'shared_parts', 'find_leaks', 'check_leaks', 'sound_items', 'percent', 'report_text', 'write_evaluation',
-           'open_backend', 'read_training', 'evaluate', 'write_lm_eval_task']
+           'later_logprobs', 'plan_batches', 'score_batch', 'write_batch', 'LocalModel', 'retry_pause', 'reply_of',
+           'ask_server', 'Endpoint', 'cut_unfinished_line', 'AnswerCache', 'answer_all', 'right_numbers',
+           'show_passages', 'score_interval', 'predict', 'grade_answers', 'mean_with_interval', 'compare_orders',
+           'evaluate_items', 'compare_evaluations', 'squeeze', 'learnt_text', 'shared_parts', 'find_leaks',
+           'check_leaks', 'sound_items', 'percent', 'report_text', 'write_evaluation', 'open_backend', 'read_training',
+           'evaluate', 'write_lm_eval_task']
 
 # %% ../nbs/51_evaluate.ipynb #0003
 import csv
@@ -78,7 +79,6 @@ class Request:
     max_new_tokens: int = 0  # longest reply
     texts: tuple = ()        # texts to score; empty: a reply is wanted
 
-# %% ../nbs/51_evaluate.ipynb #0010
 def make_request(
     item: ChoiceItem,    # with the passages that are to be shown
     config: EvalConfig,
@@ -88,7 +88,7 @@ def make_request(
     if config.mode in ("direct", "cot"): return Request(messages, config.longest_reply)
     return Request(messages, texts=tuple(LETTERS) if config.mode == "letter" else item.choices)
 
-# %% ../nbs/51_evaluate.ipynb #0013
+# %% ../nbs/51_evaluate.ipynb #0012
 def read_prompts(
     model,
     prompts: list,    # lists of ids
@@ -101,7 +101,6 @@ def read_prompts(
                  logits_to_keep=1)
     return read.logits[:, -1].float().log_softmax(-1), getattr(read, "past_key_values", None), mask
 
-# %% ../nbs/51_evaluate.ipynb #0014
 @torch.inference_mode()
 def prefix_logprobs(
     model,            # a causal language model of transformers, in evaluation mode
@@ -121,7 +120,7 @@ def prefix_logprobs(
     found = iter(scores.tolist())
     return [[next(found) for _ in many] for many in endings]
 
-# %% ../nbs/51_evaluate.ipynb #0015
+# %% ../nbs/51_evaluate.ipynb #0013
 def later_logprobs(
     model,
     cache,               # keys and values of the prompts, one row for each ending
@@ -140,7 +139,44 @@ def later_logprobs(
     picked = logits.float().log_softmax(-1).gather(2, padded[:, 1:, None])[..., 0]
     return (picked * real).sum(1)
 
-# %% ../nbs/51_evaluate.ipynb #0020
+# %% ../nbs/51_evaluate.ipynb #0017
+def plan_batches(
+    requests: list[Request],
+    lengths: list,            # tokens of their prompts
+    batch_size: int,
+) -> list[list]:              # numbers of the requests that are read together
+    "Batches of one kind and of like length, the longest first: what does not fit into memory fails at once."
+    groups = {}
+    for k in sorted(range(len(requests)), key=lambda k: -lengths[k]):
+        groups.setdefault((requests[k].max_new_tokens, bool(requests[k].texts)), []).append(k)
+    return [numbers[i:i + batch_size] for numbers in groups.values() for i in range(0, len(numbers), batch_size)]
+
+def score_batch(
+    model,
+    tokenizer,
+    requests: list[Request],  # with texts
+) -> list[dict]:              # logprobs and n_new
+    "Log-probabilities of the texts; a model without a cache reads each row as a whole."
+    prompts = [prompt_ids(request.messages, tokenizer) for request in requests]
+    endings = [[reply_tokens(request.messages, text, tokenizer) for text in request.texts] for request in requests]
+    found = prefix_logprobs(model, prompts, endings)
+    if found is None:
+        found = reply_logprobs(model, tokenizer, [request.messages for request in requests],
+                               [request.texts for request in requests], len(requests), progress="")
+    return [dict(logprobs=row, n_new=0) for row in found]
+
+def write_batch(
+    model,
+    tokenizer,
+    requests: list[Request],  # all with the same max_new_tokens
+) -> list[dict]:              # reply and n_new, its tokens without the stop token
+    "Replies, greedily."
+    prompts = [prompt_ids(request.messages, tokenizer) for request in requests]
+    with torch.inference_mode(): replies = reply_batch(model, tokenizer, prompts, requests[0].max_new_tokens, 0.0)
+    count = lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
+    return [dict(reply=reply, n_new=count(reply)) for reply in replies]
+
+# %% ../nbs/51_evaluate.ipynb #0018
 class LocalModel:
     "A causal language model of transformers that answers requests."
     def __init__(
@@ -156,51 +192,31 @@ class LocalModel:
         self.context = next(limit for limit in limits if limit)
 
     @property
-    def identity(self) -> dict:  # of the weights, the vocabulary and the template
-        "What decides the answers of this model, apart from the request."
+    def identity(self) -> dict:
+        "What decides the answers of this model, apart from the request: weights, vocabulary, stop tokens."
         return dict(weights=tensors_sha256(self.model.state_dict(), {}), stop_ids=stop_ids(self.model, self.tokenizer),
-                    vocabulary=content_hash(self.tokenizer.get_vocab()), context=self.context)
+                    vocabulary=content_hash(self.tokenizer.get_vocab()))
 
-    def key(self, request: Request):  # JSON
+    def key(self, request: Request) -> list:
         "What is read: the ids of the prompt, the settings, and the texts."
         return [prompt_ids(request.messages, self.tokenizer), request.max_new_tokens, request.texts]
 
     def answers(self, requests: list):
-        "Yield (number of the request, answer) as they come, longest prompts first."
-        prompts = [prompt_ids(request.messages, self.tokenizer) for request in requests]
-        endings = [[reply_tokens(request.messages, text, self.tokenizer) for text in request.texts] for request in requests]
-        needed = [len(prompt) + max([request.max_new_tokens, *map(len, ends)])
-                  for request, prompt, ends in zip(requests, prompts, endings)]
-        for k, n in enumerate(needed):
-            if n > self.context:
-                yield k, dict(failed=f"{n} tokens with the reply do not fit into the context of {self.context}; show "
-                                     "fewer passages, or set context")
-        groups = {}
-        for k in sorted(range(len(requests)), key=lambda k: -len(prompts[k])):
-            if needed[k] <= self.context: groups.setdefault(requests[k].max_new_tokens, []).append(k)
-        for n_new, numbers in groups.items():
-            for start in range(0, len(numbers), self.batch_size):
-                part, begin = numbers[start:start + self.batch_size], time.perf_counter()
-                made = (self.write([prompts[k] for k in part], n_new) if n_new
-                        else self.score([requests[k] for k in part], [prompts[k] for k in part], [endings[k] for k in part]))
-                seconds = round((time.perf_counter() - begin) / len(part), 6)
-                for k, answer in zip(part, made): yield k, answer | dict(n_prompt=len(prompts[k]), seconds=seconds)
+        "Yield (number of the request, answer) as they come."
+        lengths = [len(prompt_ids(request.messages, self.tokenizer)) for request in requests]
+        longest = [max([r.max_new_tokens, *(len(reply_tokens(r.messages, text, self.tokenizer)) for text in r.texts)]) for r in requests]
+        fits = [length + more <= self.context for length, more in zip(lengths, longest)]
+        for k in range(len(requests)):
+            if not fits[k]: yield k, dict(failed=f"{lengths[k] + longest[k]} tokens with the reply do not fit into the context of "
+                                                 f"{self.context}; show fewer passages, or set context")
+        for batch in plan_batches(requests, lengths, self.batch_size):
+            batch, begin = [k for k in batch if fits[k]], time.perf_counter()
+            work = score_batch if batch and requests[batch[0]].texts else write_batch
+            made = work(self.model, self.tokenizer, [requests[k] for k in batch]) if batch else []
+            seconds = round((time.perf_counter() - begin) / max(1, len(batch)), 6)
+            for k, answer in zip(batch, made): yield k, answer | dict(n_prompt=lengths[k], seconds=seconds)
 
-    def write(self, prompts: list, n_new: int) -> list[dict]:
-        "Replies, greedily."
-        with torch.inference_mode(): replies = reply_batch(self.model, self.tokenizer, prompts, n_new, 0.0)
-        count = lambda text: len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-        return [dict(reply=reply, n_new=count(reply)) for reply in replies]
-
-    def score(self, requests: list, prompts: list, endings: list) -> list[dict]:
-        "Log-probabilities; a model without a cache reads each row as a whole."
-        found = prefix_logprobs(self.model, prompts, endings)
-        if found is None:
-            found = reply_logprobs(self.model, self.tokenizer, [[*r.messages] for r in requests],
-                                   [r.texts for r in requests], self.batch_size, progress="")
-        return [dict(logprobs=row, n_new=0) for row in found]
-
-# %% ../nbs/51_evaluate.ipynb #0024
+# %% ../nbs/51_evaluate.ipynb #0021
 def retry_pause(
     error,          # of the openai package, or ValueError for what was no answer
     attempt: int,   # 0, 1, 2 …
@@ -215,7 +231,6 @@ def retry_pause(
     told = re.fullmatch(r"\s*(\d+(\.\d+)?)\s*", headers.get("retry-after", ""))
     return min(float(told[1]), 60.0) if told else min(pause * 2**attempt, 60.0)
 
-# %% ../nbs/51_evaluate.ipynb #0025
 def reply_of(
     completion,  # what the server sent, as the openai package reads it
 ) -> dict:       # reply, n_prompt, n_new
@@ -227,16 +242,36 @@ def reply_of(
     return dict(reply=message.content or "", n_prompt=usage.prompt_tokens if usage else 0,
                 n_new=usage.completion_tokens if usage else 0)
 
-# %% ../nbs/51_evaluate.ipynb #0026
+# %% ../nbs/51_evaluate.ipynb #0022
+def ask_server(
+    endpoint,           # Endpoint
+    client,             # of the openai package
+    request: Request,
+) -> dict:              # reply, n_prompt, n_new, seconds; or failed with the reason
+    "One answer, after as many attempts as it takes. Raises `ValueError` where no question could be answered."
+    import openai
+    begin = time.perf_counter()
+    for attempt in range(endpoint.retries + 1):
+        try:
+            answer = reply_of(client.chat.completions.create(
+                model=endpoint.model, messages=[*request.messages], max_tokens=request.max_new_tokens, temperature=0.0))
+            return answer | dict(seconds=round(time.perf_counter() - begin, 6))
+        except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
+            raise ValueError(f"{endpoint.name} refuses: {endpoint.hide(error)}; check the address, the name of the model, and "
+                             f"the key in {endpoint.api_key_name}") from None
+        except (openai.APIError, ValueError) as error:
+            seconds = retry_pause(error, attempt, endpoint.pause)
+            if seconds is None or attempt == endpoint.retries:
+                return dict(failed=f"{type(error).__name__} after {attempt + 1} attempts: {endpoint.hide(error)}")
+            time.sleep(seconds)
+
+# %% ../nbs/51_evaluate.ipynb #0023
 @dataclass(frozen=True)
 class Endpoint:
-    """A model behind a server that speaks OpenAI's chat protocol.
-
-    Raises `ValueError` for requests that score texts: the protocol tells no probability of a given text.
-    """
+    "A model behind a server that speaks OpenAI's chat protocol. `ValueError` for requests that score texts."
     base_url: str                         # such as http://127.0.0.1:8000/v1
     model: str                            # its name at the server
-    api_key_name: str = "OPENAI_API_KEY"  # environment variable that holds the key; it may be unset on a server of one's own
+    api_key_name: str = "OPENAI_API_KEY"  # environment variable of the key; may be unset for a server of one's own
     retries: int = 5                      # times that a question is asked again
     pause: float = 1.0                    # seconds before the second attempt; doubled each time
     timeout: float = 120.0                # seconds that one answer may take
@@ -248,51 +283,32 @@ class Endpoint:
     @property
     def identity(self) -> dict: return dict(base_url=self.base_url, model=self.model)
 
-    def key(self, request: Request): return [request.messages, request.max_new_tokens]
-
-    def answers(self, requests: list):
-        "Yield (number of the request, answer) as they come."
-        if any(request.texts for request in requests):
-            raise ValueError("a server of the chat protocol tells no probability of given texts; use mode direct or cot, "
-                             "or load the weights as a local model")
-        client = self.client()
-        pool = ThreadPoolExecutor(self.concurrency)
-        futures = {pool.submit(self.ask_one, client, request): k for k, request in enumerate(requests)}
-        try:
-            for future in as_completed(futures): yield futures[future], future.result()
-        finally: pool.shutdown(cancel_futures=True)
-
-    def client(self):
-        "The client of the openai package; retrying is done here, where garbage is noticed too."
-        try: import openai
-        except ImportError as error: raise ValueError("a server is asked through openai: pip install 'llmft[eval]'") from error
-        key = os.environ.get(self.api_key_name) or "none"
-        return openai.OpenAI(base_url=self.base_url, api_key=key, timeout=self.timeout, max_retries=0)
-
-    def ask_one(self, client, request: Request) -> dict:
-        "One answer, after as many attempts as it takes; a failed one has its reason."
-        import openai
-        begin = time.perf_counter()
-        for attempt in range(self.retries + 1):
-            try:
-                answer = reply_of(client.chat.completions.create(
-                    model=self.model, messages=[*request.messages], max_tokens=request.max_new_tokens, temperature=0.0))
-                return answer | dict(seconds=round(time.perf_counter() - begin, 6))
-            except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
-                raise ValueError(f"{self.name} refuses: {self.hide(error)}; check the address, the name of the model, and "
-                                 f"the key in {self.api_key_name}") from None
-            except (openai.APIError, ValueError) as error:
-                seconds = retry_pause(error, attempt, self.pause)
-                if seconds is None or attempt == self.retries:
-                    return dict(failed=f"{type(error).__name__} after {attempt + 1} attempts: {self.hide(error)}")
-                time.sleep(seconds)
+    def key(self, request: Request) -> list: return [request.messages, request.max_new_tokens]
 
     def hide(self, error) -> str:
         "The message of an error in one line, without the key, which some servers repeat."
         text, key = " ".join(str(error).split())[:300], os.environ.get(self.api_key_name)
         return text.replace(key, "***") if key else text
 
-# %% ../nbs/51_evaluate.ipynb #0035
+    def client(self):
+        "The client of the openai package; asking again is done here, where garbage is noticed too."
+        try: import openai
+        except ImportError as error: raise ValueError("a server is asked through openai: pip install 'llmft[eval]'") from error
+        key = os.environ.get(self.api_key_name) or "none"
+        return openai.OpenAI(base_url=self.base_url, api_key=key, timeout=self.timeout, max_retries=0)
+
+    def answers(self, requests: list):
+        "Yield (number of the request, answer) as they come."
+        if any(request.texts for request in requests):
+            raise ValueError("a server of the chat protocol tells no probability of given texts; use mode direct or cot, "
+                             "or load the weights as a local model")
+        client, pool = self.client(), ThreadPoolExecutor(self.concurrency)
+        futures = {pool.submit(ask_server, self, client, request): k for k, request in enumerate(requests)}
+        try:
+            for future in as_completed(futures): yield futures[future], future.result()
+        finally: pool.shutdown(cancel_futures=True)
+
+# %% ../nbs/51_evaluate.ipynb #0029
 def cut_unfinished_line(
     path: Path,   # JSON Lines file, or nothing yet
 ) -> bool:        # True when something was cut
@@ -312,7 +328,7 @@ def cut_unfinished_line(
         file.truncate(start)
     return start < size
 
-# %% ../nbs/51_evaluate.ipynb #0037
+# %% ../nbs/51_evaluate.ipynb #0031
 class AnswerCache:
     "Answers in a JSON Lines file, or in memory only. Raises `ValueError` for a file that is damaged."
     def __init__(
@@ -329,7 +345,6 @@ class AnswerCache:
         if self.path: append_jsonl(self.path, dict(key=key, answer=answer))
         self.known[key] = answer
 
-# %% ../nbs/51_evaluate.ipynb #0038
 def answer_all(
     backend,                     # LocalModel or Endpoint
     requests: list[Request],
@@ -353,7 +368,7 @@ def answer_all(
     bar.close()
     return [cache.known.get(key) or failed[key] for key in keys]
 
-# %% ../nbs/51_evaluate.ipynb #0042
+# %% ../nbs/51_evaluate.ipynb #0034
 def right_numbers(
     item: ChoiceItem,
     pool: list,        # Provisions
@@ -364,7 +379,6 @@ def right_numbers(
         except ValueError: return set()                      # cited, but not in this pool
     return {k for k, provision in enumerate(pool) if provision.text in item.passages}
 
-# %% ../nbs/51_evaluate.ipynb #0043
 def show_passages(
     items: list[ChoiceItem],
     k: int,                   # passages to show; 0 for none
@@ -384,7 +398,7 @@ def show_passages(
     known = [pair for pair in zip(ranked, (right_numbers(item, pool) for item in items)) if pair[1]]
     return shown, recall_at_k(*zip(*known), k) if known else None
 
-# %% ../nbs/51_evaluate.ipynb #0046
+# %% ../nbs/51_evaluate.ipynb #0037
 def score_interval(
     scores: list,    # of questions, each from 0 to 1
     seed: int = 0,
@@ -394,7 +408,7 @@ def score_interval(
     if {*scores} <= {0, 1} or len({*scores}) == 1: return list(wilson_interval(round(total), n))
     return list(bootstrap_interval(scores, seed=seed, n=1000))
 
-# %% ../nbs/51_evaluate.ipynb #0048
+# %% ../nbs/51_evaluate.ipynb #0039
 def predict(
     item: ChoiceItem,
     answer: dict,        # reply or logprobs, or failed
@@ -407,7 +421,7 @@ def predict(
     rates = [logprob / size for logprob, size in zip(answer["logprobs"], sizes)]
     return LETTERS[rates.index(max(rates))]
 
-# %% ../nbs/51_evaluate.ipynb #0050
+# %% ../nbs/51_evaluate.ipynb #0041
 def grade_answers(
     orders: list,          # for each order of the choices, the items as they were asked
     answers: list,         # the answers, order by order
@@ -437,7 +451,6 @@ def grade_answers(
     if len(orders) > 1: result["orders"] = compare_orders(orders, rows, whole)
     return result | dict(scores=scores, rows=rows)
 
-# %% ../nbs/51_evaluate.ipynb #0051
 def mean_with_interval(
     scores: list,    # of questions
     seed: int,
@@ -445,7 +458,7 @@ def mean_with_interval(
     "What is said about a group of questions."
     return dict(n=len(scores), accuracy=fmean(scores), interval=score_interval(scores, seed))
 
-# %% ../nbs/51_evaluate.ipynb #0052
+# %% ../nbs/51_evaluate.ipynb #0042
 def compare_orders(
     orders: list,    # for each order, the items as they were asked
     rows: list,      # order by order
@@ -457,7 +470,7 @@ def compare_orders(
                    for o, group in enumerate(orders)])
     return order_sensitivity(lambda _: next(graded), [orders[0][k] for k in whole], ROTATIONS[:len(orders)])
 
-# %% ../nbs/51_evaluate.ipynb #0055
+# %% ../nbs/51_evaluate.ipynb #0045
 def evaluate_items(
     items: list[ChoiceItem],
     backend,                           # LocalModel or Endpoint
@@ -473,7 +486,7 @@ def evaluate_items(
     answers = answer_all(backend, requests, cache or AnswerCache(), config.on_error)
     return grade_answers(orders, answers, config) | dict(recall=recall, config=asdict(config), model=backend.name)
 
-# %% ../nbs/51_evaluate.ipynb #0062
+# %% ../nbs/51_evaluate.ipynb #0051
 def compare_evaluations(
     before: dict,   # what `evaluate_items` gave
     after: dict,    # the same of another model or setting
@@ -489,14 +502,13 @@ def compare_evaluations(
     if {*pairs[0], *pairs[1]} <= {0, 1}: result["mcnemar"] = mcnemar(*pairs)
     return result
 
-# %% ../nbs/51_evaluate.ipynb #0065
+# %% ../nbs/51_evaluate.ipynb #0054
 def squeeze(
     text: str,
 ) -> str:
     "A text for comparison: NFKC, lower case, letters and digits of any script only."
     return re.sub(r"[\W_]", "", normalize(text).lower())
 
-# %% ../nbs/51_evaluate.ipynb #0066
 def learnt_text(
     record,      # ChoiceItem, or an Example of 20_chat
 ) -> str:
@@ -504,7 +516,6 @@ def learnt_text(
     if isinstance(record, ChoiceItem): return "\n".join((record.question, *record.choices))
     return "\n".join(message["content"] for message in record.messages)
 
-# %% ../nbs/51_evaluate.ipynb #0067
 def shared_parts(
     train_texts: list,  # of str
     texts: list,        # of str, to look for
@@ -521,7 +532,7 @@ def shared_parts(
         for pair in weights.keys() & places.keys(): row[places[pair]] += weights[pair] / sum(weights.values())
     return shares
 
-# %% ../nbs/51_evaluate.ipynb #0069
+# %% ../nbs/51_evaluate.ipynb #0056
 def find_leaks(
     train_texts: list,        # of str: what was learnt from, one text a record
     items: list[ChoiceItem],  # what will be asked
@@ -539,7 +550,6 @@ def find_leaks(
                           share=float(shares[k]), asked=learnt_text(item), learnt=train_texts[k]))
     return leaks
 
-# %% ../nbs/51_evaluate.ipynb #0070
 def check_leaks(
     train: list,              # ChoiceItems, or Examples as `read_examples` gives them
     items: list[ChoiceItem],  # what will be asked
@@ -555,7 +565,7 @@ def check_leaks(
     raise ValueError(f"{len(leaks)} of {len(items)} questions leak from the training data; train and test on different "
                      'entities, or report them with on_leak="continue":\n' + "\n".join(lines) + more)
 
-# %% ../nbs/51_evaluate.ipynb #0074
+# %% ../nbs/51_evaluate.ipynb #0059
 def sound_items(
     path: str | Path,            # .json as lawqa_jp: {"samples": [records]}, or a list of records
     on_error: str = "continue",  # stop: raise ValueError that lists the faults
@@ -576,14 +586,13 @@ def sound_items(
     if not items: raise ValueError(f"{path}: expected at least one record, found none")
     return [*items.values()], faults
 
-# %% ../nbs/51_evaluate.ipynb #0077
+# %% ../nbs/51_evaluate.ipynb #0062
 def percent(
     group: dict,   # with accuracy and interval
 ) -> str:          # 42.9 % (34.9 % to 51.1 %)
     "A rate for people."
     return "{:.1%} ({:.1%} to {:.1%})".format(group["accuracy"], *group["interval"])
 
-# %% ../nbs/51_evaluate.ipynb #0078
 def report_text(
     result: dict,  # as `evaluate_items` gives it, with `faults`
 ) -> str:          # Markdown
@@ -614,7 +623,7 @@ def report_text(
     lines += ["", f"{cost['n_prompt']:,} tokens read, {cost['n_new']:,} written, {cost['seconds']:.1f} s of answering."]
     return "\n".join(lines) + "\n"
 
-# %% ../nbs/51_evaluate.ipynb #0079
+# %% ../nbs/51_evaluate.ipynb #0063
 COLUMNS = ("item_id", "order", "law", "entity", "answer", "predicted", "right", "reply", "logprobs", "failed", "n_prompt",
            "n_new", "seconds")
 
@@ -633,7 +642,7 @@ def write_evaluation(
     with write_atomic(folder / "report.md") as file: file.write(report_text(result))
     return folder / "report.md"
 
-# %% ../nbs/51_evaluate.ipynb #0082
+# %% ../nbs/51_evaluate.ipynb #0066
 def open_backend(
     model: str,         # as in `evaluate`
     base_url: str,
@@ -646,7 +655,6 @@ def open_backend(
     theirs, tokenizer = load_model(model, pick_device(device))
     return LocalModel(theirs, tokenizer, model, config.batch_size, config.context)
 
-# %% ../nbs/51_evaluate.ipynb #0083
 def read_training(
     path: str,
 ) -> list:  # ChoiceItems or Examples
@@ -656,7 +664,7 @@ def read_training(
     if records and isinstance(records[0], dict) and "選択肢" in records[0]: return sound_items(path)[0]
     return read_examples(path)
 
-# %% ../nbs/51_evaluate.ipynb #0084
+# %% ../nbs/51_evaluate.ipynb #0067
 def evaluate(
     data: str,                    # questions: .json as lawqa_jp, {"samples": [records]}, or a list of records
     model: str = "base",          # base (chapter 1), a run folder, a transformers folder, a name on the Hub or at the server
@@ -691,7 +699,7 @@ def evaluate(
     return dict(accuracy=result["accuracy"], interval=result["interval"], n=result["n"], n_failed=result["n_failed"],
                 n_unknown=result["n_unknown"], best_baseline=f"{best} {result['baselines'][best]:.1%}", report=report)
 
-# %% ../nbs/51_evaluate.ipynb #0091
+# %% ../nbs/51_evaluate.ipynb #0072
 TASK = """\
 task: {name}
 dataset_path: json
@@ -711,7 +719,6 @@ metadata:
   version: 1.0
 """
 
-# %% ../nbs/51_evaluate.ipynb #0092
 def write_lm_eval_task(
     items: list[ChoiceItem],
     folder: str | Path,          # for NAME.yaml and NAME.jsonl
