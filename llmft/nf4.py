@@ -6,7 +6,7 @@
 __all__ = ['LEVELS', 'BLOCK_SIZES', 'SCALES_IN_BLOCK', 'normal_float_levels', 'check_blocks', 'check_weight', 'pack_codes',
            'unpack_codes', 'quantize_nf4', 'pair_table', 'dequantize_nf4', 'dynamic_levels', 'step_table',
            'quantize_scales', 'dequantize_scales', 'bits_per_weight', 'QuantizedLinearFunction', 'FixedBuffers',
-           'NF4Linear', 'quantization_of', 'quantize_linear']
+           'NF4Linear', 'quantize_linear']
 
 # %% ../nbs/30_nf4.ipynb #0003
 from functools import lru_cache
@@ -258,21 +258,16 @@ class NF4Linear(FixedBuffers):
         if torch.is_grad_enabled() and x.requires_grad: return QuantizedLinearFunction.apply(x, self, self.bias)
         return F.linear(x, self.dequantize(x.dtype), self.bias)
 
-    def extra_repr(self) -> str: return f"{self.in_features} → {self.out_features}, {quantization_of(self)}"
-    def get_extra_state(self) -> Tensor: return torch.tensor(list(quantization_of(self).encode()), dtype=torch.uint8)
+    @property
+    def quantization(self) -> str: return f"{self.kind}-{self.block_size}" + "-double" * self.double
+    def extra_repr(self) -> str: return f"{self.in_features} → {self.out_features}, {self.quantization}"
+    def get_extra_state(self) -> Tensor: return torch.tensor(list(self.quantization.encode()), dtype=torch.uint8)
     def set_extra_state(self, state: Tensor):
-        if (saved := bytes(state.tolist()).decode()) != (here := quantization_of(self)):
-            raise ValueError(f"this state was quantized as {saved}, the layer expects {here}; make the layer with "
-                             "the settings of the state")
+        if (saved := bytes(state.tolist()).decode()) != self.quantization:
+            raise ValueError(f"this state was quantized as {saved}, the layer expects {self.quantization}; make the "
+                             "layer with the settings of the state")
 
 # %% ../nbs/30_nf4.ipynb #0056
-def quantization_of(
-    layer: NF4Linear,
-) -> str:              # for example nf4-64-double
-    "How a layer is quantized, in one word."
-    return f"{layer.kind}-{layer.block_size}" + "-double" * layer.double
-
-# %% ../nbs/30_nf4.ipynb #0057
 def quantize_linear(
     weight: Tensor,              # (out, in)
     bias: Tensor | None = None,  # (out,); stays as it is
