@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['MODES', 'COLUMNS', 'TASK', 'EvalConfig', 'Request', 'make_request', 'read_prompts', 'prefix_logprobs',
-           'later_logprobs', 'plan_batches', 'score_batch', 'write_batch', 'LocalModel', 'retry_pause', 'reply_of',
-           'ask_server', 'Endpoint', 'cut_unfinished_line', 'AnswerCache', 'answer_all', 'right_numbers',
-           'show_passages', 'score_interval', 'predict', 'grade_answers', 'mean_with_interval', 'compare_orders',
-           'evaluate_items', 'compare_evaluations', 'squeeze', 'learnt_text', 'shared_parts', 'find_leaks',
-           'check_leaks', 'sound_items', 'percent', 'report_text', 'write_evaluation', 'open_backend', 'read_training',
-           'evaluate', 'write_lm_eval_task']
+           'later_logprobs', 'encode_request', 'plan_batches', 'score_batch', 'write_batch', 'LocalModel',
+           'retry_pause', 'reply_of', 'ask_server', 'Endpoint', 'cut_unfinished_line', 'AnswerCache', 'answer_all',
+           'right_numbers', 'show_passages', 'score_interval', 'predict', 'grade_answers', 'mean_with_interval',
+           'compare_orders', 'evaluate_items', 'compare_evaluations', 'squeeze', 'learnt_text', 'shared_parts',
+           'find_leaks', 'check_leaks', 'sound_items', 'percent', 'report_text', 'write_evaluation', 'open_backend',
+           'read_training', 'evaluate', 'write_lm_eval_task']
 
 # %% ../nbs/51_evaluate.ipynb #0003
 import csv
@@ -25,10 +25,10 @@ from statistics import fmean
 
 import torch
 
-from .chat import prompt_ids, read_examples, reply_batch, stop_ids
+from .chat import prompt_ids, read_examples, render, reply_batch, stop_ids
 from .choice import (LETTERS, ROTATIONS, ChoiceItem, choice_baselines, choice_messages,
                           grade_choices, order_sensitivity, parse_choice, parse_item, permute_choices,
-                          reply_logprobs, reply_tokens)
+                          reply_logprobs)
 from .core import (append_jsonl, content_hash, file_lock, file_sha256, git_commit, machine,
                         pick_device, progress, read_json, read_jsonl, run_dir, tensors_sha256,
                         versions, write_atomic, write_json, write_jsonl)
@@ -140,6 +140,19 @@ def later_logprobs(
     return (picked * real).sum(1)
 
 # %% ../nbs/51_evaluate.ipynb #0017
+def encode_request(
+    request: Request,
+    tokenizer,
+) -> tuple:            # ids of the prompt, and for each text its ids behind the prompt
+    "A request as ids, the prompt cut only once; as `reply_tokens` of 21_choice cuts each text."
+    prompt, plain = prompt_ids(request.messages, tokenizer), isinstance(request.messages, str)
+    if not request.texts: return prompt, []
+    start = request.messages if plain else render(request.messages, tokenizer, add_generation_prompt=True)
+    wholes = tokenizer([start + text for text in request.texts], add_special_tokens=plain)["input_ids"]
+    alone = lambda text: list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    return prompt, [whole[len(prompt):] if whole[:len(prompt)] == prompt else alone(text)
+                    for whole, text in zip(wholes, request.texts)]
+
 def plan_batches(
     requests: list[Request],
     lengths: list,            # tokens of their prompts
@@ -151,15 +164,15 @@ def plan_batches(
         groups.setdefault((requests[k].max_new_tokens, bool(requests[k].texts)), []).append(k)
     return [numbers[i:i + batch_size] for numbers in groups.values() for i in range(0, len(numbers), batch_size)]
 
+# %% ../nbs/51_evaluate.ipynb #0018
 def score_batch(
     model,
     tokenizer,
     requests: list[Request],  # with texts
+    encoded: list,            # the same as ids
 ) -> list[dict]:              # logprobs and n_new
     "Log-probabilities of the texts; a model without a cache reads each row as a whole."
-    prompts = [prompt_ids(request.messages, tokenizer) for request in requests]
-    endings = [[reply_tokens(request.messages, text, tokenizer) for text in request.texts] for request in requests]
-    found = prefix_logprobs(model, prompts, endings)
+    found = prefix_logprobs(model, [prompt for prompt, _ in encoded], [endings for _, endings in encoded])
     if found is None:
         found = reply_logprobs(model, tokenizer, [request.messages for request in requests],
                                [request.texts for request in requests], len(requests), progress="")
@@ -169,14 +182,15 @@ def write_batch(
     model,
     tokenizer,
     requests: list[Request],  # all with the same max_new_tokens
+    encoded: list,
 ) -> list[dict]:              # reply and n_new, its tokens without the stop token
     "Replies, greedily."
-    prompts = [prompt_ids(request.messages, tokenizer) for request in requests]
+    prompts = [prompt for prompt, _ in encoded]
     with torch.inference_mode(): replies = reply_batch(model, tokenizer, prompts, requests[0].max_new_tokens, 0.0)
     count = lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
     return [dict(reply=reply, n_new=count(reply)) for reply in replies]
 
-# %% ../nbs/51_evaluate.ipynb #0018
+# %% ../nbs/51_evaluate.ipynb #0019
 class LocalModel:
     "A causal language model of transformers that answers requests."
     def __init__(
@@ -203,20 +217,22 @@ class LocalModel:
 
     def answers(self, requests: list):
         "Yield (number of the request, answer) as they come."
-        lengths = [len(prompt_ids(request.messages, self.tokenizer)) for request in requests]
-        longest = [max([r.max_new_tokens, *(len(reply_tokens(r.messages, text, self.tokenizer)) for text in r.texts)]) for r in requests]
-        fits = [length + more <= self.context for length, more in zip(lengths, longest)]
-        for k in range(len(requests)):
-            if not fits[k]: yield k, dict(failed=f"{lengths[k] + longest[k]} tokens with the reply do not fit into the context of "
-                                                 f"{self.context}; show fewer passages, or set context")
+        encoded = [encode_request(request, self.tokenizer) for request in requests]
+        lengths = [len(prompt) for prompt, _ in encoded]
+        needed = [length + max([request.max_new_tokens, *map(len, endings)])
+                  for length, request, (_, endings) in zip(lengths, requests, encoded)]
+        for k, n in enumerate(needed):
+            if n > self.context: yield k, dict(failed=f"{n} tokens with the reply do not fit into the context of {self.context}; "
+                                                      "show fewer passages, or set context")
         for batch in plan_batches(requests, lengths, self.batch_size):
-            batch, begin = [k for k in batch if fits[k]], time.perf_counter()
+            batch, begin = [k for k in batch if needed[k] <= self.context], time.perf_counter()
             work = score_batch if batch and requests[batch[0]].texts else write_batch
-            made = work(self.model, self.tokenizer, [requests[k] for k in batch]) if batch else []
+            parts = [[many[k] for k in batch] for many in (requests, encoded)]
+            made = work(self.model, self.tokenizer, *parts) if batch else []
             seconds = round((time.perf_counter() - begin) / max(1, len(batch)), 6)
             for k, answer in zip(batch, made): yield k, answer | dict(n_prompt=lengths[k], seconds=seconds)
 
-# %% ../nbs/51_evaluate.ipynb #0021
+# %% ../nbs/51_evaluate.ipynb #0022
 def retry_pause(
     error,          # of the openai package, or ValueError for what was no answer
     attempt: int,   # 0, 1, 2 …
@@ -242,7 +258,7 @@ def reply_of(
     return dict(reply=message.content or "", n_prompt=usage.prompt_tokens if usage else 0,
                 n_new=usage.completion_tokens if usage else 0)
 
-# %% ../nbs/51_evaluate.ipynb #0022
+# %% ../nbs/51_evaluate.ipynb #0023
 def ask_server(
     endpoint,           # Endpoint
     client,             # of the openai package
@@ -265,7 +281,7 @@ def ask_server(
                 return dict(failed=f"{type(error).__name__} after {attempt + 1} attempts: {endpoint.hide(error)}")
             time.sleep(seconds)
 
-# %% ../nbs/51_evaluate.ipynb #0023
+# %% ../nbs/51_evaluate.ipynb #0024
 @dataclass(frozen=True)
 class Endpoint:
     "A model behind a server that speaks OpenAI's chat protocol. `ValueError` for requests that score texts."
@@ -308,7 +324,7 @@ class Endpoint:
             for future in as_completed(futures): yield futures[future], future.result()
         finally: pool.shutdown(cancel_futures=True)
 
-# %% ../nbs/51_evaluate.ipynb #0029
+# %% ../nbs/51_evaluate.ipynb #0030
 def cut_unfinished_line(
     path: Path,   # JSON Lines file, or nothing yet
 ) -> bool:        # True when something was cut
@@ -328,7 +344,7 @@ def cut_unfinished_line(
         file.truncate(start)
     return start < size
 
-# %% ../nbs/51_evaluate.ipynb #0031
+# %% ../nbs/51_evaluate.ipynb #0032
 class AnswerCache:
     "Answers in a JSON Lines file, or in memory only. Raises `ValueError` for a file that is damaged."
     def __init__(
@@ -368,7 +384,7 @@ def answer_all(
     bar.close()
     return [cache.known.get(key) or failed[key] for key in keys]
 
-# %% ../nbs/51_evaluate.ipynb #0034
+# %% ../nbs/51_evaluate.ipynb #0035
 def right_numbers(
     item: ChoiceItem,
     pool: list,        # Provisions
@@ -398,7 +414,7 @@ def show_passages(
     known = [pair for pair in zip(ranked, (right_numbers(item, pool) for item in items)) if pair[1]]
     return shown, recall_at_k(*zip(*known), k) if known else None
 
-# %% ../nbs/51_evaluate.ipynb #0037
+# %% ../nbs/51_evaluate.ipynb #0038
 def score_interval(
     scores: list,    # of questions, each from 0 to 1
     seed: int = 0,
@@ -408,7 +424,7 @@ def score_interval(
     if {*scores} <= {0, 1} or len({*scores}) == 1: return list(wilson_interval(round(total), n))
     return list(bootstrap_interval(scores, seed=seed, n=1000))
 
-# %% ../nbs/51_evaluate.ipynb #0039
+# %% ../nbs/51_evaluate.ipynb #0040
 def predict(
     item: ChoiceItem,
     answer: dict,        # reply or logprobs, or failed
@@ -421,7 +437,7 @@ def predict(
     rates = [logprob / size for logprob, size in zip(answer["logprobs"], sizes)]
     return LETTERS[rates.index(max(rates))]
 
-# %% ../nbs/51_evaluate.ipynb #0041
+# %% ../nbs/51_evaluate.ipynb #0042
 def grade_answers(
     orders: list,          # for each order of the choices, the items as they were asked
     answers: list,         # the answers, order by order
@@ -458,7 +474,7 @@ def mean_with_interval(
     "What is said about a group of questions."
     return dict(n=len(scores), accuracy=fmean(scores), interval=score_interval(scores, seed))
 
-# %% ../nbs/51_evaluate.ipynb #0042
+# %% ../nbs/51_evaluate.ipynb #0043
 def compare_orders(
     orders: list,    # for each order, the items as they were asked
     rows: list,      # order by order
@@ -470,7 +486,7 @@ def compare_orders(
                    for o, group in enumerate(orders)])
     return order_sensitivity(lambda _: next(graded), [orders[0][k] for k in whole], ROTATIONS[:len(orders)])
 
-# %% ../nbs/51_evaluate.ipynb #0045
+# %% ../nbs/51_evaluate.ipynb #0046
 def evaluate_items(
     items: list[ChoiceItem],
     backend,                           # LocalModel or Endpoint
@@ -486,7 +502,7 @@ def evaluate_items(
     answers = answer_all(backend, requests, cache or AnswerCache(), config.on_error)
     return grade_answers(orders, answers, config) | dict(recall=recall, config=asdict(config), model=backend.name)
 
-# %% ../nbs/51_evaluate.ipynb #0051
+# %% ../nbs/51_evaluate.ipynb #0052
 def compare_evaluations(
     before: dict,   # what `evaluate_items` gave
     after: dict,    # the same of another model or setting
@@ -502,7 +518,7 @@ def compare_evaluations(
     if {*pairs[0], *pairs[1]} <= {0, 1}: result["mcnemar"] = mcnemar(*pairs)
     return result
 
-# %% ../nbs/51_evaluate.ipynb #0054
+# %% ../nbs/51_evaluate.ipynb #0055
 def squeeze(
     text: str,
 ) -> str:
@@ -532,7 +548,7 @@ def shared_parts(
         for pair in weights.keys() & places.keys(): row[places[pair]] += weights[pair] / sum(weights.values())
     return shares
 
-# %% ../nbs/51_evaluate.ipynb #0056
+# %% ../nbs/51_evaluate.ipynb #0057
 def find_leaks(
     train_texts: list,        # of str: what was learnt from, one text a record
     items: list[ChoiceItem],  # what will be asked
@@ -565,7 +581,7 @@ def check_leaks(
     raise ValueError(f"{len(leaks)} of {len(items)} questions leak from the training data; train and test on different "
                      'entities, or report them with on_leak="continue":\n' + "\n".join(lines) + more)
 
-# %% ../nbs/51_evaluate.ipynb #0059
+# %% ../nbs/51_evaluate.ipynb #0060
 def sound_items(
     path: str | Path,            # .json as lawqa_jp: {"samples": [records]}, or a list of records
     on_error: str = "continue",  # stop: raise ValueError that lists the faults
@@ -586,7 +602,7 @@ def sound_items(
     if not items: raise ValueError(f"{path}: expected at least one record, found none")
     return [*items.values()], faults
 
-# %% ../nbs/51_evaluate.ipynb #0062
+# %% ../nbs/51_evaluate.ipynb #0063
 def percent(
     group: dict,   # with accuracy and interval
 ) -> str:          # 42.9 % (34.9 % to 51.1 %)
@@ -623,7 +639,7 @@ def report_text(
     lines += ["", f"{cost['n_prompt']:,} tokens read, {cost['n_new']:,} written, {cost['seconds']:.1f} s of answering."]
     return "\n".join(lines) + "\n"
 
-# %% ../nbs/51_evaluate.ipynb #0063
+# %% ../nbs/51_evaluate.ipynb #0064
 COLUMNS = ("item_id", "order", "law", "entity", "answer", "predicted", "right", "reply", "logprobs", "failed", "n_prompt",
            "n_new", "seconds")
 
@@ -642,7 +658,7 @@ def write_evaluation(
     with write_atomic(folder / "report.md") as file: file.write(report_text(result))
     return folder / "report.md"
 
-# %% ../nbs/51_evaluate.ipynb #0066
+# %% ../nbs/51_evaluate.ipynb #0067
 def open_backend(
     model: str,         # as in `evaluate`
     base_url: str,
@@ -664,7 +680,7 @@ def read_training(
     if records and isinstance(records[0], dict) and "選択肢" in records[0]: return sound_items(path)[0]
     return read_examples(path)
 
-# %% ../nbs/51_evaluate.ipynb #0067
+# %% ../nbs/51_evaluate.ipynb #0068
 def evaluate(
     data: str,                    # questions: .json as lawqa_jp, {"samples": [records]}, or a list of records
     model: str = "base",          # base (chapter 1), a run folder, a transformers folder, a name on the Hub or at the server
@@ -699,7 +715,7 @@ def evaluate(
     return dict(accuracy=result["accuracy"], interval=result["interval"], n=result["n"], n_failed=result["n_failed"],
                 n_unknown=result["n_unknown"], best_baseline=f"{best} {result['baselines'][best]:.1%}", report=report)
 
-# %% ../nbs/51_evaluate.ipynb #0072
+# %% ../nbs/51_evaluate.ipynb #0073
 TASK = """\
 task: {name}
 dataset_path: json
