@@ -148,8 +148,8 @@ def encode_request(
     prompt, plain = prompt_ids(request.messages, tokenizer), isinstance(request.messages, str)
     if not request.texts: return prompt, []
     start = request.messages if plain else render(request.messages, tokenizer, add_generation_prompt=True)
-    wholes = tokenizer([start + text for text in request.texts], add_special_tokens=plain)["input_ids"]
-    alone = lambda text: list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    wholes = tokenizer([start + text for text in request.texts], add_special_tokens=plain, verbose=False)["input_ids"]
+    alone = lambda text: list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
     return prompt, [whole[len(prompt):] if whole[:len(prompt)] == prompt else alone(text)
                     for whole, text in zip(wholes, request.texts)]
 
