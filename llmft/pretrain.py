@@ -454,7 +454,7 @@ class Run:
         self.tokens = {side: open_tokens(folder / f"{side}.bin") for side in ("train", "validation")}
         if (folder / "checkpoint.safetensors").exists():
             self.step = restore_checkpoint(folder / "checkpoint.safetensors", self.model, self.optimizers, asdict(config))
-            if accelerator.is_main_process: forget_after(folder / "log.jsonl", self.step)
+        if accelerator.is_main_process: forget_after(folder / "log.jsonl", self.step)
         self.wrapped = accelerator.prepare(self.model)
         accelerator.wait_for_everyone()
 

@@ -239,7 +239,7 @@ def merge_run(
     model: str,                 # run folder or adapter folder
     out: str,                   # receives a transformers folder
     into: str = "restored",     # restored: exact. original: the adapter on weights that were never rounded, inexact
-    device: str = "cpu",
+    device: str = "cpu",         # cpu, cuda, mps
 ) -> Path:                      # the folder
     """Merge the adapter of a run into its base, and write the model with its tokenizer.
 

@@ -31,7 +31,7 @@ from .core import (Timer, append_jsonl, file_sha256, is_quiet, load_tensors, pea
                         read_json, read_jsonl, run_dir, save_tensors, seed_everything, write_atomic, write_json, write_jsonl)
 from .export import base_model, load_transformers, quiet_transformers
 from .grading import character_f1, contains_answer, exact_match
-from .lora import (LoRAConfig, add_lora, add_tokens, base_quantization, count_parameters, is_quantized, load_lora,
+from .lora import (LoRAConfig, add_lora, add_tokens, base_quantization, count_parameters, load_lora,
                         remove_lora, save_lora)
 from .pretrain import finish_step_on_interrupt, forget_after, keep_freed_memory, lr_at, restore_optimizer
 from .text import chunk_text, read_text
@@ -174,6 +174,7 @@ class SFTRun:
         self.scaler = torch.amp.GradScaler(accelerator.device.type, init_scale=1024.0, enabled=config.dtype == "fp16")
         self.split, self.step, self.best, self.stale = splits_head(model), 0, math.inf, 0
         if (folder / "checkpoint.safetensors").exists(): self.restore()
+        if accelerator.is_main_process: forget_after(folder / "log.jsonl", self.step)
 
     def save(self):
         "Replace the checkpoint, from the main process alone."
@@ -186,14 +187,13 @@ class SFTRun:
         self.accelerator.wait_for_everyone()
 
     def restore(self):
-        "Go on from the checkpoint; log lines of steps that will be done again are dropped."
+        "Go on from the checkpoint."
         tensors, about = load_tensors(self.folder / "checkpoint.safetensors")
         about = json.loads(about["run"])
         fill_parameters(self.trained, {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")})
         restore_optimizer(self.optimizer, tensors, "optimizer.")
         self.scaler.load_state_dict(about["scaler"])
         self.step, self.best, self.stale = about["step"], about["best"], about["stale"]
-        if self.accelerator.is_main_process: forget_after(self.folder / "log.jsonl", self.step)
 
 # %% ../nbs/23_sft.ipynb #0029
 def sft_step(
@@ -603,8 +603,10 @@ def to_peft(
     from peft.tuners.lora import Linear
     save_lora(model, folder)
     config = LoraConfig.from_pretrained(folder)
-    config._register_custom_module({type(module): Linear for module in model.modules() if is_quantized(module)})
-    return PeftModel.from_pretrained(remove_lora(model), folder, is_trainable=True, config=config)
+    config._register_custom_module({type(module): Linear for module in model.modules() if hasattr(module, "quantization")})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Unsupported layer type")     # it does what a linear layer does
+        return PeftModel.from_pretrained(remove_lora(model), folder, is_trainable=True, config=config)
 
 # %% ../nbs/23_sft.ipynb #0057
 def write_trl_log(
