@@ -33,8 +33,9 @@ def make_model(kind):
     torch.manual_seed(0)
     if kind.startswith("ours"): return GPT(GPTConfig(VOCAB, LENGTH, WIDTH, LAYERS, HEADS))
     if kind == "gpt2":
-        return GPT2LMHeadModel(GPT2Config(vocab_size=VOCAB, n_positions=LENGTH, n_embd=WIDTH, n_layer=LAYERS, n_head=HEADS, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
-                                          bos_token_id=None, eos_token_id=None, pad_token_id=0))
+        return GPT2LMHeadModel(GPT2Config(vocab_size=VOCAB, n_positions=LENGTH, n_embd=WIDTH, n_layer=LAYERS, n_head=HEADS,
+                                          resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=None, eos_token_id=None,
+                                          pad_token_id=0))
     if kind == "llms-from-scratch":
         from llms_from_scratch.ch04 import GPTModel
         return GPTModel(dict(vocab_size=VOCAB, context_length=LENGTH, emb_dim=WIDTH, n_heads=HEADS, n_layers=LAYERS, drop_rate=0.0,
@@ -303,7 +304,9 @@ if __name__ == "__main__":
         print(json.dumps(globals()[f"one_{sys.argv[2]}"](*sys.argv[3:])))
     else:
         from llmft.core import read_json, write_results
-        names = sys.argv[1:] or ["train", "loss", "generate", "kill", "processes", "corpus", "sft"]
+        known = [name.removeprefix("bench_") for name in list(globals()) if name.startswith("bench_")]
+        names = sys.argv[1:] or known
+        if unknown := set(names) - set(known): sys.exit(f"no measurement {', '.join(unknown)}; there are {', '.join(known)}")
         path = Path(__file__).parent.parent / "data" / "results" / "bench.json"
         figures = read_json(path)["figures"] if path.exists() else {}
         for name in names:
