@@ -87,11 +87,11 @@ def execute_notebook(
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --code: #8881; --link: #0072B2; --word: #0b5ea8; --text: #a1440b; --note: #66707a; --name: #7a2a7a; }
 @media (prefers-color-scheme: dark) { :root { --link: #56B4E9; --word: #7cc4f5; --text: #f0a868; --note: #98a2ac; --name: #dc9fdc; } img { background: white; } }
-body { font: 17px/1.75 "Hiragino Sans", "Noto Sans CJK JP", "Noto Sans JP", "Yu Gothic", "IPAexGothic", sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
-pre { background: var(--code); padding: .7rem .9rem; overflow-x: auto; font: 13.5px/1.5 ui-monospace, Menlo, Consolas, "IPAexGothic", monospace; border-radius: 6px; }
+body { font: 17px/1.75 "Hiragino Sans", "Noto Sans CJK JP", "Noto Sans JP", "Yu Gothic", "IPAexGothic", sans-serif; max-width: 56rem; margin: 2rem auto; padding: 0 1rem; }
+pre { background: var(--code); padding: .7rem .9rem; overflow-x: auto; font: 13px/1.5 ui-monospace, Menlo, Consolas, "IPAexGothic", monospace; border-radius: 6px; }
 code { font-family: ui-monospace, Menlo, Consolas, monospace; } pre.out { background: none; border-left: 3px solid var(--line); border-radius: 0; }
 table { border-collapse: collapse; } td, th { padding: .3rem .8rem; border-bottom: 1px solid var(--line); text-align: left; }
-img { max-width: 100%; } a { color: var(--link); } blockquote { color: #777; margin-left: 0; } .skipped { opacity: .6; } nav { font-size: 15px; }
+p, ul, ol, blockquote { max-width: 44rem; } img { max-width: 100%; } a { color: var(--link); } blockquote { color: #777; margin-left: 0; } .skipped { opacity: .6; } nav { font-size: 15px; }
 .k, .kn, .kd, .kc, .ow { color: var(--word); } .s1, .s2, .sd, .si, .sa, .se { color: var(--text); } .c1 { color: var(--note); }
 .nf, .nc, .nd { color: var(--name); } .anchor-link { opacity: 0; text-decoration: none; padding-left: .3em; } :hover > .anchor-link { opacity: .6; }
 .tablewrap { overflow-x: auto; } math[display=block] { overflow-x: auto; } .bad { color: #D55E00; }

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['ROLES', 'SHAREGPT_ROLES', 'FORMATS', 'CHAT_TEMPLATE', 'LOSSES', 'message_faults', 'Example', 'answer_of',
-           'one_question', 'from_messages', 'from_prompt_completion', 'from_input_output', 'from_alpaca',
-           'from_sharegpt', 'format_of', 'parse_record', 'numbered_records', 'mixed_formats', 'read_examples',
-           'use_chat_template', 'check_messages', 'render', 'prompt_ids', 'find_stop', 'stop_token_id', 'join_ids',
-           'turn_spans', 'assistant_labels', 'encode_whole', 'drop_oldest_turn', 'encode_example', 'label_tokens',
-           'encode_examples', 'pack_bins', 'pack_sequences', 'collate', 'check_packing', 'stop_ids', 'reply_batch',
-           'ask']
+           'one_question', 'from_messages', 'from_prompt_completion', 'from_input_output', 'from_question_answer',
+           'from_alpaca', 'from_sharegpt', 'format_of', 'parse_record', 'numbered_records', 'mixed_formats',
+           'read_examples', 'use_chat_template', 'check_messages', 'render', 'prompt_ids', 'find_stop', 'stop_token_id',
+           'join_ids', 'turn_spans', 'assistant_labels', 'encode_whole', 'drop_oldest_turn', 'encode_example',
+           'label_tokens', 'encode_examples', 'pack_bins', 'pack_sequences', 'collate', 'check_packing', 'stop_ids',
+           'reply_batch', 'ask']
 
 # %% ../nbs/20_chat.ipynb #0003
 import json
@@ -117,17 +117,22 @@ def from_input_output(record: dict) -> Example:
     return Example(one_question(record["input"], answer_of(record, "output"), record.get("system")))
 
 # %% ../nbs/20_chat.ipynb #0021
+def from_question_answer(record: dict) -> Example:
+    '`{"question", "answer"}`, and `system` where it is given.'
+    return Example(one_question(record["question"], answer_of(record, "answer"), record.get("system")))
+
+# %% ../nbs/20_chat.ipynb #0022
 def from_alpaca(record: dict) -> Example:
     '`{"instruction", "input", "output"}`; the input, if any, follows after an empty line.'
     question, more = record["instruction"], record.get("input")
     if more: question = f"{question}\n\n{more}"
     return Example(one_question(question, answer_of(record, "output"), record.get("system")))
 
-# %% ../nbs/20_chat.ipynb #0022
+# %% ../nbs/20_chat.ipynb #0023
 SHAREGPT_ROLES = dict(human="user", gpt="assistant", chatgpt="assistant", function="tool",
                       observation="tool") | {role: role for role in ROLES}
 
-# %% ../nbs/20_chat.ipynb #0023
+# %% ../nbs/20_chat.ipynb #0024
 def from_sharegpt(record: dict) -> Example:
     '`{"conversations": [{"from": "human" or "gpt", "value"}, …]}`'
     turns, system = record["conversations"], record.get("system")
@@ -138,15 +143,16 @@ def from_sharegpt(record: dict) -> Example:
     return Example(first + [dict(role=role, content=turn.get("value"))
                             for role, turn in zip(roles, turns)])
 
-# %% ../nbs/20_chat.ipynb #0025
+# %% ../nbs/20_chat.ipynb #0026
 FORMATS = {   # the key that tells the format: its reader, and the keys that the reader uses
     "messages": (from_messages, {"messages"}),
     "conversations": (from_sharegpt, {"conversations", "system"}),
     "instruction": (from_alpaca, {"instruction", "input", "output", "system"}),
     "prompt": (from_prompt_completion, {"prompt", "completion"}),
-    "input": (from_input_output, {"input", "output", "system"})}
+    "input": (from_input_output, {"input", "output", "system"}),
+    "question": (from_question_answer, {"question", "answer", "system"})}
 
-# %% ../nbs/20_chat.ipynb #0026
+# %% ../nbs/20_chat.ipynb #0027
 def format_of(
     record,  # one record of a file
 ) -> str:    # a key of FORMATS
@@ -157,10 +163,10 @@ def format_of(
     for key in FORMATS:
         if key in record: return key
     raise ValueError(f"no known format has the keys {', '.join(record) or '(none)'}; use messages, "
-                     "prompt and completion, input and output, instruction and output, or "
-                     "conversations")
+                     "prompt and completion, input and output, question and answer, "
+                     "instruction and output, or conversations")
 
-# %% ../nbs/20_chat.ipynb #0027
+# %% ../nbs/20_chat.ipynb #0028
 def parse_record(
     record: dict,   # as it was read from a file
 ) -> Example:
@@ -170,7 +176,7 @@ def parse_record(
     if isinstance(meta.get("meta"), dict): meta |= meta.pop("meta")
     return replace(read(record), meta=meta)
 
-# %% ../nbs/20_chat.ipynb #0032
+# %% ../nbs/20_chat.ipynb #0033
 def numbered_records(
     data: bytes,         # of a .jsonl file, or of a .json file with one list
 ) -> tuple[list, list]:  # (place, record), and (place, fault); a place is "line 3" or "record 3"
@@ -187,7 +193,7 @@ def numbered_records(
             faults.append((f"line {number}", f"not JSON ({error.msg}); mend or delete it"))
     return records, faults
 
-# %% ../nbs/20_chat.ipynb #0035
+# %% ../nbs/20_chat.ipynb #0036
 def mixed_formats(
     kinds: dict,   # format → places
 ) -> list:         # nothing, or one pair (place, fault)
@@ -197,7 +203,7 @@ def mixed_formats(
              for kind, places in kinds.items())
     return [("the file", f"mixes formats: {'; '.join(parts)}; keep one format in a file")]
 
-# %% ../nbs/20_chat.ipynb #0036
+# %% ../nbs/20_chat.ipynb #0037
 def read_examples(
     path: str | Path,  # .jsonl with one record a line, or .json with a list of records
 ) -> list[Example]:
@@ -222,7 +228,7 @@ def read_examples(
     more = f"\n  and {len(faults) - 100} more" * (len(faults) > 100)
     raise ValueError(f"{path.name}: {len(faults)} fault{'s' * (len(faults) > 1)}{shown}{more}")
 
-# %% ../nbs/20_chat.ipynb #0040
+# %% ../nbs/20_chat.ipynb #0041
 CHAT_TEMPLATE = """\
 {% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}\
 {% if message['role'] == 'assistant' %}\
@@ -230,7 +236,7 @@ CHAT_TEMPLATE = """\
 {% else %}{{ message['content'] + '<|im_end|>' }}{% endif %}{{ '\n' }}{% endfor %}\
 {% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"""
 
-# %% ../nbs/20_chat.ipynb #0041
+# %% ../nbs/20_chat.ipynb #0042
 def use_chat_template(
     tokenizer,  # of transformers; changed in place
 ):              # the same tokenizer
@@ -247,7 +253,7 @@ def use_chat_template(
     tokenizer.chat_template, tokenizer.eos_token = CHAT_TEMPLATE, "<|im_end|>"
     return tokenizer
 
-# %% ../nbs/20_chat.ipynb #0044
+# %% ../nbs/20_chat.ipynb #0045
 def check_messages(
     messages,   # list of {"role", "content"}
     tokenizer,
@@ -260,7 +266,7 @@ def check_messages(
                 raise ValueError(f"message {k} ({message['role']}) contains {marker}, which would "
                                  "begin or end a turn; take it out, or put a space into it")
 
-# %% ../nbs/20_chat.ipynb #0045
+# %% ../nbs/20_chat.ipynb #0046
 def render(
     messages,                             # list of {"role", "content"}
     tokenizer,                            # with a chat template, its own or that of this book
@@ -282,7 +288,7 @@ def render(
         raise ValueError(f"the chat template refuses these messages: {error}; change their roles "
                          "or their order") from error
 
-# %% ../nbs/20_chat.ipynb #0048
+# %% ../nbs/20_chat.ipynb #0049
 def prompt_ids(
     messages,     # list of {"role", "content"}; or a string, which gets no template
     tokenizer,
@@ -292,7 +298,7 @@ def prompt_ids(
     text = render(messages, tokenizer, add_generation_prompt=True)
     return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
-# %% ../nbs/20_chat.ipynb #0051
+# %% ../nbs/20_chat.ipynb #0052
 @lru_cache(maxsize=8)
 def find_stop(
     tokenizer,
@@ -311,7 +317,7 @@ def find_stop(
     special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
     return next((i for i in tokenizer.encode(rest, add_special_tokens=False) if i in special), None)
 
-# %% ../nbs/20_chat.ipynb #0052
+# %% ../nbs/20_chat.ipynb #0053
 def stop_token_id(
     tokenizer,
     plain: bool = False,  # True: for records without a template
@@ -327,7 +333,7 @@ def stop_token_id(
                      "learn to stop; add {{ eos_token }} after the assistant's content, or call "
                      "use_chat_template(tokenizer)")
 
-# %% ../nbs/20_chat.ipynb #0058
+# %% ../nbs/20_chat.ipynb #0059
 def join_ids(
     prompt: str,
     whole: str,        # begins with the prompt
@@ -344,7 +350,7 @@ def join_ids(
     if ids[:len(start)] != start: ids = start + cut(whole[len(prompt):], False)
     return ids, len(start)
 
-# %% ../nbs/20_chat.ipynb #0061
+# %% ../nbs/20_chat.ipynb #0062
 def turn_spans(
     messages,
     tokenizer,
@@ -364,7 +370,7 @@ def turn_spans(
         spans.append((len(before), len(upto)))
     return spans
 
-# %% ../nbs/20_chat.ipynb #0063
+# %% ../nbs/20_chat.ipynb #0064
 def assistant_labels(
     messages,
     tokenizer,
@@ -386,7 +392,7 @@ def assistant_labels(
     spoken = [any(a <= start < b for a, b in spans) for start, _ in made["offset_mapping"]]
     return dict(input_ids=ids, labels=[i if s else -100 for i, s in zip(ids, spoken)])
 
-# %% ../nbs/20_chat.ipynb #0066
+# %% ../nbs/20_chat.ipynb #0067
 def encode_whole(
     example: Example,
     tokenizer,
@@ -412,7 +418,7 @@ def encode_whole(
     ids, n = join_ids(prompt, whole, tokenizer, plain)
     return dict(input_ids=ids, labels=[-100] * n + ids[n:])
 
-# %% ../nbs/20_chat.ipynb #0069
+# %% ../nbs/20_chat.ipynb #0070
 def drop_oldest_turn(
     example: Example,
 ) -> Example | None:   # None when only the last question and its answer are left
@@ -424,10 +430,10 @@ def drop_oldest_turn(
     kept = messages[:first] + messages[later[0]:]
     return replace(example, messages=kept, n_prompt=example.n_prompt - (later[0] - first))
 
-# %% ../nbs/20_chat.ipynb #0071
+# %% ../nbs/20_chat.ipynb #0072
 LOSSES = ("completion", "assistant", "all")
 
-# %% ../nbs/20_chat.ipynb #0072
+# %% ../nbs/20_chat.ipynb #0073
 def encode_example(
     example: Example,
     tokenizer,
@@ -453,7 +459,7 @@ def encode_example(
     raise ValueError(f"the stop token {tokenizer.decode([stop])} would not be learnt, so the model "
                      "would never stop; put it inside {% generation %} … {% endgeneration %}")
 
-# %% ../nbs/20_chat.ipynb #0074
+# %% ../nbs/20_chat.ipynb #0075
 def label_tokens(
     encoded: dict,   # input_ids and labels
     tokenizer,
@@ -465,7 +471,7 @@ def label_tokens(
              for i, piece in zip(ids, pieces)]
     return texts, [float(label != -100) for label in encoded["labels"]]
 
-# %% ../nbs/20_chat.ipynb #0083
+# %% ../nbs/20_chat.ipynb #0084
 def encode_examples(
     examples: list[Example],
     tokenizer,
@@ -482,7 +488,7 @@ def encode_examples(
     raise ValueError(f"{len(faults)} of {len(examples)} examples cannot be encoded"
                      + "".join(faults[:20]) + more)
 
-# %% ../nbs/20_chat.ipynb #0094
+# %% ../nbs/20_chat.ipynb #0095
 def pack_bins(
     lengths: list[int],   # tokens of each sequence, none above `size`
     size: int,            # tokens that fit into a bin
@@ -499,7 +505,7 @@ def pack_bins(
         insort(rooms, (room - lengths[i], b))
     return bins
 
-# %% ../nbs/20_chat.ipynb #0097
+# %% ../nbs/20_chat.ipynb #0098
 def pack_sequences(
     encoded: list[dict],  # input_ids and labels, as `encode_example` gives them
     length: int,          # most tokens in a row
@@ -522,7 +528,7 @@ def pack_sequences(
             position_ids=[t for row in rows for t in range(len(row["input_ids"]))]))
     return packed
 
-# %% ../nbs/20_chat.ipynb #0099
+# %% ../nbs/20_chat.ipynb #0100
 def collate(
     rows: list[dict],    # input_ids, labels and, where packed, position_ids
     pad_id: int,
@@ -543,7 +549,7 @@ def collate(
         batch["position_ids"].append([*positions, *range(positions[-1] + 1, positions[-1] + n + 1)])
     return {name: torch.tensor(values) for name, values in batch.items()}
 
-# %% ../nbs/20_chat.ipynb #0113
+# %% ../nbs/20_chat.ipynb #0114
 @torch.no_grad()
 def check_packing(
     model,   # a causal language model of transformers
@@ -567,7 +573,7 @@ def check_packing(
         raise ValueError(f"{type(model).__name__} lets packed sequences see each other (a logit "
                          f"moves by {gap:.2g}); train it without packing")
 
-# %% ../nbs/20_chat.ipynb #0116
+# %% ../nbs/20_chat.ipynb #0117
 def stop_ids(
     model,
     tokenizer,
@@ -578,7 +584,7 @@ def stop_ids(
     if tokenizer.chat_template: ids.add(find_stop(tokenizer, tokenizer.chat_template))
     return sorted(ids - {None})
 
-# %% ../nbs/20_chat.ipynb #0118
+# %% ../nbs/20_chat.ipynb #0119
 def reply_batch(
     model,
     tokenizer,
@@ -600,7 +606,7 @@ def reply_batch(
     replies = [row[:end] for row, end in zip(rows, ends)]
     return tokenizer.batch_decode(replies, skip_special_tokens=True)
 
-# %% ../nbs/20_chat.ipynb #0119
+# %% ../nbs/20_chat.ipynb #0120
 def ask(
     model,                       # a causal language model of transformers
     tokenizer,

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['KEYS', 'INSTRUCTION', 'ROTATIONS', 'MARKED', 'LETTER', 'CHOSEN', 'DENIED', 'METHODS', 'ChoiceItem', 'split_choices',
-           'overlap', 'find_source', 'closest_sentences', 'split_passages', 'parse_item', 'law_group', 'read_items',
-           'choice_messages', 'choice_target', 'choice_record', 'write_choice_records', 'permute_choices',
+           'overlap', 'find_source', 'closest_sentences', 'split_passages', 'parse_item', 'law_group', 'collect_items',
+           'read_items', 'choice_messages', 'choice_target', 'choice_record', 'write_choice_records', 'permute_choices',
            'balance_answers', 'letters_in', 'parse_choice', 'choice_baselines', 'rate', 'grade_choices', 'reply_tokens',
            'scoring_rows', 'reply_logprobs', 'check_context', 'last_logprobs', 'evaluate_choice', 'order_sensitivity']
 
@@ -133,6 +133,7 @@ def parse_item(
     record: dict,    # with the keys of lawqa_jp
 ) -> ChoiceItem:
     "One record of lawqa_jp or of Shiomi as an item. `ValueError` for what lacks or is wrong."
+    if not isinstance(record, dict): raise ValueError(f"expected an object, got {type(record).__name__}")
     if lacking := ", ".join(key for key in KEYS if key not in record):
         raise ValueError(f"expected the keys {', '.join(KEYS)}; this record has no {lacking}")
     name, context, question = record["ファイル名"], record["コンテキスト"], record["問題文"].strip()
@@ -157,27 +158,35 @@ def law_group(
     return re.sub(rf"{CITATION}$|「.*$", "", reference)
 
 # %% ../nbs/21_choice.ipynb #0027
-def read_items(
+def collect_items(
     path: str | Path,  # .json: {"samples": [records]} as lawqa_jp, or a list of records
-) -> list[ChoiceItem]:
-    "The items of a file. Raises one `ValueError` that lists every record that cannot be used."
+) -> tuple:            # items, what is wrong with the other records, and how many records there are
+    "The items of a file and its faults, for `read_items` and for 51_evaluate, which goes on without them."
     content = read_json(path)
     records = content.get("samples") if isinstance(content, dict) else content
     if not isinstance(records, list) or not records:
         raise ValueError(f'{path}: expected {{"samples": [records]}} or a list of records, '
-                         f'each with {", ".join(KEYS)}')
+                         f'each with {", ".join(KEYS)}; found none')
     items, faults = {}, []
     for k, record in enumerate(records, 1):
-        try: item = parse_item(record)
+        try:
+            item = parse_item(record)
+            if item.item_id in items: raise ValueError(f"a second item named {item.item_id}")
         except ValueError as error: faults.append(f"record {k}: {error}")
-        else:
-            if item.item_id in items: faults.append(f"record {k}: a second item named {item.item_id}")
-            items[item.item_id] = item
-    if not faults: return list(items.values())
-    shown = "\n".join(faults[:20])
-    raise ValueError(f"{path}: {len(faults)} of {len(records)} records cannot be used:\n{shown}")
+        else: items[item.item_id] = item
+    return [*items.values()], faults, len(records)
 
-# %% ../nbs/21_choice.ipynb #0030
+# %% ../nbs/21_choice.ipynb #0028
+def read_items(
+    path: str | Path,  # .json: {"samples": [records]} as lawqa_jp, or a list of records
+) -> list[ChoiceItem]:
+    "The items of a file. Raises one `ValueError` that lists every record that cannot be used."
+    items, faults, n_records = collect_items(path)
+    if not faults: return items
+    shown = "\n".join(faults[:20])
+    raise ValueError(f"{path}: {len(faults)} of {n_records} records cannot be used:\n{shown}")
+
+# %% ../nbs/21_choice.ipynb #0031
 INSTRUCTION = {False: "記号一つだけで答えてください。",
                True: "根拠を引用し、最後の行に「答え：」と記号を書いてください。"}
 
@@ -197,7 +206,7 @@ def choice_messages(
     question = f"問題：{item.question}\n{choices}\n{INSTRUCTION[bool(cot)]}"
     return [dict(role="user", content="\n\n".join([*shown, question]))]
 
-# %% ../nbs/21_choice.ipynb #0031
+# %% ../nbs/21_choice.ipynb #0032
 def choice_target(
     item: ChoiceItem,
     cot: bool = False,  # True: with the provision and its words
@@ -210,7 +219,7 @@ def choice_target(
     reason = f"{item.source}{item.article or ''}には「{item.quote}」とある。"
     return f"{reason}\nよって「{item.right}」を選ぶ。\n答え：{item.answer}"
 
-# %% ../nbs/21_choice.ipynb #0034
+# %% ../nbs/21_choice.ipynb #0035
 def choice_record(
     item: ChoiceItem,
     cot: bool = False,
@@ -223,7 +232,7 @@ def choice_record(
     question = choice_messages(item, cot, n_passages)[0]["content"]
     return dict(input=question, output=choice_target(item, cot), meta=meta)
 
-# %% ../nbs/21_choice.ipynb #0035
+# %% ../nbs/21_choice.ipynb #0036
 def write_choice_records(
     items: list[ChoiceItem],
     out: str | Path,      # .jsonl file to make or replace
@@ -234,7 +243,7 @@ def write_choice_records(
     write_jsonl(out, (choice_record(item, cot, n_passages) for item in items))
     return len(items)
 
-# %% ../nbs/21_choice.ipynb #0039
+# %% ../nbs/21_choice.ipynb #0040
 def permute_choices(
     item: ChoiceItem,
     order: tuple,     # a permutation of 0, 1, 2, 3: old numbers of the choices in their new places
@@ -247,7 +256,7 @@ def permute_choices(
 
 ROTATIONS = ((0, 1, 2, 3), (1, 2, 3, 0), (2, 3, 0, 1), (3, 0, 1, 2))
 
-# %% ../nbs/21_choice.ipynb #0042
+# %% ../nbs/21_choice.ipynb #0043
 def balance_answers(
     items: list[ChoiceItem],
     seed: int = 0,
@@ -261,7 +270,7 @@ def balance_answers(
         balanced.append(permute_choices(item, tuple(wrong)))
     return balanced
 
-# %% ../nbs/21_choice.ipynb #0045
+# %% ../nbs/21_choice.ipynb #0046
 MARKED = r"(?:答え?|(?<!不)正解|answer)[*」)]*\s*(?:(?:は|is)\s*:?|[:】\]])[*\s]*([^\n]*)"
 LETTER = r"(?<![0-9a-zァ-ヶー])([abcd])(?![0-9a-z'々一-龯ァ-ヶー])(?!(?<=a) (?!and\b|or\b|is\b)[a-z])"
 CHOSEN = (r"([abcd])[)」*]*\s*(?:が|を)\s*(?:最も)?(?:(?:正し(?!いとは|くな)|正解|適切|妥当|答え)(?!で[はな]|とは)"
@@ -274,7 +283,7 @@ def letters_in(
     "The letters that a text names, without those inside words and those that it denies."
     return set(re.findall(LETTER, re.sub(DENIED, "", text)))
 
-# %% ../nbs/21_choice.ipynb #0046
+# %% ../nbs/21_choice.ipynb #0047
 def parse_choice(
     reply: str,
 ) -> str | None:   # a, b, c, d; None when the reply names none, or more than one
@@ -290,7 +299,7 @@ def parse_choice(
         if named: return named.pop() if len(named) == 1 else None
     return None
 
-# %% ../nbs/21_choice.ipynb #0049
+# %% ../nbs/21_choice.ipynb #0050
 def choice_baselines(
     items: list[ChoiceItem],
 ) -> dict:                    # always_a … always_d, longest_choice, chance: rates
@@ -302,7 +311,7 @@ def choice_baselines(
     rates = {f"always_{letter}": key[letter] / len(items) for letter in LETTERS}
     return rates | dict(longest_choice=hits / len(items), chance=0.25)
 
-# %% ../nbs/21_choice.ipynb #0050
+# %% ../nbs/21_choice.ipynb #0051
 def rate(
     rows: list[dict],  # each with `right`
 ) -> dict:             # n, n_right, accuracy, interval
@@ -311,7 +320,7 @@ def rate(
     interval = list(wilson_interval(n_right, n))
     return dict(n=n, n_right=n_right, accuracy=n_right / n, interval=interval)
 
-# %% ../nbs/21_choice.ipynb #0051
+# %% ../nbs/21_choice.ipynb #0052
 def grade_choices(
     items: list[ChoiceItem],
     predictions: list,        # a letter or None for each item
@@ -335,7 +344,7 @@ def grade_choices(
         by_law={law: rate(group) for law, group in by_law.items()},
         baselines=choice_baselines(items), rows=rows)
 
-# %% ../nbs/21_choice.ipynb #0054
+# %% ../nbs/21_choice.ipynb #0055
 def reply_tokens(
     messages,        # list of messages; or one string, taken as it is
     reply: str,
@@ -348,7 +357,7 @@ def reply_tokens(
     if whole[:len(prompt)] == prompt: return whole[len(prompt):]
     return list(tokenizer(reply, add_special_tokens=False)["input_ids"])
 
-# %% ../nbs/21_choice.ipynb #0055
+# %% ../nbs/21_choice.ipynb #0056
 def scoring_rows(
     conversations,
     replies: list,    # for each conversation, a list of texts
@@ -363,7 +372,7 @@ def scoring_rows(
             rows.setdefault((*prompt, *ending[:-1]), []).append((i, j, ending))
     return rows
 
-# %% ../nbs/21_choice.ipynb #0056
+# %% ../nbs/21_choice.ipynb #0057
 @torch.inference_mode()
 def reply_logprobs(
     model,                      # a causal language model of transformers
@@ -395,7 +404,7 @@ def reply_logprobs(
     model.train(training)
     return scores
 
-# %% ../nbs/21_choice.ipynb #0057
+# %% ../nbs/21_choice.ipynb #0058
 def check_context(
     model,
     rows,     # iterable of rows of ids
@@ -407,7 +416,7 @@ def check_context(
         raise ValueError(f"a prompt of {longest} tokens does not fit into the context of {context}; "
                          "show fewer passages")
 
-# %% ../nbs/21_choice.ipynb #0058
+# %% ../nbs/21_choice.ipynb #0059
 def last_logprobs(
     model,
     rows: list,          # tuples of ids
@@ -421,7 +430,7 @@ def last_logprobs(
     logits = model(**given, use_cache=False, logits_to_keep=n).logits
     return logits[:, -n:].float().log_softmax(-1).cpu()
 
-# %% ../nbs/21_choice.ipynb #0063
+# %% ../nbs/21_choice.ipynb #0064
 METHODS = ("generation", "loglikelihood")
 
 def evaluate_choice(
@@ -458,7 +467,7 @@ def evaluate_choice(
     settings = dict(method=method, cot=cot, n_passages=n_passages)
     return grade_choices(items, predictions, details) | settings
 
-# %% ../nbs/21_choice.ipynb #0072
+# %% ../nbs/21_choice.ipynb #0073
 def order_sensitivity(
     evaluate,                  # function: items → what `evaluate_choice` returns
     items: list[ChoiceItem],

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['COMMANDS', 'POSITIONAL', 'load_function', 'dataclass_comments', 'command_options', 'plain_type', 'make_command',
-           'call_safely', 'report', 'build_app', 'name_words', 'main', 'check_package', 'check_machine', 'doctor']
+           'call_safely', 'report', 'build_app', 'name_words', 'find_command', 'main', 'check_package', 'check_machine',
+           'doctor']
 
 # %% ../nbs/70_cli.ipynb #0003
 import importlib
@@ -133,7 +134,7 @@ def build_app(
     "The app of one command; only its own module is imported."
     import typer
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command(name=name)(make_command(load_function(COMMANDS[name][0])))
+    app.command(name=name.replace(" ", "-"))(make_command(load_function(COMMANDS[name][0])))
     return app
 
 # %% ../nbs/70_cli.ipynb #0019
@@ -149,6 +150,17 @@ def name_words(
     return [part for name, word in zip(names, words) for part in (f"--{name}", word)] + words[len(names):]
 
 # %% ../nbs/70_cli.ipynb #0021
+def find_command(
+    arguments: list,  # of the command line, at least one
+) -> tuple:           # (name in COMMANDS, words behind it)
+    "The command that a line begins with; some have two words, as `dataset law`. Exits with status 2 where there is none."
+    name = next((name for name in (" ".join(arguments[:2]), arguments[0]) if name in COMMANDS), None)
+    if name: return name, arguments[len(name.split()):]
+    near = [name for name in COMMANDS if name.split()[0] == arguments[0]] or COMMANDS
+    print(f"error: no command {' '.join(arguments[:2])!r}; there are {', '.join(near)}", file=sys.stderr)
+    raise SystemExit(2)
+
+# %% ../nbs/70_cli.ipynb #0022
 def main(
     arguments: list | None = None,  # of the command line; None for sys.argv
 ) -> None:
@@ -162,12 +174,10 @@ def main(
         from llmft import __version__
         print(__version__)
         return
-    if arguments[0] not in COMMANDS:
-        print(f"error: no command {arguments[0]!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
-        raise SystemExit(2)
-    build_app(arguments[0])(args=name_words(arguments[0], arguments[1:]), prog_name=f"llmft {arguments[0]}")
+    name, words = find_command(arguments)
+    build_app(name)(args=name_words(name, words), prog_name=f"llmft {name}")
 
-# %% ../nbs/70_cli.ipynb #0032
+# %% ../nbs/70_cli.ipynb #0033
 def check_package(
     package: str,  # distribution name
     extra: str,    # extra of llmft that installs it; empty when it is always needed
@@ -177,7 +187,7 @@ def check_package(
     found = versions(package)[package]
     return found is not None, found or "not installed", f"pip install 'llmft[{extra}]'" if extra else "pip install llmft"
 
-# %% ../nbs/70_cli.ipynb #0033
+# %% ../nbs/70_cli.ipynb #0034
 def check_machine() -> dict:  # name → (ok, what was found, remedy)
     "Python, device, memory, disk, font and dictionary."
     import psutil
@@ -196,7 +206,7 @@ def check_machine() -> dict:  # name → (ok, what was found, remedy)
             "Japanese font": (font is not None, font.name if font else "none", "pip install 'llmft[plot]'"),
             "MeCab dictionary": (words > 0, f"unidic-lite, {words} words in the test sentence", remedy)}
 
-# %% ../nbs/70_cli.ipynb #0034
+# %% ../nbs/70_cli.ipynb #0035
 def doctor() -> None:
     "Check what llmft needs on this machine, and say how to mend what is missing."
     needed = {"torch": "", "transformers": "", "sentencepiece": "", "safetensors": "", "accelerate": "", "datasets": "", "pypdf": "", "fugashi": ""}
@@ -207,6 +217,6 @@ def doctor() -> None:
     missing = [name for name, (ok, _, _) in lines.items() if not ok and name not in optional | {"Japanese font": "plot"}]
     if missing: raise ValueError(f"missing: {', '.join(missing)}; the lines above say how to mend it")
 
-# %% ../nbs/70_cli.ipynb #0042
+# %% ../nbs/70_cli.ipynb #0043
 #| eval: false
 if __name__ == "__main__": main()

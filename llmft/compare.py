@@ -6,22 +6,22 @@
 __all__ = ['FORMULAS', 'KNOWN', 'COLOURS', 'FONT', 'FIGURE', 'WIDTH', 'COLUMNS', 'METHOD', 'STYLE', 'CompareConfig', 'Question',
            'read_records', 'read_questions', 'find_training_file', 'keep_unlearnt', 'open_named', 'collect_replies',
            'mean_of', 'summands', 'gain_of', 'failed_row', 'exchange_test', 'compare_metric', 'holm', 'judge_rows',
-           'main_metric', 'score_side', 'within_scale', 'compare_replies', 'pick_examples', 'draw_svg', 'draw_words',
-           'draw_bar', 'points', 'axis_ticks', 'draw_changes', 'draw_wins', 'shorten', 'headline', 'table_cells',
-           'report_notes', 'markdown_report', 'show_card', 'show_table', 'cost_of', 'html_report', 'answers_csv',
-           'write_comparison', 'compare']
+           'main_metric', 'score_side', 'compare_replies', 'pick_examples', 'draw_svg', 'draw_words', 'draw_bar',
+           'points', 'axis_ticks', 'draw_changes', 'draw_wins', 'shorten', 'headline', 'table_cells', 'report_notes',
+           'markdown_report', 'show_card', 'show_table', 'cost_of', 'html_report', 'answers_csv', 'write_comparison',
+           'compare']
 
 # %% ../nbs/52_compare.ipynb #0003
 import csv
 import io
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
 from random import Random
 from statistics import fmean
 
-from .chat import FORMATS, numbered_records, parse_record, read_examples
+from .chat import read_examples
 from .choice import ChoiceItem, choice_messages, parse_choice
 from .core import (content_hash, file_lock, file_sha256, git_commit, machine, pick_device,
                         read_json, run_dir, versions, write_atomic, write_json)
@@ -101,25 +101,13 @@ class Question:
 
 # %% ../nbs/52_compare.ipynb #0012
 def read_records(
-    path: str | Path,  # any format of 20_chat, or question and answer; or items as lawqa_jp
+    path: str | Path,  # any format of 20_chat, or items as lawqa_jp
 ) -> tuple:            # ChoiceItems or Examples, and what is wrong with items that cannot be asked
     "What a file of questions or of training data holds. Raises `ValueError` as the readers do."
-    path = Path(path)
-    if not path.is_file(): raise ValueError(f"{path}: expected a file of records, found nothing")
-    content = read_json(path) if path.suffix == ".json" else None
+    content = read_json(path) if Path(path).suffix == ".json" else None
     records = content.get("samples") if isinstance(content, dict) else content
     if any(isinstance(r, dict) and "選択肢" in r for r in records or ()): return sound_items(path)
-    found, broken = numbered_records(path.read_bytes())
-    keys = [{*record} if isinstance(record, dict) else set() for _, record in found]
-    named = [{"question", "answer"} <= each and not {*FORMATS} & each for each in keys]
-    if broken or not found or not all(named): return read_examples(path), []
-    examples = []
-    for place, record in found:
-        rest = {key: value for key, value in record.items() if key not in ("question", "answer")}
-        plain = dict(input=record["question"], output=record["answer"], meta=rest)
-        try: examples.append(parse_record(plain))
-        except ValueError as error: raise ValueError(f"{path.name}, {place}: {error}") from None
-    return examples, []
+    return read_examples(path), []
 
 # %% ../nbs/52_compare.ipynb #0013
 def read_questions(
@@ -384,20 +372,9 @@ def score_side(
                  encoder=config.encoder or None, records=facts if all(facts) else None,
                  passages=[document] * len(replies) if document else None,
                  judge=load_model(config.judge) if "bits_per_character" in names else None)
-    scores = score_replies(replies, [list(asked.references) for asked in questions], names, **given)
-    return {name: within_scale(name, score) for name, score in scores.items()}
+    return score_replies(replies, [list(asked.references) for asked in questions], names, **given)
 
-def within_scale(
-    name: str,   # of the metric
-    score,       # Score or Failed
-):               # the same, with None for single values that lie outside the scale of the metric
-    "A value that cannot be is no measurement: BERTScore divides by P + R, which may be near 0."
-    limits = {"0–1": (0, 1), "−1–1": (-1, 1), "0–100": (0, 100)}.get(KNOWN[name].scale)
-    if isinstance(score, Failed) or not limits: return score
-    sound = lambda value: value is not None and limits[0] - 1e-6 <= value <= limits[1] + 1e-6
-    return replace(score, each=tuple(value if sound(value) else None for value in score.each))
-
-# %% ../nbs/52_compare.ipynb #0046
+# %% ../nbs/52_compare.ipynb #0045
 def compare_replies(
     questions: list[Question],
     before: list,            # of str; None where the base gave no reply
@@ -430,7 +407,7 @@ def compare_replies(
     return dict(main=names[0], n=len(asked), rows=judge_rows(rows), questions=table,
                 examples=pick_examples(table, rows[0], config.examples, config.seed))
 
-# %% ../nbs/52_compare.ipynb #0048
+# %% ../nbs/52_compare.ipynb #0047
 def pick_examples(
     table: list[dict],   # questions with their scores
     row: dict,           # of the main metric
@@ -452,7 +429,7 @@ def pick_examples(
     chosen.sort(key=lambda k: ([*groups].index(outcome(k)), k))
     return [dict(k=k, outcome=outcome(k)) for k in chosen]
 
-# %% ../nbs/52_compare.ipynb #0051
+# %% ../nbs/52_compare.ipynb #0050
 COLOURS = """\
 :root,svg{--paper:#ffffff;--ink:#1f2328;--soft:#59636e;--line:#d5dae0;--card:#f6f8fa;
 --up:#0b5cad;--down:#b34700;--even:#8a929b}
@@ -469,7 +446,7 @@ FIGURE = f"""\
 """
 WIDTH = 420   # of a picture, in pixels when it is not scaled
 
-# %% ../nbs/52_compare.ipynb #0052
+# %% ../nbs/52_compare.ipynb #0051
 def draw_svg(
     title: str,          # what a screen reader says
     height: float,       # in pixels
@@ -507,7 +484,7 @@ def points(
     "A point is a hundredth of the way from 0 to the best value."
     return {"0–1": 100.0, "−1–1": 100.0, "0–100": 1.0}.get(row["scale"])
 
-# %% ../nbs/52_compare.ipynb #0053
+# %% ../nbs/52_compare.ipynb #0052
 def axis_ticks(
     low: float,
     high: float,     # above low
@@ -517,7 +494,7 @@ def axis_ticks(
     step = next(s for s in (step * f for f in (0.2, 0.25, 0.5, 1, 2)) if (high - low) / s < 6)
     return [k * step for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
-# %% ../nbs/52_compare.ipynb #0054
+# %% ../nbs/52_compare.ipynb #0053
 def draw_changes(
     rows: list[dict],   # from `judge_rows`
 ) -> str:               # SVG
@@ -542,7 +519,7 @@ def draw_changes(
         shapes.append(draw_words(y, row["metric"], said))
     return draw_svg("Gain of each metric in points, with 95 % intervals", bottom + 24, shapes)
 
-# %% ../nbs/52_compare.ipynb #0055
+# %% ../nbs/52_compare.ipynb #0054
 def draw_wins(
     rows: list[dict],   # from `judge_rows`
 ) -> str:               # SVG
@@ -559,7 +536,7 @@ def draw_wins(
     return draw_svg("Questions on which the tuned model was worse, the same, better",
                     40 * len(shown) + 8, shapes)
 
-# %% ../nbs/52_compare.ipynb #0059
+# %% ../nbs/52_compare.ipynb #0058
 def shorten(
     text: str,
     size: int = 400,   # characters
@@ -595,7 +572,7 @@ def table_cells(
             "< 0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}",
             f"{row['wins']} / {row['losses']} / {row['ties']}", row["verdict"]]
 
-# %% ../nbs/52_compare.ipynb #0060
+# %% ../nbs/52_compare.ipynb #0059
 def report_notes(
     result: dict,        # from `compare_replies`, with base, tuned and notes
 ) -> list[str]:          # sentences
@@ -614,7 +591,7 @@ def report_notes(
                          f"({result['config']['max_new_tokens']} tokens), so they may not have ended.")
     return notes
 
-# %% ../nbs/52_compare.ipynb #0062
+# %% ../nbs/52_compare.ipynb #0061
 METHOD = (
     "Both models were asked the same questions, greedily. Intervals (95 %) come from a paired bootstrap "
     "over questions, p from exchanging the replies of the two models, for yes and no from McNemar's "
@@ -645,7 +622,7 @@ def markdown_report(
     return "\n".join([*lines, "", *[f"{result[side]['name']}: {cost_of(result[side])}"
                                     for side in ("base", "tuned")]]) + "\n"
 
-# %% ../nbs/52_compare.ipynb #0063
+# %% ../nbs/52_compare.ipynb #0062
 STYLE = """\
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.65 FONT}
 main{max-width:68rem;margin:0 auto;padding:1rem}
@@ -667,7 +644,7 @@ dl{margin:.3rem 0;display:grid;grid-template-columns:5.5rem 1fr;gap:.15rem .6rem
 dt{color:var(--soft);font-size:.85rem}dd{margin:0;overflow-wrap:anywhere;white-space:pre-wrap}
 """.replace("FONT", FONT)
 
-# %% ../nbs/52_compare.ipynb #0064
+# %% ../nbs/52_compare.ipynb #0063
 def show_card(
     row: dict,       # a question with its replies
     outcome: str,    # win, loss, tie; or empty
@@ -699,7 +676,7 @@ def cost_of(
     return (f"{side['n_prompt']:,} tokens read, {side['n_new']:,} written, {side['seconds']:.1f} s of "
             "answering.")
 
-# %% ../nbs/52_compare.ipynb #0065
+# %% ../nbs/52_compare.ipynb #0064
 def html_report(
     result: dict,   # as `write_comparison` takes it
 ) -> str:
@@ -730,7 +707,7 @@ def html_report(
             f'<meta http-equiv="Content-Security-Policy" content="{policy}"><title>{escape(title)}</title>'
             f"<style>{COLOURS}{STYLE}</style></head><body><main>{''.join(body)}</main></body></html>\n")
 
-# %% ../nbs/52_compare.ipynb #0066
+# %% ../nbs/52_compare.ipynb #0065
 def answers_csv(
     result: dict,
 ) -> str:
@@ -762,7 +739,7 @@ def write_comparison(
         with write_atomic(folder / name) as file: file.write(text)
     return folder / "report.html"
 
-# %% ../nbs/52_compare.ipynb #0069
+# %% ../nbs/52_compare.ipynb #0068
 def compare(
     base: str,                    # before: base (chapter 1), a run folder, a model, NAME@http://…/v1
     tuned: str,                   # after: the same kinds of names

@@ -355,7 +355,7 @@ def git_commit(
 ) -> str | None:  # 12 digits, and "+" when files are changed
     """The commit that the files in a folder belong to; None outside a repository, or without git.
 
-    A result from changed files belongs to no commit: the plus sign says so.
+    A result from changed files belongs to no commit: the plus sign says so. Changed results files do not count.
     """
     if shutil.which("git") is None: return None
     def git(*words):
@@ -363,7 +363,7 @@ def git_commit(
                               capture_output=True, text=True)
     head = git("rev-parse", "--short=12", "HEAD")
     if head.returncode: return None
-    changed = git("status", "--porcelain", "--untracked-files=no").stdout.strip()
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)data/results").stdout.strip()
     return head.stdout.strip() + ("+" if changed else "")
 
 # %% ../nbs/00_core.ipynb #0075

@@ -27,7 +27,7 @@ import torch
 
 from .chat import prompt_ids, read_examples, render, reply_batch, stop_ids
 from .choice import (LETTERS, ROTATIONS, ChoiceItem, choice_baselines, choice_messages,
-                          grade_choices, order_sensitivity, parse_choice, parse_item, permute_choices,
+                          collect_items, grade_choices, order_sensitivity, parse_choice, permute_choices,
                           reply_logprobs)
 from .core import (append_jsonl, content_hash, file_lock, file_sha256, git_commit, machine,
                         pick_device, progress, read_json, read_jsonl, run_dir, tensors_sha256,
@@ -587,20 +587,10 @@ def sound_items(
     on_error: str = "continue",  # stop: raise ValueError that lists the faults
 ) -> tuple:                      # items, and what is wrong with the others
     "The items of a file that can be asked. Raises `ValueError` where there is none."
-    content, items, faults = read_json(path), {}, []
-    records = content.get("samples") if isinstance(content, dict) else content
-    if not isinstance(records, list): raise ValueError(f'{path}: expected {{"samples": [records]}} or a list of records')
-    for k, record in enumerate(records, 1):
-        try:
-            if not isinstance(record, dict): raise ValueError(f"expected an object, got {type(record).__name__}")
-            item = parse_item(record)
-            if item.item_id in items: raise ValueError(f"a second item named {item.item_id}")
-            items[item.item_id] = item
-        except ValueError as error: faults.append(f"record {k}: {error}")
+    items, faults, n_records = collect_items(path)
     if faults and (on_error == "stop" or not items):
-        raise ValueError(f"{path}: {len(faults)} of {len(records)} records cannot be asked:\n" + "\n".join(faults[:20]))
-    if not items: raise ValueError(f"{path}: expected at least one record, found none")
-    return [*items.values()], faults
+        raise ValueError(f"{path}: {len(faults)} of {n_records} records cannot be asked:\n" + "\n".join(faults[:20]))
+    return items, faults
 
 # %% ../nbs/51_evaluate.ipynb #0063
 def percent(

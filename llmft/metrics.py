@@ -799,9 +799,13 @@ def score_pairs(
 def score_bert(
     data: ReplySet,
 ) -> Score:
-    "The mean F1 of BERTScore, and how many texts were too long for the encoder."
+    """The mean F1 of BERTScore, and how many texts were too long for the encoder.
+
+    F1 divides by P + R. Where the two nearly cancel it leaves −1…1, and that pair counts as not measured.
+    """
     result = bert_score(*both_sides(data), data.encoder)
-    return mean_score(result["f1"], n_cut=result["n_cut"])
+    sound = [f1 if abs(f1) <= 1 + 1e-6 else None for f1 in result["f1"]]
+    return mean_score(sound, n_cut=result["n_cut"])
 
 def score_words(
     name: str,       # rouge1, rouge2, rougeL

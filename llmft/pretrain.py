@@ -6,9 +6,10 @@
 __all__ = ['BASE_MODEL', 'BASE_TRAIN', 'is_held_out', 'split_tail', 'split_documents', 'token_dtype', 'pack_documents',
            'open_tokens', 'epoch_order', 'batch_at', 'TrainConfig', 'check_settings', 'lr_at', 'newton_schulz', 'Muon',
            'make_optimizers', 'bits_per_character', 'evaluate_loss', 'train_step', 'save_checkpoint',
-           'restore_checkpoint', 'restore_optimizer', 'keep_freed_memory', 'prepare_tokens', 'finish_step_on_interrupt',
-           'sample_text', 'Run', 'advance', 'check_share', 'look', 'forget_after', 'train', 'prepare_folder',
-           'write_report', 'pretrain', 'load_checkpoint', 'run_script', 'chapter_run', 'base_run', 'recall']
+           'restore_checkpoint', 'optimizer_tensors', 'restore_optimizer', 'keep_freed_memory', 'prepare_tokens',
+           'finish_step_on_interrupt', 'sample_text', 'Run', 'advance', 'check_share', 'look', 'forget_after', 'train',
+           'prepare_folder', 'write_report', 'pretrain', 'load_checkpoint', 'run_script', 'chapter_run', 'base_run',
+           'recall']
 
 # %% ../nbs/13_pretrain.ipynb #0003
 import ctypes
@@ -341,8 +342,7 @@ def save_checkpoint(
     "Write weights, optimizer state and step as one safetensors file."
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     for i, optimizer in enumerate(optimizers):
-        for j, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{i}.{j}.{name}": value for name, value in state.items()}
+        tensors |= optimizer_tensors(optimizer, f"optimizer.{i}.")
     metadata = dict(step=str(step), model_config=json.dumps(asdict(model.config)), config=json.dumps(config))
     save_tensors(path, tensors, metadata)
 
@@ -370,6 +370,16 @@ def restore_checkpoint(
     return int(metadata["step"])
 
 # %% ../nbs/13_pretrain.ipynb #0065
+def optimizer_tensors(
+    optimizer: torch.optim.Optimizer,
+    prefix: str,  # for example "optimizer.0."
+) -> dict:        # prefix, number of the parameter and name, for example "optimizer.0.3.exp_avg" → tensor
+    "The averages of one optimizer, named for a checkpoint; `restore_optimizer` puts them back."
+    weights = [p for group in optimizer.param_groups for p in group["params"]]
+    return {f"{prefix}{number}.{name}": torch.as_tensor(value) for number, p in enumerate(weights)
+            for name, value in optimizer.state.get(p, {}).items()}
+
+# %% ../nbs/13_pretrain.ipynb #0066
 def restore_optimizer(
     optimizer: torch.optim.Optimizer,  # receives the state
     tensors: dict,                     # all tensors of a checkpoint
@@ -383,7 +393,7 @@ def restore_optimizer(
         state.setdefault(int(number), {})[name] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
-# %% ../nbs/13_pretrain.ipynb #0071
+# %% ../nbs/13_pretrain.ipynb #0072
 def keep_freed_memory() -> bool:  # True where it applies: Linux with the GNU C library
     "Tell the C library to reuse large freed buffers instead of returning them to the system (M_MMAP_MAX, M_TRIM_THRESHOLD)."
     if not sys.platform.startswith("linux"): return False
@@ -393,7 +403,7 @@ def keep_freed_memory() -> bool:  # True where it applies: Linux with the GNU C 
     return all(library.mallopt(option, value) == 1 for option, value in
                ((m_mmap_max, 0), (m_trim_threshold, 2**31 - 1), (m_top_pad, 2**26)))
 
-# %% ../nbs/13_pretrain.ipynb #0074
+# %% ../nbs/13_pretrain.ipynb #0075
 def prepare_tokens(
     data: str | Path,      # corpus file (.txt or .jsonl), as `make_corpus` writes it
     tokenizer: Tokenizer,
@@ -417,7 +427,7 @@ def prepare_tokens(
     write_json(folder / "tokens.json", dict(source=source))
     return tuple(infos)
 
-# %% ../nbs/13_pretrain.ipynb #0075
+# %% ../nbs/13_pretrain.ipynb #0076
 @contextmanager
 def finish_step_on_interrupt():  # yields a list that is no longer empty once Ctrl-C was pressed
     "Turn Ctrl-C into a wish to stop after the present step; a second Ctrl-C stops at once."
@@ -431,7 +441,7 @@ def finish_step_on_interrupt():  # yields a list that is no longer empty once Ct
     try: yield asked
     finally: signal.signal(signal.SIGINT, before)
 
-# %% ../nbs/13_pretrain.ipynb #0076
+# %% ../nbs/13_pretrain.ipynb #0077
 def sample_text(
     model: GPT,
     tokenizer: Tokenizer,
@@ -443,7 +453,7 @@ def sample_text(
     new = generate(model, ids, min(n_new, model.config.context_length - ids.shape[1]), stop_ids=(tokenizer.eot_id,))
     return prompt + tokenizer.decode([i for i in new[0].tolist() if i != tokenizer.eot_id])
 
-# %% ../nbs/13_pretrain.ipynb #0077
+# %% ../nbs/13_pretrain.ipynb #0078
 class Run:
     "One pretraining run: model, data and optimizers of this process, and the folder that they are saved in."
     def __init__(self, folder: Path, tokenizer: Tokenizer, model_config: GPTConfig, config: TrainConfig, accelerator):
@@ -470,7 +480,7 @@ class Run:
             save_checkpoint(self.folder / "checkpoint.safetensors", self.model, self.optimizers, self.step, asdict(self.config))
         self.accelerator.wait_for_everyone()
 
-# %% ../nbs/13_pretrain.ipynb #0078
+# %% ../nbs/13_pretrain.ipynb #0079
 def advance(
     run: Run,  # moves on by one step
 ) -> dict:     # log record: step, lr, loss, gradient_norm, seconds
@@ -487,7 +497,7 @@ def advance(
                              f"Lower lr (now {config.lr:g}) or lengthen warmup_steps (now {config.warmup_steps})")
     return record
 
-# %% ../nbs/13_pretrain.ipynb #0079
+# %% ../nbs/13_pretrain.ipynb #0080
 def check_share(
     config: TrainConfig,
     n_processes: int,
@@ -498,7 +508,7 @@ def check_share(
         raise ValueError(f"batch_size {config.batch_size} must be a multiple of {parts} ({n_processes} processes times "
                          f"{config.accumulate} micro-batches); change batch_size or accumulate")
 
-# %% ../nbs/13_pretrain.ipynb #0080
+# %% ../nbs/13_pretrain.ipynb #0081
 def look(
     run: Run,
     record: dict,  # of the step just done
@@ -513,7 +523,7 @@ def look(
         record["sample"] = sample_text(run.model, run.tokenizer, config.sample_prompt)
     return record
 
-# %% ../nbs/13_pretrain.ipynb #0081
+# %% ../nbs/13_pretrain.ipynb #0082
 def forget_after(
     log: Path,  # log.jsonl of a run
     step: int,  # last step to keep
@@ -523,7 +533,7 @@ def forget_after(
     kept = [record for record in read_jsonl(log) if record["step"] <= step]
     write_jsonl(log, kept)
 
-# %% ../nbs/13_pretrain.ipynb #0082
+# %% ../nbs/13_pretrain.ipynb #0083
 def train(
     run: Run,  # may already have done some steps
 ) -> None:
@@ -542,7 +552,7 @@ def train(
             if asked: raise KeyboardInterrupt
     bar.close()
 
-# %% ../nbs/13_pretrain.ipynb #0083
+# %% ../nbs/13_pretrain.ipynb #0084
 def prepare_folder(
     folder: Path,          # of the run
     data: Path,            # corpus file
@@ -557,7 +567,7 @@ def prepare_folder(
     for path in (tokenizer.path, tokenizer.path.with_suffix(".vocab")):
         if path.exists(): shutil.copyfile(path, folder / f"tokenizer{path.suffix}")
 
-# %% ../nbs/13_pretrain.ipynb #0084
+# %% ../nbs/13_pretrain.ipynb #0085
 def write_report(
     folder: str | Path,  # run folder
 ) -> Path:               # report.md in it
@@ -578,7 +588,7 @@ def write_report(
     with write_atomic(folder / "report.md") as file: file.write("\n".join(lines) + "\n")
     return folder / "report.md"
 
-# %% ../nbs/13_pretrain.ipynb #0085
+# %% ../nbs/13_pretrain.ipynb #0086
 def pretrain(
     data: str,       # corpus file (.txt or .jsonl) as `llmft corpus` writes it
     tokenizer: str,  # .model file of `llmft tokenizer`
@@ -608,7 +618,7 @@ def pretrain(
         write_report(run.folder)
     return run.folder
 
-# %% ../nbs/13_pretrain.ipynb #0086
+# %% ../nbs/13_pretrain.ipynb #0087
 def load_checkpoint(
     folder: str | Path,    # run folder of `pretrain`; its finished model, or else its last checkpoint
     device: str = "auto",
@@ -628,7 +638,7 @@ def load_checkpoint(
     info = dict(step=int(metadata["step"]), config=json.loads(metadata["config"]))
     return model.to(pick_device(device)).eval(), Tokenizer(folder / "tokenizer.model"), info
 
-# %% ../nbs/13_pretrain.ipynb #0094
+# %% ../nbs/13_pretrain.ipynb #0095
 def run_script(
     data: str | Path,       # corpus file
     tokenizer: str | Path,  # .model file
@@ -639,12 +649,12 @@ def run_script(
     return (f"import sys\nfrom llmft.gpt import GPTConfig\nfrom llmft.pretrain import TrainConfig, pretrain\n"
             f"pretrain({str(data)!r}, {str(tokenizer)!r}, sys.argv[1], {model!r}, {config!r})\n")
 
-# %% ../nbs/13_pretrain.ipynb #0107
+# %% ../nbs/13_pretrain.ipynb #0108
 BASE_MODEL = GPTConfig(vocab_size=2000, context_length=128, width=128, n_layers=4, n_heads=4)
 BASE_TRAIN = TrainConfig(steps=1200, batch_size=16, lr=0.01, weight_decay=0.0, warmup_steps=30, validation_fraction=0.02,
                          eval_every=100, sample_every=300, save_every=300, sample_prompt="汐見町の")
 
-# %% ../nbs/13_pretrain.ipynb #0108
+# %% ../nbs/13_pretrain.ipynb #0109
 def chapter_run(
     out: str | Path,                     # folder: receives shiomi/, corpus.txt, tokenizer.model and run/
     model: GPTConfig = BASE_MODEL,
@@ -659,7 +669,7 @@ def chapter_run(
     tokenizer = train_tokenizer(out / "corpus.txt", out / "tokenizer", vocab_size=model.vocab_size)
     return pretrain(out / "corpus.txt", tokenizer, out / "run", model, train_config)
 
-# %% ../nbs/13_pretrain.ipynb #0109
+# %% ../nbs/13_pretrain.ipynb #0110
 def base_run(
     train_config: TrainConfig = BASE_TRAIN,
 ) -> Path:  # run folder of the model of chapter 1
@@ -672,7 +682,7 @@ def base_run(
             if not (folder / "run" / "report.md").exists(): chapter_run(folder, train_config=train_config)
     return folder / "run"
 
-# %% ../nbs/13_pretrain.ipynb #0115
+# %% ../nbs/13_pretrain.ipynb #0116
 def recall(
     model: GPT,
     tokenizer: Tokenizer,

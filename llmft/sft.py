@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['CASE', 'SFTConfig', 'check_sft', 'teach_template', 'splits_head', 'summed_loss', 'row_order', 'rows_at',
-           'fill_parameters', 'SFTRun', 'sft_step', 'micro_batches', 'micro_step', 'apply_gradients', 'rows_loss',
-           'measure', 'train_rows', 'prepare_rows', 'prepare_model', 'count_steps', 'check_run', 'context_of',
-           'write_tuned', 'sft', 'train_here', 'write_sft_report', 'load_base', 'load_model', 'answer_question',
-           'trl_settings', 'train_trl', 'trainer_class', 'to_peft', 'write_trl_log', 'judge', 'report_records',
-           'answer_sheet', 'write_sheet', 'company_case']
+           'fill_parameters', 'make_optimizer', 'SFTRun', 'sft_step', 'micro_batches', 'micro_step', 'apply_gradients',
+           'rows_loss', 'measure', 'train_rows', 'prepare_rows', 'prepare_model', 'count_steps', 'check_run',
+           'context_of', 'write_tuned', 'sft', 'train_here', 'write_sft_report', 'load_base', 'load_model',
+           'answer_question', 'trl_settings', 'train_trl', 'trainer_class', 'to_peft', 'write_trl_log', 'judge',
+           'report_records', 'answer_sheet', 'write_sheet', 'company_case']
 
 # %% ../nbs/23_sft.ipynb #0003
 import csv
@@ -33,7 +33,8 @@ from .export import base_model, load_transformers, quiet_transformers
 from .grading import character_f1, contains_answer, exact_match
 from .lora import (LoRAConfig, add_lora, add_tokens, base_quantization, count_parameters, load_lora,
                         remove_lora, save_lora)
-from .pretrain import finish_step_on_interrupt, forget_after, keep_freed_memory, lr_at, restore_optimizer
+from .pretrain import (finish_step_on_interrupt, forget_after, keep_freed_memory, lr_at, optimizer_tensors,
+                            restore_optimizer)
 from .text import chunk_text, read_text
 
 # %% ../nbs/23_sft.ipynb #0006
@@ -47,8 +48,10 @@ class SFTConfig:
     lr: float = 2e-4            # peak learning rate; for models of billions of weights, the model of chapter 1 needs about 5e-3
     schedule: str = "linear"    # how the learning rate falls after the warm-up: linear or cosine
     warmup_steps: int = 10      # steps until the peak is reached
+    warmup_ratio: float = 0.0   # the same as a share of all steps; 0: warmup_steps counts
     final_lr: float = 0.0       # learning rate at the end, as a share of the peak
     weight_decay: float = 0.0   # of everything that is trained
+    optimizer: str = "adamw"    # adamw; or adamw8bit, paged_adamw8bit of bitsandbytes: a quarter of the memory for the averages
     clip: float = 1.0           # largest norm of the gradient
     loss: str = "completion"    # learnt: completion (the last answer), assistant (every answer) or all
     max_length: int = 0         # most tokens in a row; 0: the context of the model
@@ -68,7 +71,8 @@ def check_sft(
     settings: dict,  # fields of `SFTConfig`
 ) -> None:
     "Raise `ValueError` naming the first setting of an `SFTConfig` that cannot work."
-    words = dict(schedule=("linear", "cosine"), dtype=("fp32", "bf16", "fp16"), loss=LOSSES)
+    words = dict(schedule=("linear", "cosine"), dtype=("fp32", "bf16", "fp16"), loss=LOSSES,
+                 optimizer=("adamw", "adamw8bit", "paged_adamw8bit"))
     for name, allowed in words.items():
         if settings[name] not in allowed: raise ValueError(f"{name} must be one of {allowed}, got {settings[name]!r}")
     for name in ("epochs", "batch_size", "accumulate", "save_every"):
@@ -77,6 +81,7 @@ def check_sft(
         if not settings[name] > 0: raise ValueError(f"{name} must be above 0, got {settings[name]}")
     for name in ("steps", "warmup_steps", "final_lr", "weight_decay", "max_length", "eval_every", "patience"):
         if settings[name] < 0: raise ValueError(f"{name} must not be negative, got {settings[name]}")
+    if not 0 <= settings["warmup_ratio"] < 1: raise ValueError(f"warmup_ratio must be from 0 to below 1, got {settings['warmup_ratio']}")
     if settings["batch_size"] % settings["accumulate"]:
         raise ValueError(f"batch_size {settings['batch_size']} must be a multiple of accumulate {settings['accumulate']}")
 
@@ -156,6 +161,20 @@ def fill_parameters(
     for name, p in parameters.items(): p.copy_(saved[name])
 
 # %% ../nbs/23_sft.ipynb #0027
+def make_optimizer(
+    weights: list,       # that are trained
+    config: SFTConfig,
+) -> torch.optim.Optimizer:
+    "AdamW, in 32 bits or in 8. Raises `ModuleNotFoundError` with the remedy when bitsandbytes is needed and absent."
+    settings = dict(lr=config.lr, weight_decay=config.weight_decay)
+    if config.optimizer == "adamw": return torch.optim.AdamW(weights, **settings)
+    try: from bitsandbytes.optim import AdamW8bit, PagedAdamW8bit
+    except ImportError as error:
+        raise ModuleNotFoundError(f"optimizer={config.optimizer} needs bitsandbytes: pip install 'llmft[qlora]', or "
+                                  "use optimizer=adamw") from error
+    return (AdamW8bit if config.optimizer == "adamw8bit" else PagedAdamW8bit)(weights, **settings)
+
+# %% ../nbs/23_sft.ipynb #0028
 class SFTRun:
     "One fine-tuning run of this process, and the folder that it is saved in."
     def __init__(self,
@@ -170,7 +189,7 @@ class SFTRun:
         self.folder, self.model, self.rows, self.eval_rows = folder, model, rows, eval_rows
         self.pad_id, self.config, self.accelerator = pad_id, config, accelerator
         self.trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self.optimizer = torch.optim.AdamW([*self.trained.values()], lr=config.lr, weight_decay=config.weight_decay)
+        self.optimizer = make_optimizer([*self.trained.values()], config)
         self.scaler = torch.amp.GradScaler(accelerator.device.type, init_scale=1024.0, enabled=config.dtype == "fp16")
         self.split, self.step, self.best, self.stale = splits_head(model), 0, math.inf, 0
         if (folder / "checkpoint.safetensors").exists(): self.restore()
@@ -180,8 +199,7 @@ class SFTRun:
         "Replace the checkpoint, from the main process alone."
         if self.accelerator.is_main_process:
             tensors = {f"model.{name}": p.detach() for name, p in self.trained.items()}
-            for number, state in self.optimizer.state_dict()["state"].items():
-                tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
+            tensors |= optimizer_tensors(self.optimizer, "optimizer.")
             about = dict(step=self.step, best=self.best, stale=self.stale, scaler=self.scaler.state_dict())
             save_tensors(self.folder / "checkpoint.safetensors", tensors, {"run": json.dumps(about)})
         self.accelerator.wait_for_everyone()
@@ -192,10 +210,12 @@ class SFTRun:
         about = json.loads(about["run"])
         fill_parameters(self.trained, {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")})
         restore_optimizer(self.optimizer, tensors, "optimizer.")
+        if self.config.optimizer != "adamw":                             # bitsandbytes counts its steps in plain numbers
+            for state in self.optimizer.state.values(): state["step"] = int(state["step"])
         self.scaler.load_state_dict(about["scaler"])
         self.step, self.best, self.stale = about["step"], about["best"], about["stale"]
 
-# %% ../nbs/23_sft.ipynb #0029
+# %% ../nbs/23_sft.ipynb #0030
 def sft_step(
     run: SFTRun,  # moves on by one step
 ) -> dict:        # log record: step, lr, loss in nats per learnt token, gradient_norm, seconds
@@ -219,7 +239,7 @@ def sft_step(
     run.step += 1
     return dict(step=run.step, lr=lr_at(run.step - 1, config), loss=loss, gradient_norm=norm, seconds=round(timer.seconds, 4))
 
-# %% ../nbs/23_sft.ipynb #0030
+# %% ../nbs/23_sft.ipynb #0031
 def micro_batches(
     rows: list,       # of this process
     accumulate: int,  # most parts
@@ -227,7 +247,7 @@ def micro_batches(
     "Cut the rows of a step into the parts that are computed one after the other."
     return [part for part in (rows[i::accumulate] for i in range(accumulate)) if part]
 
-# %% ../nbs/23_sft.ipynb #0031
+# %% ../nbs/23_sft.ipynb #0032
 def micro_step(
     run: SFTRun,
     rows: list,     # at least one
@@ -243,7 +263,7 @@ def micro_step(
     run.scaler.scale(loss).backward()
     return loss.detach()
 
-# %% ../nbs/23_sft.ipynb #0032
+# %% ../nbs/23_sft.ipynb #0033
 def apply_gradients(
     run: SFTRun,
 ) -> float:       # norm of the gradient before clipping
@@ -264,7 +284,7 @@ def apply_gradients(
     run.optimizer.zero_grad(set_to_none=True)
     return float(norm)
 
-# %% ../nbs/23_sft.ipynb #0034
+# %% ../nbs/23_sft.ipynb #0035
 @torch.no_grad()
 def rows_loss(
     model: nn.Module,
@@ -285,7 +305,7 @@ def rows_loss(
     model.train(training)
     return total / sum(label != -100 for row in rows for label in row["labels"][1:])
 
-# %% ../nbs/23_sft.ipynb #0035
+# %% ../nbs/23_sft.ipynb #0036
 def measure(
     run: SFTRun,  # remembers the best loss
 ) -> dict:        # eval_loss
@@ -297,7 +317,7 @@ def measure(
     else: run.stale += 1
     return dict(eval_loss=loss)
 
-# %% ../nbs/23_sft.ipynb #0036
+# %% ../nbs/23_sft.ipynb #0037
 def train_rows(
     run: SFTRun,  # may already have done some steps
 ) -> None:
@@ -319,7 +339,7 @@ def train_rows(
     run.save()
     if (run.folder / "best.safetensors").exists(): fill_parameters(run.trained, load_tensors(run.folder / "best.safetensors")[0])
 
-# %% ../nbs/23_sft.ipynb #0038
+# %% ../nbs/23_sft.ipynb #0039
 def prepare_rows(
     path: str,        # training file of any format that `read_examples` knows; empty for none
     tokenizer,
@@ -335,7 +355,7 @@ def prepare_rows(
     rows = encode_examples(read_examples(path), tokenizer, config.loss, length)
     return pack_sequences(rows, length) if config.packing else rows
 
-# %% ../nbs/23_sft.ipynb #0039
+# %% ../nbs/23_sft.ipynb #0040
 def prepare_model(
     model: nn.Module,
     config: SFTConfig,
@@ -355,17 +375,18 @@ def prepare_model(
     if config.packing: check_packing(model)
     return model
 
-# %% ../nbs/23_sft.ipynb #0040
+# %% ../nbs/23_sft.ipynb #0041
 def count_steps(
     config: SFTConfig,
     n_rows: int,
 ) -> SFTConfig:         # with steps and eval_every as numbers above 0
-    "Turn epochs into steps."
+    "Turn epochs, and the share of the warm-up, into steps."
     an_epoch = math.ceil(n_rows / config.batch_size)
-    return replace(config, steps=config.steps or math.ceil(config.epochs * n_rows / config.batch_size),
-                   eval_every=config.eval_every or an_epoch)
+    steps = config.steps or math.ceil(config.epochs * n_rows / config.batch_size)
+    return replace(config, steps=steps, eval_every=config.eval_every or an_epoch, warmup_ratio=0.0,
+                   warmup_steps=round(config.warmup_ratio * steps) or config.warmup_steps)
 
-# %% ../nbs/23_sft.ipynb #0041
+# %% ../nbs/23_sft.ipynb #0042
 def check_run(
     config: SFTConfig,
     n_eval_rows: int,
@@ -378,7 +399,7 @@ def check_run(
         raise ValueError(f"batch_size {config.batch_size} in {config.accumulate} micro-batches must be a multiple of "
                          f"{n_processes} processes")
 
-# %% ../nbs/23_sft.ipynb #0043
+# %% ../nbs/23_sft.ipynb #0044
 def context_of(
     model: nn.Module,
 ) -> int:  # tokens
@@ -386,7 +407,7 @@ def context_of(
     names = ("max_position_embeddings", "n_positions")
     return next((getattr(model.config, name) for name in names if getattr(model.config, name, None)), 2048)
 
-# %% ../nbs/23_sft.ipynb #0044
+# %% ../nbs/23_sft.ipynb #0045
 def write_tuned(
     model: nn.Module,   # trained
     tokenizer,
@@ -400,7 +421,7 @@ def write_tuned(
         tokenizer.save_pretrained(out)
     return out
 
-# %% ../nbs/23_sft.ipynb #0045
+# %% ../nbs/23_sft.ipynb #0046
 def sft(
     data: str,                  # records to learn from: .jsonl or .json of any known format
     model: str = "base",        # base (chapter 1), a transformers folder, a name on the Hub, or (model, tokenizer)
@@ -432,7 +453,7 @@ def sft(
                                   engine=engine, full=full, sft=asdict(config), lora=asdict(lora)), root=folder.parent)
     accelerator.wait_for_everyone()
     seed_everything(config.seed)
-    prepare_model(theirs.to(accelerator.device), config, lora, full)
+    prepare_model(theirs, config, lora, full).to(accelerator.device)     # cast first: a card may hold the half, not the whole
     train = train_here if engine == "llmft" else train_trl
     theirs = train(folder, theirs, tokenizer, rows, eval_rows, config, accelerator)
     if accelerator.is_main_process:
@@ -440,7 +461,7 @@ def sft(
         write_sft_report(folder, theirs, rows)
     return folder
 
-# %% ../nbs/23_sft.ipynb #0046
+# %% ../nbs/23_sft.ipynb #0047
 def train_here(
     folder: Path,
     model: nn.Module,     # prepared
@@ -455,7 +476,7 @@ def train_here(
     train_rows(SFTRun(folder, model, rows, eval_rows, pad_id, config, accelerator))
     return model
 
-# %% ../nbs/23_sft.ipynb #0047
+# %% ../nbs/23_sft.ipynb #0048
 def write_sft_report(
     folder: Path,      # run folder with config.json and log.jsonl
     model: nn.Module,
@@ -476,7 +497,7 @@ def write_sft_report(
     with write_atomic(folder / "report.md") as file: file.write("\n".join(lines) + "\n")
     return folder / "report.md"
 
-# %% ../nbs/23_sft.ipynb #0049
+# %% ../nbs/23_sft.ipynb #0050
 def load_base(
     name: str = "base",   # base (chapter 1), a transformers folder, or a name on the Hub
     device: str = "cpu",
@@ -484,7 +505,7 @@ def load_base(
     "A model without adapter and its tokenizer."
     return base_model(device) if name == "base" else load_transformers(name, device)
 
-# %% ../nbs/23_sft.ipynb #0050
+# %% ../nbs/23_sft.ipynb #0051
 def load_model(
     name: str = "base",   # base, a run folder of `llmft sft`, an adapter folder, a transformers folder, or a name on the Hub
     device: str = "cpu",
@@ -505,7 +526,7 @@ def load_model(
     if len(tokenizer) > len(model.get_input_embeddings().weight): model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     return load_lora(model, folder).to(device).eval(), tokenizer
 
-# %% ../nbs/23_sft.ipynb #0051
+# %% ../nbs/23_sft.ipynb #0052
 def answer_question(
     question: str,              # what the user says
     model: str = "base",        # as in `load_model`
@@ -523,7 +544,7 @@ def answer_question(
     first = [dict(role="system", content=system)] if system else []
     return ask(theirs, tokenizer, [[*first, dict(role="user", content=question)]], max_new_tokens, 1, temperature, seed, progress="")[0]
 
-# %% ../nbs/23_sft.ipynb #0053
+# %% ../nbs/23_sft.ipynb #0054
 def trl_settings(
     folder: Path,
     config: SFTConfig,  # with its steps counted
@@ -542,7 +563,7 @@ def trl_settings(
         save_steps=due, eval_strategy="steps" if measured else "no", eval_steps=due, load_best_model_at_end=measured,
         metric_for_best_model="eval_loss", greater_is_better=False)
 
-# %% ../nbs/23_sft.ipynb #0054
+# %% ../nbs/23_sft.ipynb #0055
 def train_trl(
     folder: Path,
     model: nn.Module,     # prepared
@@ -558,12 +579,12 @@ def train_trl(
     from transformers.trainer_utils import get_last_checkpoint
     from trl import SFTConfig as TRLConfig
     with_adapter, pad_id = getattr(model, "lora_config", None), tokenizer.pad_token_id or tokenizer.eos_token_id or 0
-    if with_adapter: model = to_peft(model, folder / "trl" / "start")
     order = [number for step in range(config.steps) for number in rows_at(step, len(rows), config.batch_size, config.seed)]
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=config.lr, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_at(step, config) / config.lr)
     with quiet_transformers(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)       # TRL calls names that transformers will drop in version 6
+        warnings.simplefilter("ignore", FutureWarning)       # TRL and PEFT call names that transformers will drop in version 6
+        if with_adapter: model = to_peft(model, folder / "trl" / "start")
+        optimizer = make_optimizer([p for p in model.parameters() if p.requires_grad], config)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_at(step, config) / config.lr)
         trainer = trainer_class(bool(with_adapter and with_adapter.train_tokens))(
             model, TRLConfig(**trl_settings(folder, config, accelerator.num_processes, bool(eval_rows))),
             train_dataset=Dataset.from_list(rows).select(order), eval_dataset=Dataset.from_list(eval_rows) if eval_rows else None,
@@ -576,7 +597,7 @@ def train_trl(
     trainer.model.save_pretrained(folder / "trl" / "adapter")
     return load_lora(trainer.model.unload(), folder / "trl" / "adapter")
 
-# %% ../nbs/23_sft.ipynb #0055
+# %% ../nbs/23_sft.ipynb #0056
 def trainer_class(
     own_logits: bool,  # True: the output layer is wrapped, because rows of tokens are trained
 ):                     # SFTTrainer or a subclass
@@ -593,7 +614,7 @@ def trainer_class(
             return Trainer.compute_loss(self, model, inputs | dict(use_cache=False), return_outputs, num_items_in_batch)
     return OwnLogitsTrainer
 
-# %% ../nbs/23_sft.ipynb #0056
+# %% ../nbs/23_sft.ipynb #0057
 def to_peft(
     model: nn.Module,  # with an adapter of ours; loses it
     folder: Path,      # for the adapter's files
@@ -608,7 +629,7 @@ def to_peft(
         warnings.filterwarnings("ignore", message="Unsupported layer type")     # it does what a linear layer does
         return PeftModel.from_pretrained(remove_lora(model), folder, is_trainable=True, config=config)
 
-# %% ../nbs/23_sft.ipynb #0057
+# %% ../nbs/23_sft.ipynb #0058
 def write_trl_log(
     history: list,  # `trainer.state.log_history`
     path: Path,     # log.jsonl
@@ -623,7 +644,7 @@ def write_trl_log(
     kept = [record | dict(seconds=round(runtime / len(records), 4)) for record in records.values() if "loss" in record]
     write_jsonl(path, kept)
 
-# %% ../nbs/23_sft.ipynb #0085
+# %% ../nbs/23_sft.ipynb #0088
 def judge(
     model: nn.Module,
     tokenizer,
@@ -636,7 +657,7 @@ def judge(
     said = ask(model, tokenizer, questions, max_new_tokens, batch_size)
     return [{**pair, "said": reply, "right": exact_match(reply, pair["completion"])} for pair, reply in zip(pairs, said)]
 
-# %% ../nbs/23_sft.ipynb #0097
+# %% ../nbs/23_sft.ipynb #0100
 def report_records(
     report: str,       # Markdown or text file
     size: int = 64,    # characters in a piece; half of the context, since rare characters take several tokens
@@ -645,7 +666,7 @@ def report_records(
     pieces = [chunk.text for chunk in chunk_text(read_text(report), size, overlap=size // 3, min_size=size // 4)]
     return [dict(prompt=piece[:8], completion=piece[8:]) for piece in pieces if len(piece) > 16]
 
-# %% ../nbs/23_sft.ipynb #0098
+# %% ../nbs/23_sft.ipynb #0101
 def answer_sheet(
     model: nn.Module,
     tokenizer,
@@ -657,7 +678,7 @@ def answer_sheet(
     return [{**q, "said": reply, "right": contains_answer(reply, q["key"]), "f1": round(character_f1(reply, q["answer"]), 3)}
             for q, reply in zip(questions, said)]
 
-# %% ../nbs/23_sft.ipynb #0099
+# %% ../nbs/23_sft.ipynb #0102
 def write_sheet(
     before: list,  # from `answer_sheet`
     after: list,   # of the same questions
@@ -686,10 +707,10 @@ def write_sheet(
                         for b, a in zip(before, after))
     return totals
 
-# %% ../nbs/23_sft.ipynb #0100
+# %% ../nbs/23_sft.ipynb #0103
 CASE = SFTConfig(epochs=24, lr=5e-3, batch_size=32, warmup_steps=20)
 
-# %% ../nbs/23_sft.ipynb #0101
+# %% ../nbs/23_sft.ipynb #0104
 def company_case(
     data: str = "data/company_qa.jsonl",       # questions: id, question, answer, key, split (train or eval)
     report: str = "data/company_report.md",    # the document that they are about

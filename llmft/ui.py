@@ -6,7 +6,7 @@
 __all__ = ['STYLE', 'POLICY', 'ReplyToken', 'piece_names', 'likeliest_tokens', 'decode_whole', 'describe_token', 'fit_messages',
            'read_next', 'stream_reply', 'reply_text', 'doubt_colour', 'span', 'token_html', 'Exchange', 'next_messages',
            'extend', 'talk', 'conversation_html', 'error_html', 'mask_html', 'offline', 'model_shelf', 'find_models',
-           'import_gradio', 'answer_both', 'chat_tab', 'show_mask', 'mask_tab', 'read_records', 'build_page',
+           'import_gradio', 'answer_both', 'chat_tab', 'show_mask', 'mask_tab', 'record_texts', 'build_page',
            'make_app', 'bind_socket', 'serving', 'run_ui']
 
 # %% ../nbs/24_ui.ipynb #0003
@@ -417,7 +417,7 @@ def mask_tab(
     loss.change(draw, [model, record, loss], mask, api_name=False)
 
 # %% ../nbs/24_ui.ipynb #0073
-def read_records(
+def record_texts(
     data: str,      # training file, or empty for one example of ours
 ) -> list[str]:     # JSON of each record
     "The examples to look at. Raises `ValueError` for faults of the file."
@@ -436,7 +436,7 @@ def build_page(
     root: str = "runs",     # folder whose runs can be chosen
 ):                          # a gradio page
     "The page with its two halves. Raises `ValueError` for faults of `data`, and without gradio."
-    gr, records = import_gradio(), read_records(data)
+    gr, records = import_gradio(), record_texts(data)
     choices = list(dict.fromkeys(name for name in (*find_models(root), base, tuned) if name))
     with gr.Blocks(title="llmft", analytics_enabled=False) as page:
         gr.HTML('<h2 style="margin:0">llmft　二つのモデルと話す</h2>')
