@@ -10,8 +10,8 @@ __all__ = ['GPT2_NAMES', 'LLAMA_NAMES', 'MODELING_TITLE', 'GGUF_NAMES', 'WIKI40B
            'write_custom_code', 'bpe_tables', 'fast_tokenizer', 'neighbour_pairs', 'gguf_tensors', 'write_gguf',
            'add_gguf_sizes', 'gguf_family', 'add_gguf_tokenizer', 'to_transformers', 'check_pair', 'new_folder',
            'model_card', 'spell_for_both_versions', 'copy_sentencepiece', 'quiet_transformers', 'write_export',
-           'export_model', 'is_run', 'generate_text', 'continue_ours', 'load_transformers', 'continue_theirs',
-           'base_folder', 'base_model']
+           'export_model', 'is_run', 'generate_text', 'continue_ours', 'is_lost_folder', 'load_transformers',
+           'continue_theirs', 'base_folder', 'base_model']
 
 # %% ../nbs/14_export.ipynb #0003
 import ast
@@ -23,6 +23,7 @@ import textwrap
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import lru_cache
+from logging import getLogger
 from pathlib import Path
 
 import torch
@@ -625,17 +626,20 @@ def copy_sentencepiece(
 # %% ../nbs/14_export.ipynb #0100
 @contextmanager
 def quiet_transformers():
-    "Inside the block transformers draws no progress bars and gives no advice."
+    "Inside the block transformers draws no progress bars and gives no advice, and bitsandbytes does not tell of kernels it could have."
     from transformers.utils import logging
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    level, bars, kernels = logging.get_verbosity(), logging.is_progress_bar_enabled(), getLogger("bitsandbytes")
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    before = kernels.level
+    kernels.setLevel("ERROR")
     try: yield
     finally:
         logging.set_verbosity(level)
         if bars: logging.enable_progress_bar()
+        kernels.setLevel(before)
 
-# %% ../nbs/14_export.ipynb #0101
+# %% ../nbs/14_export.ipynb #0102
 def write_export(
     model: GPT,
     tokenizer: Tokenizer,
@@ -659,7 +663,7 @@ def write_export(
     copy_sentencepiece(tokenizer, folder)
     with write_atomic(folder / "README.md") as file: file.write(model_card(model, format, data))
 
-# %% ../nbs/14_export.ipynb #0102
+# %% ../nbs/14_export.ipynb #0103
 def export_model(
     model: str,                   # run folder of `llmft pretrain`
     out: str,                     # folder to write
@@ -680,7 +684,7 @@ def export_model(
     with new_folder(out, overwrite) as folder: write_export(gpt, tokenizer, folder, format, data)
     return Path(out)
 
-# %% ../nbs/14_export.ipynb #0103
+# %% ../nbs/14_export.ipynb #0104
 def is_run(
     path: str | Path,  # a folder
 ) -> bool:             # True: written by `llmft pretrain`; False: anything else
@@ -688,7 +692,7 @@ def is_run(
     config, tokenizer = Path(path) / "config.json", Path(path) / "tokenizer.model"
     return tokenizer.exists() and config.exists() and "model_type" not in read_json(config)
 
-# %% ../nbs/14_export.ipynb #0130
+# %% ../nbs/14_export.ipynb #0131
 def generate_text(
     prompt: str,                     # text to continue
     model: str = "runs/pretrain",    # run folder, exported folder, or the name of a model on the Hub
@@ -713,7 +717,7 @@ def generate_text(
     theirs, words = load_transformers(model, device, trust_remote_code, tokenizer)
     return prompt + continue_theirs(theirs, words, prompt, n_new_tokens, settings)
 
-# %% ../nbs/14_export.ipynb #0131
+# %% ../nbs/14_export.ipynb #0132
 def continue_ours(
     model: GPT,
     tokenizer: Tokenizer,
@@ -728,7 +732,16 @@ def continue_ours(
     new = generate(model, ids, n_new, stop_ids=(tokenizer.eot_id,), **settings)[0].tolist()
     return tokenizer.decode([i for i in new if i != tokenizer.eot_id])
 
-# %% ../nbs/14_export.ipynb #0132
+# %% ../nbs/14_export.ipynb #0133
+def is_lost_folder(
+    name: str,  # of a model
+) -> bool:
+    "Whether a name can only mean a folder, and is not there. The Hub is not asked then: a name there has one slash, `owner/model`."
+    path = Path(name).expanduser()
+    beside = path.parent != Path(".") and path.parent.is_dir()       # runs/typo, where runs/ is here
+    return not path.exists() and (beside or path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1)
+
+# %% ../nbs/14_export.ipynb #0135
 def load_transformers(
     model: str,                      # a folder, or a name on the Hub
     device: str = "auto",
@@ -738,6 +751,9 @@ def load_transformers(
     "Load both. Raises `ValueError` if they are not there, or need code that is not trusted."
     from transformers import AutoModelForCausalLM, AutoTokenizer
     options, name = dict(trust_remote_code=trust_remote_code), str(model)
+    if is_lost_folder(name):
+        raise ValueError(f"{name}: there is no such folder; give a run of llmft pretrain or sft, a transformers folder, "
+                         "or a name on the Hub")
     try:
         with quiet_transformers():
             words = (fast_tokenizer(Tokenizer(tokenizer)) if tokenizer
@@ -748,7 +764,7 @@ def load_transformers(
                          f"({str(error).splitlines()[0]}); check the folder or the name") from error
     return theirs.to(pick_device(device)).eval(), words
 
-# %% ../nbs/14_export.ipynb #0133
+# %% ../nbs/14_export.ipynb #0137
 def continue_theirs(
     model,           # a transformers model
     tokenizer,       # its tokenizer
@@ -774,7 +790,7 @@ def continue_theirs(
     new = model.generate(input_ids, attention_mask=mask, generation_config=config)[0, len(ids):]
     return tokenizer.decode(new, skip_special_tokens=True)
 
-# %% ../nbs/14_export.ipynb #0140
+# %% ../nbs/14_export.ipynb #0144
 def base_folder() -> Path:  # an exported folder in native format
     "The model of chapter 1 as a transformers folder, from the cache; made first when it is missing."
     import llmft
@@ -785,7 +801,7 @@ def base_folder() -> Path:  # an exported folder in native format
         if not folder.exists(): export_model(str(run), str(folder), data="shiomi")
     return folder
 
-# %% ../nbs/14_export.ipynb #0141
+# %% ../nbs/14_export.ipynb #0145
 def base_model(
     device: str = "cpu",  # auto, cpu, cuda, mps
 ) -> tuple:               # (transformers model in evaluation mode, transformers tokenizer)
