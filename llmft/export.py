@@ -754,6 +754,8 @@ def load_transformers(
     if is_lost_folder(name):
         raise ValueError(f"{name}: there is no such folder; give a run of llmft pretrain or sft, a transformers folder, "
                          "or a name on the Hub")
+    if Path(name).is_dir() and not (Path(name) / "config.json").exists():
+        raise ValueError(f"{name}: no run of llmft pretrain, and it holds no config.json of transformers; check the folder")
     try:
         with quiet_transformers():
             words = (fast_tokenizer(Tokenizer(tokenizer)) if tokenizer
