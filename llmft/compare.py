@@ -381,6 +381,7 @@ def compare_replies(
     after: list,             # the same of the tuned model
     config: CompareConfig = CompareConfig(),
     document: str = "",      # text that replies should be based on
+    reason: str = "",        # why the first missing reply is missing
 ) -> dict:                   # main, rows (one a metric), questions (with replies and scores), examples
     "Score and compare, question by question. Raises `ValueError` for fewer than two pairs of replies."
     if not len(questions) == len(before) == len(after):
@@ -389,7 +390,7 @@ def compare_replies(
     kept = [k for k in range(len(questions)) if None not in (before[k], after[k])]
     if len(kept) < 2:
         raise ValueError(f"{len(kept)} of {len(questions)} questions have replies of both models, "
-                         "at least 2 are needed")
+                         "at least 2 are needed" + f"; the first without: {reason}" * bool(reason))
     asked, sides = [questions[k] for k in kept], [[side[k] for k in kept] for side in (before, after)]
     names = [main_metric(asked, document, config)]
     if not asked[0].item: names = list(dict.fromkeys([*names, *(config.names or METRICS)]))
@@ -768,7 +769,8 @@ def compare(
         cache = AnswerCache(folder / "answers.jsonl")
         sides = [collect_replies(open_named(name, api_key_name, device, config), asked, cache, config)
                  for name in (base, tuned)]
-    result = compare_replies(asked, sides[0]["replies"], sides[1]["replies"], config, passage)
+    reasons = [why for side in sides for why in side["failed"].values()]
+    result = compare_replies(asked, sides[0]["replies"], sides[1]["replies"], config, passage, "".join(reasons[:1]))
     notes = [note, *[f"Could not be asked: {fault}" for fault in faults]]
     about = dict(base=sides[0], tuned=sides[1], config=asdict(config), notes=notes)
     report = write_comparison(result | about | dict(questions_file=Path(questions).name), folder)
