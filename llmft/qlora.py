@@ -18,7 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .core import load_tensors, pick_device
+from .choice import select_mode
+from .core import load_tensors, pick_device, read_jsonl, write_jsonl
 from .export import quiet_transformers
 from .lora import (LoRAConfig, LoRALinear, base_quantization, check_free, dense_weight, find_adapters, is_match,
                         linear_names, merge_lora, no_match, replace_module, split_names)
@@ -156,6 +157,7 @@ def finetune(
     engine: str = "llmft",      # llmft (chapter 2's loop) or trl (SFTTrainer)
     full: bool = False,         # train all weights instead of an adapter
     quantize: str = "",         # store the base in four bits: nf4, fp4, int4, or bnb (bitsandbytes); empty: as it is
+    train_mode: str = "",       # of records with meta.mode: direct, cot, or auto for both; empty: records as they are
     sft_config: SFTConfig = SFTConfig(),
     lora: LoRAConfig = LoRAConfig(),
 ) -> Path:                      # the run folder, with adapter (or model), log.jsonl and report.md
@@ -164,6 +166,7 @@ def finetune(
     Runs unchanged under `accelerate launch`. Raises `ValueError` for faults of the data and of the settings, and for a
     run folder of other settings. Ctrl-C saves the present step; the same call then goes on from there.
     """
+    if train_mode: data = str(write_jsonl(Path(out) / f"{train_mode}.jsonl", select_mode(read_jsonl(data), train_mode)))
     base = load_quantized(model, pick_device(sft_config.device), quantize) if quantize else model
     return sft(data, base, out, eval_data, engine, full, sft_config, lora)
 
