@@ -31,6 +31,11 @@ COMMANDS = {
     "evaluate": ("llmft.evaluate:evaluate", "Ask a model four-choice questions, and report the rate with its interval, baselines and cost."),
     "compare": ("llmft.compare:compare", "Ask two models the same questions, and report what changed, how sure that is, and what failed."),
     "plan": ("llmft.plan:plan", "Say whether a fine-tuning run fits on a card, what to change first when it does not, and what fits."),
+    "dataset law": ("llmft.law:law_dataset", "Write the training files and the test of a law experiment, from lawqa_jp or the ordinance."),
+    "law plan": ("llmft.law:experiment_plan", "The planned experiments as a table: files, purpose, evaluation, priority."),
+    "law": ("llmft.law:law_run", "Carry out one experiment: train, evaluate as planned, and write its log."),
+    "law evaluate": ("llmft.law:law_evaluate", "Measure a model on the held-out questions, in the way that an experiment asks them."),
+    "law experiments": ("llmft.law:experiment_table", "Collect the logs of all runs into one table, oldest first. `ValueError` where there is none."),
     "ui": ("llmft.ui:run_ui", "Talk to two models side by side, on a web page of this machine; Ctrl-C ends it."),
     "book": ("llmft.book:run_book", "Run the notebooks in order and write them as offline pages."),
 }
@@ -168,13 +173,15 @@ def main(
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ("-h", "--help"):
         print("llmft: build, fine-tune and judge Japanese language models\n\nUsage: llmft COMMAND [OPTIONS]; llmft COMMAND --help\n")
-        for name, (_, line) in COMMANDS.items(): print(f"  {name:10} {line}")
+        for name, (_, line) in COMMANDS.items(): print(f"  {name:15} {line}")
         return
     if arguments[0] == "--version":
         from llmft import __version__
         print(__version__)
         return
     name, words = find_command(arguments)
+    if name in ("sft", "law") and not {"-h", "--help"} & {*words}:
+        words = call_safely(lambda: load_function("llmft.law:book_options")(words))     # the law project's spellings
     build_app(name)(args=name_words(name, words), prog_name=f"llmft {name}")
 
 # %% ../nbs/70_cli.ipynb #0033
