@@ -561,7 +561,7 @@ def judge_result(
     return ["above every baseline"], ["repeat with another seed, then ask in four orders with "
                                       "llmft evaluate"]
 
-# %% ../nbs/33_law.ipynb #0078
+# %% ../nbs/33_law.ipynb #0077
 def write_log(
     folder: Path,    # of the run; `tuned` in it is that of `sft`
     facts: dict,     # pattern, files, model, results, commands
@@ -584,7 +584,7 @@ def write_log(
     write_json(folder / "experiment.json", log)
     return log
 
-# %% ../nbs/33_law.ipynb #0079
+# %% ../nbs/33_law.ipynb #0078
 def changed_fields(
     *pairs,   # (settings, the usual ones), frozen dataclasses or dicts
 ) -> dict:    # field → value
@@ -593,7 +593,7 @@ def changed_fields(
     return {name: value for settings, usual in pairs for name, value in plain(settings).items()
             if value != plain(usual)[name]}
 
-# %% ../nbs/33_law.ipynb #0080
+# %% ../nbs/33_law.ipynb #0079
 LAW_SFT = SFTConfig(epochs=3, lr=5e-3, warmup_steps=10, save_every=1000)
 
 def run_commands(
@@ -614,11 +614,11 @@ def run_commands(
                      f"{shown} --orders 4")
     return lines
 
-# %% ../nbs/33_law.ipynb #0082
+# %% ../nbs/33_law.ipynb #0081
 USUAL = dict(model="base", train_mode="auto", style="chat", engine="llmft", full=False, quantize="",
              context=512)
 
-# %% ../nbs/33_law.ipynb #0083
+# %% ../nbs/33_law.ipynb #0082
 def law_run(
     pattern: str = "A",           # A, B, C or D
     data: str = "data/law",       # folder of `llmft dataset law`
@@ -658,7 +658,7 @@ def law_run(
     return write_log(folder, dict(model=model, pattern=pattern, files=[*plan.files],
                                   commands=commands, results=results))
 
-# %% ../nbs/33_law.ipynb #0084
+# %% ../nbs/33_law.ipynb #0083
 def experiment_table(
     root: str = "runs/law",  # folder that holds runs, at any depth
     out: str = "",           # Markdown file to write; empty: none
@@ -689,7 +689,7 @@ def experiment_table(
         with write_atomic(out) as file: file.write(text)
     return text
 
-# %% ../nbs/33_law.ipynb #0106
+# %% ../nbs/33_law.ipynb #0105
 def reason_shares(
     items: list[ChoiceItem],
     replies: list[str],       # chains of thought, one for each item

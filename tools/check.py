@@ -57,12 +57,13 @@ def check_clean():
 
 
 def check_style():
-    "Cells of at most 40 lines, functions of at most 40 lines, and a test in every notebook."
+    "Cells of at most 40 lines and none empty, functions of at most 40 lines, and tests in every notebook."
     faults = []
     for path in NOTEBOOKS:
         cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
         if sum("assert" in c or "expect_fail" in c for c in cells) < 10: faults.append(f"{path.name}: fewer than 10 testing cells")
         for number, source in enumerate(cells, 1):
+            if not source.strip(): faults.append(f"{path.name}, code cell {number}: it is empty")
             if len(source.splitlines()) > 42: faults.append(f"{path.name}, code cell {number}: {len(source.splitlines())} lines, at most 40")
             for node in ast.walk(ast.parse(source)):
                 if isinstance(node, ast.FunctionDef) and node.end_lineno - node.body[0].lineno + 1 > 40:
