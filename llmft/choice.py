@@ -6,9 +6,9 @@
 __all__ = ['KEYS', 'INSTRUCTION', 'TRAIN_MODES', 'ROTATIONS', 'MARKED', 'LETTER', 'CHOSEN', 'DENIED', 'METHODS', 'ChoiceItem',
            'split_choices', 'overlap', 'find_source', 'closest_sentences', 'split_passages', 'parse_item', 'law_group',
            'collect_items', 'read_items', 'choice_messages', 'choice_target', 'choice_record', 'write_choice_records',
-           'fault_of', 'select_mode', 'permute_choices', 'balance_answers', 'letters_in', 'parse_choice',
-           'choice_baselines', 'rate', 'grade_choices', 'reply_tokens', 'scoring_rows', 'reply_logprobs',
-           'check_context', 'last_logprobs', 'evaluate_choice', 'order_sensitivity']
+           'rank_passages', 'fault_of', 'select_mode', 'permute_choices', 'balance_answers', 'letters_in',
+           'parse_choice', 'choice_baselines', 'rate', 'grade_choices', 'reply_tokens', 'scoring_rows',
+           'reply_logprobs', 'check_context', 'last_logprobs', 'evaluate_choice', 'order_sensitivity']
 
 # %% ../nbs/21_choice.ipynb #0003
 import random
@@ -23,7 +23,7 @@ from .chat import ask, prompt_ids, render
 from .core import progress as progress_bar
 from .core import read_json, write_jsonl
 from .grading import wilson_interval
-from .retrieval import CITATION, Provision, is_inside, split_provisions
+from .retrieval import BM25, CITATION, Provision, is_inside, split_provisions
 from .sampling import left_pad
 from .text import normalize, split_sentences
 from .world import LETTERS, balanced_letters
@@ -245,6 +245,16 @@ def write_choice_records(
     return len(items)
 
 # %% ../nbs/21_choice.ipynb #0040
+def rank_passages(
+    items: list[ChoiceItem],
+    pool: list,  # of Provisions
+    k: int,      # passages for each item
+) -> list:       # for each item the places in the pool of its best k passages, the best first
+    "Find passages for questions."
+    index = BM25([provision.text for provision in pool])
+    return [[i for i, _ in index.search(" ".join((item.question, *item.choices)), k)] for item in items]
+
+# %% ../nbs/21_choice.ipynb #0043
 TRAIN_MODES = ("direct", "cot", "auto")
 
 def fault_of(
@@ -261,7 +271,7 @@ def fault_of(
     expected = [*LETTERS] if mode == "direct" else [f"答え：{letter}" for letter in LETTERS]
     return f"{lines[-1][:20]!r} is no letter" if letters and lines[-1] not in expected else ""
 
-# %% ../nbs/21_choice.ipynb #0041
+# %% ../nbs/21_choice.ipynb #0044
 def select_mode(
     records: list,             # dicts with input, output and meta
     train_mode: str = "auto",  # direct, cot, or auto: as each record says
@@ -278,7 +288,7 @@ def select_mode(
     raise ValueError(f"none of {len(records)} records has the mode {train_mode}; use train_mode "
                      "auto, or another file")
 
-# %% ../nbs/21_choice.ipynb #0044
+# %% ../nbs/21_choice.ipynb #0047
 def permute_choices(
     item: ChoiceItem,
     order: tuple,     # a permutation of 0, 1, 2, 3: old numbers of the choices in their new places
@@ -291,7 +301,7 @@ def permute_choices(
 
 ROTATIONS = ((0, 1, 2, 3), (1, 2, 3, 0), (2, 3, 0, 1), (3, 0, 1, 2))
 
-# %% ../nbs/21_choice.ipynb #0047
+# %% ../nbs/21_choice.ipynb #0050
 def balance_answers(
     items: list[ChoiceItem],
     seed: int = 0,
@@ -305,7 +315,7 @@ def balance_answers(
         balanced.append(permute_choices(item, tuple(wrong)))
     return balanced
 
-# %% ../nbs/21_choice.ipynb #0050
+# %% ../nbs/21_choice.ipynb #0053
 MARKED = r"(?:答え?|(?<!不)正解|answer)[*」)]*\s*(?:(?:は|is)\s*:?|[:】\]])[*\s]*([^\n]*)"
 LETTER = r"(?<![0-9a-zァ-ヶー])([abcd])(?![0-9a-z'々一-龯ァ-ヶー])(?!(?<=a) (?!and\b|or\b|is\b)[a-z])"
 CHOSEN = (r"([abcd])[)」*]*\s*(?:が|を)\s*(?:最も)?(?:(?:正し(?!いとは|くな)|正解|適切|妥当|答え)(?!で[はな]|とは)"
@@ -318,7 +328,7 @@ def letters_in(
     "The letters that a text names, without those inside words and those that it denies."
     return set(re.findall(LETTER, re.sub(DENIED, "", text)))
 
-# %% ../nbs/21_choice.ipynb #0051
+# %% ../nbs/21_choice.ipynb #0054
 def parse_choice(
     reply: str,
 ) -> str | None:   # a, b, c, d; None when the reply names none, or more than one
@@ -334,7 +344,7 @@ def parse_choice(
         if named: return named.pop() if len(named) == 1 else None
     return None
 
-# %% ../nbs/21_choice.ipynb #0054
+# %% ../nbs/21_choice.ipynb #0057
 def choice_baselines(
     items: list[ChoiceItem],
 ) -> dict:                    # always_a … always_d, longest_choice, chance: rates
@@ -346,7 +356,7 @@ def choice_baselines(
     rates = {f"always_{letter}": key[letter] / len(items) for letter in LETTERS}
     return rates | dict(longest_choice=hits / len(items), chance=0.25)
 
-# %% ../nbs/21_choice.ipynb #0055
+# %% ../nbs/21_choice.ipynb #0058
 def rate(
     rows: list[dict],  # each with `right`
 ) -> dict:             # n, n_right, accuracy, interval
@@ -355,7 +365,7 @@ def rate(
     interval = list(wilson_interval(n_right, n))
     return dict(n=n, n_right=n_right, accuracy=n_right / n, interval=interval)
 
-# %% ../nbs/21_choice.ipynb #0056
+# %% ../nbs/21_choice.ipynb #0059
 def grade_choices(
     items: list[ChoiceItem],
     predictions: list,        # a letter or None for each item
@@ -379,7 +389,7 @@ def grade_choices(
         by_law={law: rate(group) for law, group in by_law.items()},
         baselines=choice_baselines(items), rows=rows)
 
-# %% ../nbs/21_choice.ipynb #0059
+# %% ../nbs/21_choice.ipynb #0062
 def reply_tokens(
     messages,        # list of messages; or one string, taken as it is
     reply: str,
@@ -392,7 +402,7 @@ def reply_tokens(
     if whole[:len(prompt)] == prompt: return whole[len(prompt):]
     return list(tokenizer(reply, add_special_tokens=False)["input_ids"])
 
-# %% ../nbs/21_choice.ipynb #0060
+# %% ../nbs/21_choice.ipynb #0063
 def scoring_rows(
     conversations,
     replies: list,    # for each conversation, a list of texts
@@ -407,7 +417,7 @@ def scoring_rows(
             rows.setdefault((*prompt, *ending[:-1]), []).append((i, j, ending))
     return rows
 
-# %% ../nbs/21_choice.ipynb #0061
+# %% ../nbs/21_choice.ipynb #0064
 @torch.inference_mode()
 def reply_logprobs(
     model,                      # a causal language model of transformers
@@ -439,7 +449,7 @@ def reply_logprobs(
     model.train(training)
     return scores
 
-# %% ../nbs/21_choice.ipynb #0062
+# %% ../nbs/21_choice.ipynb #0065
 def check_context(
     model,
     rows,     # iterable of rows of ids
@@ -451,7 +461,7 @@ def check_context(
         raise ValueError(f"a prompt of {longest} tokens does not fit into the context of {context}; "
                          "show fewer passages")
 
-# %% ../nbs/21_choice.ipynb #0063
+# %% ../nbs/21_choice.ipynb #0066
 def last_logprobs(
     model,
     rows: list,          # tuples of ids
@@ -465,7 +475,7 @@ def last_logprobs(
     logits = model(**given, use_cache=False, logits_to_keep=n).logits
     return logits[:, -n:].float().log_softmax(-1).cpu()
 
-# %% ../nbs/21_choice.ipynb #0068
+# %% ../nbs/21_choice.ipynb #0071
 METHODS = ("generation", "loglikelihood")
 
 def evaluate_choice(
@@ -502,7 +512,7 @@ def evaluate_choice(
     settings = dict(method=method, cot=cot, n_passages=n_passages)
     return grade_choices(items, predictions, details) | settings
 
-# %% ../nbs/21_choice.ipynb #0077
+# %% ../nbs/21_choice.ipynb #0080
 def order_sensitivity(
     evaluate,                  # function: items → what `evaluate_choice` returns
     items: list[ChoiceItem],

@@ -28,12 +28,12 @@ import torch
 from .chat import prompt_ids, read_examples, render, reply_batch, stop_ids
 from .choice import (LETTERS, ROTATIONS, ChoiceItem, choice_baselines, choice_messages,
                           collect_items, grade_choices, order_sensitivity, parse_choice, permute_choices,
-                          reply_logprobs)
+                          rank_passages, reply_logprobs)
 from .core import (append_jsonl, content_hash, file_lock, file_sha256, git_commit, machine,
                         pick_device, progress, read_json, read_jsonl, run_dir, tensors_sha256,
                         versions, write_atomic, write_json, write_jsonl)
 from .grading import bootstrap_interval, mcnemar, paired_bootstrap, wilson_interval
-from .retrieval import (BM25, Provision, character_bigrams, inverse_document_frequency, recall_at_k,
+from .retrieval import (Provision, character_bigrams, inverse_document_frequency, recall_at_k,
                              right_passages, statute_passages)
 from .sampling import left_pad
 from .sft import load_model
@@ -408,8 +408,7 @@ def show_passages(
     if not k: return [replace(item, passages=()) for item in items], None
     if pool is None: pool = [Provision("", "", text) for text in dict.fromkeys(text for item in items for text in item.passages)]
     if not pool: raise ValueError("the items have no passages; leave passages at 0, or name a statute to search in")
-    index = BM25([provision.text for provision in pool])
-    ranked = [[i for i, _ in index.search(" ".join((item.question, *item.choices)), k)] for item in items]
+    ranked = rank_passages(items, pool, k)
     shown = [replace(item, passages=tuple(pool[i].text for i in best)) for item, best in zip(items, ranked)]
     known = [pair for pair in zip(ranked, (right_numbers(item, pool) for item in items)) if pair[1]]
     return shown, recall_at_k(*zip(*known), k) if known else None

@@ -21,12 +21,13 @@ from pathlib import Path
 from .chat import ask
 from .choice import (INSTRUCTION, LETTERS, METHODS, ChoiceItem, balance_answers,
                           choice_messages, choice_record, evaluate_choice, grade_choices,
-                          parse_item, read_items, reply_logprobs, select_mode)
+                          parse_item, rank_passages, read_items, reply_logprobs,
+                          select_mode)
 from .core import (file_sha256, pick_device, read_json, read_jsonl, write_atomic, write_json,
                         write_jsonl)
 from .lora import LoRAConfig
 from .qlora import load_model, load_quantized
-from .retrieval import BM25, Provision, statute_passages
+from .retrieval import Provision, statute_passages
 from .sft import SFTConfig, context_of, count_steps, load_base, sft
 from .text import chunk_text, normalize, split_sentences
 from .world import (ORDINANCE, choice_items, company_articles, law_items, make_world,
@@ -155,10 +156,9 @@ def find_passages(
     "Give each item the passages that BM25 finds for its question and choices."
     if len(pool) < n_passages:
         raise ValueError(f"expected at least {n_passages} passages to search, got {len(pool)}")
-    index = BM25([provision.text for provision in pool])
-    found = [index.search(" ".join((item.question, *item.choices)), n_passages) for item in items]
-    return [replace(item, passages=tuple(pool[i].text for i, _ in best)) for item,
-            best in zip(items, found)]
+    ranked = rank_passages(items, pool, n_passages)
+    return [replace(item, passages=tuple(pool[i].text for i in best))
+            for item, best in zip(items, ranked)]
 
 # %% ../nbs/33_law.ipynb #0028
 STATED = (
