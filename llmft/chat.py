@@ -599,7 +599,7 @@ def reply_batch(
     made = model.generate(
         input_ids=input_ids.to(model.device), attention_mask=mask.long().to(model.device),
         max_new_tokens=max_new_tokens, eos_token_id=stops or None, pad_token_id=pad_id,
-        do_sample=temperature > 0, temperature=temperature or 1.0, top_p=1.0,
+        do_sample=temperature > 0, temperature=float(temperature or 1), top_p=1.0,
         top_k=0 if temperature else 50, repetition_penalty=1.0)    # 50 is the default: no warning
     rows = made[:, input_ids.shape[1]:].tolist()
     ends = [next((t for t, i in enumerate(row) if i in stops), len(row)) for row in rows]
