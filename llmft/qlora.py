@@ -151,7 +151,7 @@ def load_quantized(
 # %% ../nbs/31_qlora.ipynb #0026
 def finetune(
     data: str,                  # records to learn from: .jsonl or .json of any known format
-    model: str = "base",        # base (chapter 1), a transformers folder, or a name on the Hub
+    model: str = "base",        # base (chapter 1), a transformers folder, a run folder, or a name on the Hub
     out: str = "runs/sft",      # run folder; an unfinished run of the same settings goes on
     eval_data: str = "",        # records to measure the loss on; the best measurement is kept
     engine: str = "llmft",      # llmft (chapter 2's loop) or trl (SFTTrainer)

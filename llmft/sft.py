@@ -6,9 +6,9 @@
 __all__ = ['CASE', 'SFTConfig', 'check_sft', 'teach_template', 'splits_head', 'summed_loss', 'row_order', 'rows_at',
            'fill_parameters', 'make_optimizer', 'SFTRun', 'sft_step', 'micro_batches', 'micro_step', 'apply_gradients',
            'rows_loss', 'measure', 'train_rows', 'prepare_rows', 'prepare_model', 'count_steps', 'check_run',
-           'context_of', 'write_tuned', 'sft', 'train_here', 'write_sft_report', 'load_base', 'load_model',
-           'answer_question', 'trl_settings', 'train_trl', 'trainer_class', 'to_peft', 'write_trl_log', 'judge',
-           'report_records', 'answer_sheet', 'write_sheet', 'company_case']
+           'context_of', 'write_tuned', 'sft', 'train_here', 'write_sft_report', 'adapter_folder', 'load_base',
+           'load_model', 'answer_question', 'trl_settings', 'train_trl', 'trainer_class', 'to_peft', 'write_trl_log',
+           'judge', 'report_records', 'answer_sheet', 'write_sheet', 'company_case']
 
 # %% ../nbs/23_sft.ipynb #0003
 import csv
@@ -32,7 +32,7 @@ from .core import (Timer, append_jsonl, file_sha256, is_quiet, load_tensors, pea
 from .export import base_model, load_transformers, quiet_transformers
 from .grading import character_f1, contains_answer, exact_match
 from .lora import (LoRAConfig, add_lora, add_tokens, base_quantization, count_parameters, load_lora,
-                        remove_lora, save_lora)
+                        merge_lora, remove_lora, save_lora)
 from .pretrain import (finish_step_on_interrupt, forget_after, keep_freed_memory, lr_at, optimizer_tensors,
                             restore_optimizer)
 from .text import chunk_text, read_text
@@ -424,7 +424,7 @@ def write_tuned(
 # %% ../nbs/23_sft.ipynb #0046
 def sft(
     data: str,                  # records to learn from: .jsonl or .json of any known format
-    model: str = "base",        # base (chapter 1), a transformers folder, a name on the Hub, or (model, tokenizer)
+    model: str = "base",        # base (chapter 1), a transformers folder, a run folder, a name on the Hub, or (model, tokenizer)
     out: str = "runs/sft",      # run folder; an unfinished run of the same settings goes on
     eval_data: str = "",        # records to measure the loss on; the best measurement is kept
     engine: str = "llmft",      # llmft (this page) or trl (SFTTrainer)
@@ -498,14 +498,26 @@ def write_sft_report(
     return folder / "report.md"
 
 # %% ../nbs/23_sft.ipynb #0050
-def load_base(
-    name: str = "base",   # base (chapter 1), a transformers folder, or a name on the Hub
-    device: str = "cpu",
-) -> tuple:               # (transformers model in evaluation mode, tokenizer)
-    "A model without adapter and its tokenizer."
-    return base_model(device) if name == "base" else load_transformers(name, device)
+def adapter_folder(
+    name: str,         # of a model
+) -> Path | None:      # None: it has no adapter
+    "Where the adapter of a run folder, or of an adapter folder, lies."
+    return next((f for f in (Path(name) / "adapter", Path(name)) if (f / "adapter_config.json").exists()), None)
 
 # %% ../nbs/23_sft.ipynb #0051
+def load_base(
+    name: str = "base",   # base (chapter 1), a transformers folder, a run folder, or a name on the Hub
+    device: str = "cpu",
+) -> tuple:               # (transformers model in evaluation mode, tokenizer)
+    "A model without adapter and its tokenizer. The adapter of a run is merged, so that another run can go on from it."
+    if name == "base": return base_model(device)
+    if adapter_folder(name):
+        model, tokenizer = load_model(name, device)
+        return merge_lora(model).eval(), tokenizer
+    whole = Path(name) / "model"
+    return load_transformers(str(whole) if (whole / "config.json").exists() else name, device)
+
+# %% ../nbs/23_sft.ipynb #0052
 def load_model(
     name: str = "base",   # base, a run folder of `llmft sft`, an adapter folder, a transformers folder, or a name on the Hub
     device: str = "cpu",
@@ -513,10 +525,9 @@ def load_model(
 ) -> tuple:               # (transformers model in evaluation mode, tokenizer with a chat template)
     "Load a model to talk to, with its adapter if it has one. Raises `ValueError` if it is not there."
     from transformers import AutoTokenizer
-    folder = next((f for f in (Path(name) / "adapter", Path(name)) if (f / "adapter_config.json").exists()), None)
+    folder = adapter_folder(name)
     if folder is None:
-        whole = Path(name) / "model" / "config.json"
-        model, tokenizer = load(str(whole.parent) if whole.exists() else name, device)
+        model, tokenizer = load(name, device)
         teach_template(model, tokenizer, LoRAConfig())
         return model, tokenizer
     run = folder.parent / "config.json"
@@ -526,7 +537,7 @@ def load_model(
     if len(tokenizer) > len(model.get_input_embeddings().weight): model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     return load_lora(model, folder).to(device).eval(), tokenizer
 
-# %% ../nbs/23_sft.ipynb #0052
+# %% ../nbs/23_sft.ipynb #0053
 def answer_question(
     question: str,              # what the user says
     model: str = "base",        # as in `load_model`
@@ -544,7 +555,7 @@ def answer_question(
     first = [dict(role="system", content=system)] if system else []
     return ask(theirs, tokenizer, [[*first, dict(role="user", content=question)]], max_new_tokens, 1, temperature, seed, progress="")[0]
 
-# %% ../nbs/23_sft.ipynb #0054
+# %% ../nbs/23_sft.ipynb #0055
 def trl_settings(
     folder: Path,
     config: SFTConfig,  # with its steps counted
@@ -563,7 +574,7 @@ def trl_settings(
         save_steps=due, eval_strategy="steps" if measured else "no", eval_steps=due, load_best_model_at_end=measured,
         metric_for_best_model="eval_loss", greater_is_better=False)
 
-# %% ../nbs/23_sft.ipynb #0055
+# %% ../nbs/23_sft.ipynb #0056
 def train_trl(
     folder: Path,
     model: nn.Module,     # prepared
@@ -597,7 +608,7 @@ def train_trl(
     trainer.model.save_pretrained(folder / "trl" / "adapter")
     return load_lora(trainer.model.unload(), folder / "trl" / "adapter")
 
-# %% ../nbs/23_sft.ipynb #0056
+# %% ../nbs/23_sft.ipynb #0057
 def trainer_class(
     own_logits: bool,  # True: the output layer is wrapped, because rows of tokens are trained
 ):                     # SFTTrainer or a subclass
@@ -614,7 +625,7 @@ def trainer_class(
             return Trainer.compute_loss(self, model, inputs | dict(use_cache=False), return_outputs, num_items_in_batch)
     return OwnLogitsTrainer
 
-# %% ../nbs/23_sft.ipynb #0057
+# %% ../nbs/23_sft.ipynb #0058
 def to_peft(
     model: nn.Module,  # with an adapter of ours; loses it
     folder: Path,      # for the adapter's files
@@ -629,7 +640,7 @@ def to_peft(
         warnings.filterwarnings("ignore", message="Unsupported layer type")     # it does what a linear layer does
         return PeftModel.from_pretrained(remove_lora(model), folder, is_trainable=True, config=config)
 
-# %% ../nbs/23_sft.ipynb #0058
+# %% ../nbs/23_sft.ipynb #0059
 def write_trl_log(
     history: list,  # `trainer.state.log_history`
     path: Path,     # log.jsonl
@@ -644,7 +655,7 @@ def write_trl_log(
     kept = [record | dict(seconds=round(runtime / len(records), 4)) for record in records.values() if "loss" in record]
     write_jsonl(path, kept)
 
-# %% ../nbs/23_sft.ipynb #0088
+# %% ../nbs/23_sft.ipynb #0091
 def judge(
     model: nn.Module,
     tokenizer,
@@ -657,7 +668,7 @@ def judge(
     said = ask(model, tokenizer, questions, max_new_tokens, batch_size)
     return [{**pair, "said": reply, "right": exact_match(reply, pair["completion"])} for pair, reply in zip(pairs, said)]
 
-# %% ../nbs/23_sft.ipynb #0100
+# %% ../nbs/23_sft.ipynb #0103
 def report_records(
     report: str,       # Markdown or text file
     size: int = 64,    # characters in a piece; half of the context, since rare characters take several tokens
@@ -666,7 +677,7 @@ def report_records(
     pieces = [chunk.text for chunk in chunk_text(read_text(report), size, overlap=size // 3, min_size=size // 4)]
     return [dict(prompt=piece[:8], completion=piece[8:]) for piece in pieces if len(piece) > 16]
 
-# %% ../nbs/23_sft.ipynb #0101
+# %% ../nbs/23_sft.ipynb #0104
 def answer_sheet(
     model: nn.Module,
     tokenizer,
@@ -678,7 +689,7 @@ def answer_sheet(
     return [{**q, "said": reply, "right": contains_answer(reply, q["key"]), "f1": round(character_f1(reply, q["answer"]), 3)}
             for q, reply in zip(questions, said)]
 
-# %% ../nbs/23_sft.ipynb #0102
+# %% ../nbs/23_sft.ipynb #0105
 def write_sheet(
     before: list,  # from `answer_sheet`
     after: list,   # of the same questions
@@ -707,10 +718,10 @@ def write_sheet(
                         for b, a in zip(before, after))
     return totals
 
-# %% ../nbs/23_sft.ipynb #0103
+# %% ../nbs/23_sft.ipynb #0106
 CASE = SFTConfig(epochs=24, lr=5e-3, batch_size=32, warmup_steps=20)
 
-# %% ../nbs/23_sft.ipynb #0104
+# %% ../nbs/23_sft.ipynb #0107
 def company_case(
     data: str = "data/company_qa.jsonl",       # questions: id, question, answer, key, split (train or eval)
     report: str = "data/company_report.md",    # the document that they are about
