@@ -118,7 +118,7 @@ def call_safely(
     except KeyboardInterrupt:
         print("stopped; what was finished is kept", file=sys.stderr)
         raise SystemExit(130) from None
-    except (ValueError, OSError, ModuleNotFoundError) as error:
+    except (ValueError, OSError, ModuleNotFoundError, MemoryError) as error:
         if os.environ.get("LLMFT_DEBUG"): raise
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None

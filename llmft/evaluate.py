@@ -7,9 +7,9 @@ __all__ = ['MODES', 'COLUMNS', 'TASK', 'EvalConfig', 'Request', 'make_request', 
            'later_logprobs', 'encode_request', 'plan_batches', 'score_batch', 'write_batch', 'LocalModel',
            'retry_pause', 'reply_of', 'ask_server', 'Endpoint', 'cut_unfinished_line', 'AnswerCache', 'answer_all',
            'right_numbers', 'show_passages', 'score_interval', 'predict', 'grade_answers', 'mean_with_interval',
-           'compare_orders', 'evaluate_items', 'compare_evaluations', 'squeeze', 'learnt_text', 'shared_parts',
-           'find_leaks', 'check_leaks', 'sound_items', 'percent', 'report_text', 'write_evaluation', 'open_backend',
-           'read_training', 'evaluate', 'write_lm_eval_task']
+           'compare_orders', 'evaluate_items', 'compare_evaluations', 'learnt_text', 'shared_parts', 'find_leaks',
+           'check_leaks', 'sound_items', 'percent', 'report_text', 'write_evaluation', 'open_backend', 'read_training',
+           'evaluate', 'write_lm_eval_task']
 
 # %% ../nbs/51_evaluate.ipynb #0003
 import csv
@@ -37,7 +37,7 @@ from .retrieval import (Provision, character_bigrams, inverse_document_frequency
                              right_passages, statute_passages)
 from .sampling import left_pad
 from .sft import load_model
-from .text import normalize, read_text
+from .text import read_text, squeeze
 
 # %% ../nbs/51_evaluate.ipynb #0006
 MODES = ("direct", "cot", "letter", "loglik", "loglik_char")
@@ -518,12 +518,6 @@ def compare_evaluations(
     return result
 
 # %% ../nbs/51_evaluate.ipynb #0055
-def squeeze(
-    text: str,
-) -> str:
-    "A text for comparison: NFKC, lower case, letters and digits of any script only."
-    return re.sub(r"[\W_]", "", normalize(text).lower())
-
 def learnt_text(
     record,      # ChoiceItem, or an Example of 20_chat
 ) -> str:

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['STATED', 'ANSWERS', 'TEXT_INSTRUCTION', 'FILES', 'PATTERNS', 'SECOND_NAMES', 'STYLES', 'PLAIN_TEMPLATE', 'LAW_SFT',
-           'USUAL', 'shiomi_records', 'shiomi_passages', 'same_text', 'join_items', 'deal_out', 'split_items',
-           'check_apart', 'question_of', 'find_passages', 'state_choice', 'law_messages', 'law_record', 'chosen_letter',
-           'LawConfig', 'read_law', 'law_dataset', 'split_table', 'Pattern', 'find_pattern', 'experiment_plan',
-           'check_reasons', 'book_options', 'widen_context', 'open_base', 'with_untrained', 'measure_items',
-           'law_evaluate', 'read_pool', 'judge_result', 'write_log', 'changed_fields', 'run_commands', 'law_run',
-           'experiment_table', 'reason_shares']
+           'USUAL', 'shiomi_records', 'shiomi_passages', 'join_items', 'deal_out', 'split_items', 'check_apart',
+           'question_of', 'find_passages', 'state_choice', 'law_messages', 'law_record', 'chosen_letter', 'LawConfig',
+           'read_law', 'law_dataset', 'split_table', 'Pattern', 'find_pattern', 'experiment_plan', 'check_reasons',
+           'book_options', 'widen_context', 'open_base', 'with_untrained', 'measure_items', 'law_evaluate', 'read_pool',
+           'judge_result', 'write_log', 'changed_fields', 'run_commands', 'law_run', 'experiment_table',
+           'reason_shares']
 
 # %% ../nbs/33_law.ipynb #0003
 import random
@@ -29,7 +29,7 @@ from .lora import LoRAConfig
 from .qlora import load_model, load_quantized
 from .retrieval import Provision, statute_passages
 from .sft import SFTConfig, context_of, count_steps, load_base, sft
-from .text import chunk_text, normalize, split_sentences
+from .text import chunk_text, split_sentences, squeeze
 from .world import (ORDINANCE, choice_items, company_articles, law_items, make_world,
                          ordinance_text)
 
@@ -57,13 +57,6 @@ def shiomi_passages(
         for article in articles for sentence in split_sentences(article.text)]
 
 # %% ../nbs/33_law.ipynb #0010
-def same_text(
-    text: str,
-) -> str:  # to compare
-    "A question without what does not change it: width, spaces and punctuation."
-    return re.sub(r"[\W_]", "", normalize(text).lower())
-
-# %% ../nbs/33_law.ipynb #0011
 def join_items(
     items: list[ChoiceItem],
 ) -> list[list[ChoiceItem]]:  # groups, in the order of their first items
@@ -73,14 +66,14 @@ def join_items(
         while parent.setdefault(key, key) != key: key = parent[key]
         return key
     for item in items:
-        keys = [("item", item.item_id), ("text", same_text(item.question))]
+        keys = [("item", item.item_id), ("text", squeeze(item.question))]
         if item.entity: keys.append(("entity", item.law, item.entity))
         for key in keys[1:]: parent[root(key)] = root(keys[0])
     groups = {}
     for item in items: groups.setdefault(root(("item", item.item_id)), []).append(item)
     return list(groups.values())
 
-# %% ../nbs/33_law.ipynb #0014
+# %% ../nbs/33_law.ipynb #0013
 def deal_out(
     groups: list,       # of items, in the order in which they are dealt
     held_out: float,
@@ -97,7 +90,7 @@ def deal_out(
         if gain < 0: left = {key: value - counts[key] for key, value in left.items()}
     return sides, sum(value ** 2 for value in left.values())
 
-# %% ../nbs/33_law.ipynb #0015
+# %% ../nbs/33_law.ipynb #0014
 def split_items(
     items: list[ChoiceItem],
     held_out: float = 0.3,   # share of the items to test with
@@ -121,16 +114,16 @@ def split_items(
                      f"of {held_out}; "
                      "add items of other articles")
 
-# %% ../nbs/33_law.ipynb #0019
+# %% ../nbs/33_law.ipynb #0018
 def check_apart(
     records: list,            # of training: dicts with input, output and meta
     items: list[ChoiceItem],  # to be tested with
 ) -> None:
     "Raise `ValueError` where a test question, or its article, stands in the training records."
-    texts = {same_text(question_of(record)) for record in records}
+    texts = {squeeze(question_of(record)) for record in records}
     entities = {(record["meta"]["law"], record["meta"]["entity"]) for record in records
                 if record["meta"].get("entity")}
-    seen = [item for item in items if same_text(item.question) in texts]
+    seen = [item for item in items if squeeze(item.question) in texts]
     near = [item for item in items if (item.law, item.entity) in entities]
     if not seen and not near: return
     shown = ", ".join(dict.fromkeys(item.item_id for item in (seen + near)[:5]))
@@ -139,7 +132,7 @@ def check_apart(
                      f"of it ({shown} …): a rate on them measures memory. Make both files with "
                      f"one `llmft dataset law`")
 
-# %% ../nbs/33_law.ipynb #0020
+# %% ../nbs/33_law.ipynb #0019
 def question_of(
     record: dict,  # with input
 ) -> str:
@@ -147,7 +140,7 @@ def question_of(
     found = re.search(rf"問題：(.*)\n{LETTERS[0]} ", record["input"], re.S)
     return found[1] if found else record["input"]
 
-# %% ../nbs/33_law.ipynb #0023
+# %% ../nbs/33_law.ipynb #0022
 def find_passages(
     items: list[ChoiceItem],
     pool: list[Provision],    # passages to search
@@ -160,7 +153,7 @@ def find_passages(
     return [replace(item, passages=tuple(pool[i].text for i in best))
             for item, best in zip(items, ranked)]
 
-# %% ../nbs/33_law.ipynb #0028
+# %% ../nbs/33_law.ipynb #0027
 STATED = (
     (r"(.*の届出)は、(.*の)何日前までにしなければなりませんか。", r"\1の期限は\2{}である。"),
     (r"(.*の届出)の効力は、届け出た日から何か月ですか。", r"\1の有効期間は{}である。"),
@@ -180,7 +173,7 @@ def state_choice(
         if found := re.fullmatch(asked, question): return found.expand(stated).replace("{}", choice)
     return choice
 
-# %% ../nbs/33_law.ipynb #0031
+# %% ../nbs/33_law.ipynb #0030
 ANSWERS = ("text", "letter")
 TEXT_INSTRUCTION = {False: "正しい内容を一文で答えてください。",
                     True: "根拠を引用し、最後の行に正しい内容を書いてください。"}
@@ -199,7 +192,7 @@ def law_messages(
     question = messages[0]["content"].removesuffix(INSTRUCTION[cot])
     return [dict(role="user", content=question + TEXT_INSTRUCTION[cot])]
 
-# %% ../nbs/33_law.ipynb #0032
+# %% ../nbs/33_law.ipynb #0031
 def law_record(
     item: ChoiceItem,
     cot: bool = False,
@@ -216,28 +209,28 @@ def law_record(
     meta = record["meta"] | dict(answer_as=answer_as)
     return record | dict(input=asked[0]["content"], meta=meta)
 
-# %% ../nbs/33_law.ipynb #0035
+# %% ../nbs/33_law.ipynb #0034
 def chosen_letter(
     item: ChoiceItem,
     reply: str,
 ) -> str | None:   # a, b, c, d; None when the reply says none of the choices, or several
     "The letter of the choice whose text the last line of a reply says."
-    said = same_text(reply.strip().split("\n")[-1].split("答え：")[-1])
+    said = squeeze(reply.strip().split("\n")[-1].split("答え：")[-1])
     if not said: return None
-    texts = {letter: same_text(choice) for letter, choice in zip(LETTERS, item.choices)}
+    texts = {letter: squeeze(choice) for letter, choice in zip(LETTERS, item.choices)}
     for letter, choice in zip(LETTERS, item.choices):
-        if said in (texts[letter], same_text(state_choice(item.question, choice))): return letter
+        if said in (texts[letter], squeeze(state_choice(item.question, choice))): return letter
     named = {letter: text for letter, text in texts.items()
              if text and re.search(rf"(?<!\d){re.escape(text)}", said)}
     longest = [letter for letter, text in named.items()
                if not any(text in other and text != other for other in named.values())]
     return longest[0] if len(longest) == 1 else None
 
-# %% ../nbs/33_law.ipynb #0038
+# %% ../nbs/33_law.ipynb #0037
 FILES = {"direct.jsonl": (False, False), "cot.jsonl": (True, False),    # chain of thought, passages
          "direct_top3.jsonl": (False, True), "cot_top3.jsonl": (True, True)}
 
-# %% ../nbs/33_law.ipynb #0039
+# %% ../nbs/33_law.ipynb #0038
 @dataclass(frozen=True)
 class LawConfig:
     "How the four files are made. Raises `ValueError` for values that cannot work."
@@ -259,7 +252,7 @@ class LawConfig:
         if not 0 < self.held_out < 1:
             raise ValueError(f"held_out must lie between 0 and 1, got {self.held_out}")
 
-# %% ../nbs/33_law.ipynb #0040
+# %% ../nbs/33_law.ipynb #0039
 def read_law(
     data: str = "",    # a file in the shape of lawqa_jp; empty for Shiomi
     law: LawConfig = LawConfig(),
@@ -276,7 +269,7 @@ def read_law(
     records = samples["samples"] if isinstance(samples, dict) else samples
     return records, [Provision("", "", text) for text in texts], lambda copy: items
 
-# %% ../nbs/33_law.ipynb #0041
+# %% ../nbs/33_law.ipynb #0040
 def law_dataset(
     data: str = "",            # questions in the shape of lawqa_jp; empty for Shiomi's ordinance
     out: str = "data/law",     # folder to write
@@ -307,7 +300,7 @@ def law_dataset(
                                            counts=counts, split=split_table(train, test)))
     return counts
 
-# %% ../nbs/33_law.ipynb #0042
+# %% ../nbs/33_law.ipynb #0041
 def split_table(
     train: list[ChoiceItem],
     test: list[ChoiceItem],
@@ -321,7 +314,7 @@ def split_table(
                   for name, side in sides.items()}
             for law in dict.fromkeys(item.law for item in train + test)}
 
-# %% ../nbs/33_law.ipynb #0048
+# %% ../nbs/33_law.ipynb #0047
 @dataclass(frozen=True)
 class Pattern:
     "One planned experiment."
@@ -342,7 +335,7 @@ PATTERNS = {
     "D": Pattern("both with passages", ("direct_top3.jsonl", "cot_top3.jsonl"),
                  (("direct", True), ("cot", True)), 3, "long prompts; needs most memory")}
 
-# %% ../nbs/33_law.ipynb #0049
+# %% ../nbs/33_law.ipynb #0048
 def find_pattern(
     name: str,    # A, B, C or D
 ) -> Pattern:
@@ -350,7 +343,7 @@ def find_pattern(
     if name in PATTERNS: return PATTERNS[name]
     raise ValueError(f"pattern must be one of {', '.join(PATTERNS)}, got {name!r}")
 
-# %% ../nbs/33_law.ipynb #0050
+# %% ../nbs/33_law.ipynb #0049
 def experiment_plan(
     data: str = "data/law",  # folder of `llmft dataset law`
     out: str = "",           # Markdown file to write; empty: none
@@ -369,7 +362,7 @@ def experiment_plan(
         with write_atomic(out) as file: file.write("\n".join(lines) + "\n")
     return "\n".join(lines)
 
-# %% ../nbs/33_law.ipynb #0055
+# %% ../nbs/33_law.ipynb #0054
 def check_reasons(
     records: list,        # dicts with input, output and meta
     most: float = 0.1,    # share of the questions that may have the same first line
@@ -378,7 +371,7 @@ def check_reasons(
     questions = {}
     for record in records:
         if record["meta"]["mode"] == "cot":
-            questions.setdefault(same_text(record["output"].split("\n")[0]),
+            questions.setdefault(squeeze(record["output"].split("\n")[0]),
                                  set()).add(question_of(record))
     n = len(set().union(*questions.values()))
     for reason, some in questions.items():
@@ -387,7 +380,7 @@ def check_reasons(
                              f"({reason[:30]} …): it teaches nothing; "
                              "quote what decides each question, or train on direct targets")
 
-# %% ../nbs/33_law.ipynb #0058
+# %% ../nbs/33_law.ipynb #0057
 SECOND_NAMES = {
     "--model-name": "--model", "--train-file": "--data", "--output-dir": "--out",
     "--num-epochs": "--epochs",
@@ -396,7 +389,7 @@ SECOND_NAMES = {
     "--lora-dropout": "--dropout", "--target-modules": "--targets",
     "--gradient-accumulation-steps": "--accumulate"}
 
-# %% ../nbs/33_law.ipynb #0059
+# %% ../nbs/33_law.ipynb #0058
 def book_options(
     arguments: list[str],  # of a command line: --train-file x.jsonl --batch-size 2 --fp16
 ) -> list[str]:            # in the words of this book
@@ -425,7 +418,7 @@ def book_options(
     if "--targets" in values: values["--targets"] = [",".join(values["--targets"])]
     return [word for key, said in values.items() for word in (key, *said)]
 
-# %% ../nbs/33_law.ipynb #0063
+# %% ../nbs/33_law.ipynb #0062
 STYLES = ("chat", "plain")
 PLAIN_TEMPLATE = """\
 {% for message in messages %}{% if message['role'] == 'assistant' %}<ASSISTANT>
@@ -435,7 +428,7 @@ PLAIN_TEMPLATE = """\
 {% endif %}{% endfor %}{% if add_generation_prompt %}<ASSISTANT>
 {% endif %}"""
 
-# %% ../nbs/33_law.ipynb #0064
+# %% ../nbs/33_law.ipynb #0063
 def widen_context(
     model,         # a causal language model of transformers
     context: int,  # tokens that it should be able to read
@@ -445,7 +438,7 @@ def widen_context(
         model.config.max_position_embeddings = context
     return model
 
-# %% ../nbs/33_law.ipynb #0065
+# %% ../nbs/33_law.ipynb #0064
 def open_base(
     model: str = "base",   # base (chapter 1), a transformers folder, or a name on the Hub
     style: str = "chat",   # chat: its template, or ours; plain: <USER> and <ASSISTANT>
@@ -461,7 +454,7 @@ def open_base(
     if style == "plain": tokenizer.chat_template = PLAIN_TEMPLATE
     return widen_context(theirs, context), tokenizer
 
-# %% ../nbs/33_law.ipynb #0068
+# %% ../nbs/33_law.ipynb #0067
 def with_untrained(
     model,
     tokenizer,
@@ -479,7 +472,7 @@ def with_untrained(
     tokens = [token for token, twin in zip(used, alike.tolist()) if twin]
     return replace(lora, train_tokens=tuple(dict.fromkeys((*lora.train_tokens, *tokens))))
 
-# %% ../nbs/33_law.ipynb #0071
+# %% ../nbs/33_law.ipynb #0070
 def measure_items(
     model,
     tokenizer,
@@ -508,7 +501,7 @@ def measure_items(
     letters = [chosen_letter(item, reply) for item, reply in zip(items, replies)]
     return grade_choices(items, letters, [dict(reply=reply) for reply in replies])
 
-# %% ../nbs/33_law.ipynb #0072
+# %% ../nbs/33_law.ipynb #0071
 def law_evaluate(
     model: str = "base",          # base, a run folder (runs/law/A/tuned), or a name on the Hub
     data: str = "data/law",       # folder of `llmft dataset law`
@@ -530,14 +523,14 @@ def law_evaluate(
         results[name] = {key: value for key, value in result.items() if key != "rows"}
     return results
 
-# %% ../nbs/33_law.ipynb #0073
+# %% ../nbs/33_law.ipynb #0072
 def read_pool(
     data: str,  # folder of the dataset
 ) -> list[Provision]:
     "The passages that a dataset was made with, from its file passages.jsonl."
     return [Provision(**record) for record in read_jsonl(Path(data) / "passages.jsonl")]
 
-# %% ../nbs/33_law.ipynb #0075
+# %% ../nbs/33_law.ipynb #0074
 def judge_result(
     result: dict,   # of one evaluation: n, accuracy, interval, n_unknown, predicted, baselines
 ) -> tuple:         # (remarks, next actions), lists of sentences
@@ -561,7 +554,7 @@ def judge_result(
     return ["above every baseline"], ["repeat with another seed, then ask in four orders with "
                                       "llmft evaluate"]
 
-# %% ../nbs/33_law.ipynb #0077
+# %% ../nbs/33_law.ipynb #0076
 def write_log(
     folder: Path,    # of the run; `tuned` in it is that of `sft`
     facts: dict,     # pattern, files, model, results, commands
@@ -584,7 +577,7 @@ def write_log(
     write_json(folder / "experiment.json", log)
     return log
 
-# %% ../nbs/33_law.ipynb #0078
+# %% ../nbs/33_law.ipynb #0077
 def changed_fields(
     *pairs,   # (settings, the usual ones), frozen dataclasses or dicts
 ) -> dict:    # field → value
@@ -593,7 +586,7 @@ def changed_fields(
     return {name: value for settings, usual in pairs for name, value in plain(settings).items()
             if value != plain(usual)[name]}
 
-# %% ../nbs/33_law.ipynb #0079
+# %% ../nbs/33_law.ipynb #0078
 LAW_SFT = SFTConfig(epochs=3, lr=5e-3, warmup_steps=10, save_every=1000)
 
 def run_commands(
@@ -614,11 +607,11 @@ def run_commands(
                      f"{shown} --orders 4")
     return lines
 
-# %% ../nbs/33_law.ipynb #0081
+# %% ../nbs/33_law.ipynb #0080
 USUAL = dict(model="base", train_mode="auto", style="chat", engine="llmft", full=False, quantize="",
              context=512)
 
-# %% ../nbs/33_law.ipynb #0082
+# %% ../nbs/33_law.ipynb #0081
 def law_run(
     pattern: str = "A",           # A, B, C or D
     data: str = "data/law",       # folder of `llmft dataset law`
@@ -658,7 +651,7 @@ def law_run(
     return write_log(folder, dict(model=model, pattern=pattern, files=[*plan.files],
                                   commands=commands, results=results))
 
-# %% ../nbs/33_law.ipynb #0083
+# %% ../nbs/33_law.ipynb #0082
 def experiment_table(
     root: str = "runs/law",  # folder that holds runs, at any depth
     out: str = "",           # Markdown file to write; empty: none
@@ -689,7 +682,7 @@ def experiment_table(
         with write_atomic(out) as file: file.write(text)
     return text
 
-# %% ../nbs/33_law.ipynb #0105
+# %% ../nbs/33_law.ipynb #0104
 def reason_shares(
     items: list[ChoiceItem],
     replies: list[str],       # chains of thought, one for each item

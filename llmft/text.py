@@ -7,8 +7,8 @@ __all__ = ['PUNCTUATION', 'MORA', 'HEAD_BYTES', 'PAIRS', 'ACCENTS', 'LIGATURES',
            'is_common_kanji', 'character_value', 'is_written_kana', 'plain_ascii', 'character_values',
            'decode_strictly', 'Reading', 'possible_readings', 'is_doubtful', 'is_kana_or_kanji_doubtful',
            'certain_encoding', 'is_surely_utf8', 'detect_encoding', 'make_decoder', 'iter_text', 'read_text',
-           'normalize', 'inside_brackets', 'ends_sentence', 'split_sentences', 'is_joined', 'safe_cut', 'Chunk',
-           'chunk_end', 'chunk_start', 'reach_back', 'next_chunk', 'chunk_text', 'Document', 'resolve_gaiji',
+           'normalize', 'squeeze', 'inside_brackets', 'ends_sentence', 'split_sentences', 'is_joined', 'safe_cut',
+           'Chunk', 'chunk_end', 'chunk_start', 'reach_back', 'next_chunk', 'chunk_text', 'Document', 'resolve_gaiji',
            'compose_accents', 'strip_annotations', 'parse_aozora', 'parse_wiki40b', 'pdf_errors', 'read_pdf',
            'display_width', 'line_joint', 'unwrap_lines', 'plain_markdown', 'parse_markdown', 'iter_lines',
            'iter_parts', 'iter_stretches', 'list_files', 'read_documents', 'jsonl_documents', 'record_document',
@@ -286,10 +286,17 @@ def normalize(
     """
     return unicodedata.normalize("NFKC", text.replace("\r\n", "\n").replace("\r", "\n"))
 
-# %% ../nbs/02_text.ipynb #0058
+# %% ../nbs/02_text.ipynb #0054
+def squeeze(
+    text: str,
+) -> str:
+    "A text for comparison: NFKC, lower case, letters and digits of any script only."
+    return re.sub(r"[\W_]", "", normalize(text).lower())
+
+# %% ../nbs/02_text.ipynb #0060
 PAIRS = dict(zip("「『（(【〈《［[“〔", "」』）)】〉》］]”〕", strict=True))
 
-# %% ../nbs/02_text.ipynb #0059
+# %% ../nbs/02_text.ipynb #0061
 def inside_brackets(
     text: str,
 ) -> bytearray:  # one 0 or 1 a character; the brackets themselves count as outside
@@ -306,7 +313,7 @@ def inside_brackets(
             del opened[level:]
     return inside
 
-# %% ../nbs/02_text.ipynb #0062
+# %% ../nbs/02_text.ipynb #0064
 def ends_sentence(
     text: str,
     i: int,             # place of a character in the text
@@ -322,7 +329,7 @@ def ends_sentence(
     if after in PAIRS or after in " 　": return True
     return text[i - 1] in "。｡" and not re.match("[ぁ-んー、，・…—―」』）)]", after)
 
-# %% ../nbs/02_text.ipynb #0063
+# %% ../nbs/02_text.ipynb #0065
 def split_sentences(
     text: str,
 ) -> list[str]:  # joined, they are `text`
@@ -335,7 +342,7 @@ def split_sentences(
     cuts = [0, *ends, len(text)]
     return [text[a:b] for a, b in zip(cuts, cuts[1:]) if a < b]
 
-# %% ../nbs/02_text.ipynb #0068
+# %% ../nbs/02_text.ipynb #0070
 def is_joined(
     text: str,
     place: int,  # between two characters
@@ -356,7 +363,7 @@ def is_joined(
     while flag(first - 1): first -= 1
     return flag(place) and (place - first) % 2 == 1  # two letters are a flag
 
-# %% ../nbs/02_text.ipynb #0069
+# %% ../nbs/02_text.ipynb #0071
 def safe_cut(
     text: str,
     place: int,     # wanted place of a cut, in characters
@@ -366,7 +373,7 @@ def safe_cut(
     while is_joined(text, place): place += step
     return place
 
-# %% ../nbs/02_text.ipynb #0071
+# %% ../nbs/02_text.ipynb #0073
 @dataclass(frozen=True)
 class Chunk:
     "A piece of a text: text[start:end]."
@@ -374,7 +381,7 @@ class Chunk:
     end: int    # one past the last character
     text: str
 
-# %% ../nbs/02_text.ipynb #0073
+# %% ../nbs/02_text.ipynb #0075
 def chunk_end(
     text: str,
     ends: list[int],  # where sentences end, in order
@@ -388,7 +395,7 @@ def chunk_end(
     place = safe_cut(text, limit)
     return place if place > least else 0
 
-# %% ../nbs/02_text.ipynb #0075
+# %% ../nbs/02_text.ipynb #0077
 def chunk_start(
     text: str,
     ends: list[int],
@@ -400,7 +407,7 @@ def chunk_start(
     if n < len(ends) and ends[n] < last: return ends[n]
     return min(safe_cut(text, first, step=1), last)
 
-# %% ../nbs/02_text.ipynb #0077
+# %% ../nbs/02_text.ipynb #0079
 def reach_back(
     text: str,
     ends: list[int],
@@ -414,7 +421,7 @@ def reach_back(
     place = safe_cut(text, wanted)
     return place if place >= lowest else min(start, safe_cut(text, lowest, step=1))
 
-# %% ../nbs/02_text.ipynb #0079
+# %% ../nbs/02_text.ipynb #0081
 def next_chunk(
     text: str,
     ends: list[int],
@@ -430,7 +437,7 @@ def next_chunk(
             if end > covered: return begin, end
     return covered, min(covered + size, len(text))        # a letter longer than a chunk is torn
 
-# %% ../nbs/02_text.ipynb #0081
+# %% ../nbs/02_text.ipynb #0083
 def chunk_text(
     text: str,
     size: int = 512,      # most characters in a chunk
@@ -460,7 +467,7 @@ def chunk_text(
         covered, start = end, chunk_start(text, ends, max(end - overlap, start + 1), end)
     return chunks
 
-# %% ../nbs/02_text.ipynb #0088
+# %% ../nbs/02_text.ipynb #0090
 @dataclass(frozen=True)
 class Document:
     "One text with its title and where it came from."
@@ -468,7 +475,7 @@ class Document:
     text: str
     source: str = ""
 
-# %% ../nbs/02_text.ipynb #0090
+# %% ../nbs/02_text.ipynb #0092
 def resolve_gaiji(
     note: str,  # inside of ※［＃…］
 ) -> str:       # the character; 〓 where the note names none
@@ -484,14 +491,14 @@ def resolve_gaiji(
         return code.decode("euc_jis_2004", errors="ignore") or "〓"
     return "〓"
 
-# %% ../nbs/02_text.ipynb #0094
+# %% ../nbs/02_text.ipynb #0096
 ACCENTS = {"'": ("\u0301", "aeiouy"), "`": ("\u0300", "aeiou"), "^": ("\u0302", "aeioucghjsw"),
            "~": ("\u0303", "anoiu"), ":": ("\u0308", "aeiouy"), "&": ("\u030a", "au"),
            ",": ("\u0327", "cst"), "_": ("\u0304", "aeiou")}
 LIGATURES = {"ae&": "æ", "AE&": "Æ", "oe&": "œ", "OE&": "Œ", "s&": "ß", "o/": "ø", "O/": "Ø",
              "d/": "đ", "l/": "ł", "L/": "Ł", "!@": "¡", "?@": "¿"}
 
-# %% ../nbs/02_text.ipynb #0095
+# %% ../nbs/02_text.ipynb #0097
 def compose_accents(
     text: str,  # what stands between 〔 and 〕
 ) -> str:
@@ -503,7 +510,7 @@ def compose_accents(
         return unicodedata.normalize("NFC", found[1] + mark)
     return re.sub(r"([A-Za-z])(['`^~:&,_])(?=([A-Za-z])?)", compose, text)
 
-# %% ../nbs/02_text.ipynb #0098
+# %% ../nbs/02_text.ipynb #0100
 def strip_annotations(
     text: str,
 ) -> str:
@@ -517,7 +524,7 @@ def strip_annotations(
     text = marks.sub(plain, text)
     return re.sub(r"〔([\x20-\x7eÀ-ɏ]*)〕", lambda found: compose_accents(found[1]), text)
 
-# %% ../nbs/02_text.ipynb #0101
+# %% ../nbs/02_text.ipynb #0103
 def parse_aozora(
     text: str,         # a file of Aozora Bunko, decoded
     source: str = "",
@@ -531,7 +538,7 @@ def parse_aozora(
     body = re.sub(r"\n{3,}", "\n\n", strip_annotations(body)).strip("\n")
     return Document(strip_annotations(lines[0]).strip(), body, source)
 
-# %% ../nbs/02_text.ipynb #0105
+# %% ../nbs/02_text.ipynb #0107
 def parse_wiki40b(
     record: str,       # one record
     source: str = "",
@@ -548,7 +555,7 @@ def parse_wiki40b(
     bodies = [body.replace("_NEWLINE_", "\n").strip() for body in [rest, *parts[4::2]]]
     return Document(title.strip(), "\n".join(body for body in bodies if body), source)
 
-# %% ../nbs/02_text.ipynb #0109
+# %% ../nbs/02_text.ipynb #0111
 @contextmanager
 def pdf_errors(
     place: str,  # file, or file and page
@@ -572,7 +579,7 @@ def pdf_errors(
                          "open it in a viewer and export it again") from error
     finally: log.setLevel(level)
 
-# %% ../nbs/02_text.ipynb #0110
+# %% ../nbs/02_text.ipynb #0112
 def read_pdf(
     path: str | Path,      # .pdf file
 ) -> list[str]:            # text of each page
@@ -604,17 +611,17 @@ def read_pdf(
         warnings.warn(f"{path}: only a picture and no text on page {numbers}", stacklevel=2)
     return pages
 
-# %% ../nbs/02_text.ipynb #0118
+# %% ../nbs/02_text.ipynb #0120
 def display_width(
     line: str,
 ) -> int:  # in half-width columns
     "How wide a line is in print: two columns for kana and kanji, one for ASCII."
     return sum(2 if unicodedata.east_asian_width(c) in "WFA" else 1 for c in line)
 
-# %% ../nbs/02_text.ipynb #0119
+# %% ../nbs/02_text.ipynb #0121
 LIST_ITEM = r"[・\-*●○■□◆◇▼※「『【（(]|[0-9０-９]+[.．、)）]"
 
-# %% ../nbs/02_text.ipynb #0120
+# %% ../nbs/02_text.ipynb #0122
 def line_joint(
     line: str,
     after: str,   # the next line
@@ -626,7 +633,7 @@ def line_joint(
     if re.match(LIST_ITEM, after): return "\n"
     return " " if re.match("[0-9A-Za-z]{2}", line[-1] + after[0]) else ""
 
-# %% ../nbs/02_text.ipynb #0121
+# %% ../nbs/02_text.ipynb #0123
 def unwrap_lines(
     text: str,  # printed lines
 ) -> str:       # paragraphs
@@ -636,7 +643,7 @@ def unwrap_lines(
     joints = [line_joint(line, after, widest) for line, after in zip(lines, lines[1:])]
     return "".join(chain.from_iterable(zip(lines, [*joints, ""])))
 
-# %% ../nbs/02_text.ipynb #0125
+# %% ../nbs/02_text.ipynb #0127
 def plain_markdown(
     text: str,  # Markdown without code blocks
 ) -> str:
@@ -652,7 +659,7 @@ def plain_markdown(
     text = re.sub(r"(?<!\w)(__|_)(?=\S)([^\n]+?)(?<=\S)\1(?!\w)", r"\2", text)
     return re.sub("[\ue021-\ue07e]", lambda found: chr(ord(found[0]) - 0xE000), text)
 
-# %% ../nbs/02_text.ipynb #0126
+# %% ../nbs/02_text.ipynb #0128
 def parse_markdown(
     text: str,
     name: str = "",    # title where there is no heading
@@ -667,7 +674,7 @@ def parse_markdown(
     title = plain_markdown(heading[1]).strip() if heading else name
     return Document(title, "".join(parts).strip("\n"), source)
 
-# %% ../nbs/02_text.ipynb #0130
+# %% ../nbs/02_text.ipynb #0132
 def iter_lines(
     pieces: Iterable[str],  # a text in any pieces
 ) -> Iterator[str]:         # its lines, without their line break
@@ -681,7 +688,7 @@ def iter_lines(
             begun = [line]
     yield "".join(begun)
 
-# %% ../nbs/02_text.ipynb #0132
+# %% ../nbs/02_text.ipynb #0134
 def iter_parts(
     pieces: Iterable[str],             # a text in any pieces
     is_border: Callable[[str], bool],  # whether a new part begins at this line
@@ -696,7 +703,7 @@ def iter_parts(
         if text := "\n".join(part).strip("\n"): yield text
         part = [line] if keep and line is not None else []
 
-# %% ../nbs/02_text.ipynb #0134
+# %% ../nbs/02_text.ipynb #0136
 def iter_stretches(
     pieces: Iterable[str],   # a text in any pieces
     longest: int = 200_000,  # most characters in a stretch
@@ -716,10 +723,10 @@ def iter_stretches(
             yield held[:cut]
             held = held[cut:]
 
-# %% ../nbs/02_text.ipynb #0137
+# %% ../nbs/02_text.ipynb #0139
 SUFFIXES = (".txt", ".md", ".jsonl", ".pdf")
 
-# %% ../nbs/02_text.ipynb #0138
+# %% ../nbs/02_text.ipynb #0140
 def list_files(
     path: Path,      # a file or a folder
 ) -> list[Path]:     # in sorted order
@@ -737,7 +744,7 @@ def list_files(
                          f"{', '.join(unknown[:5])}{more}; convert them or move them away")
     return files
 
-# %% ../nbs/02_text.ipynb #0139
+# %% ../nbs/02_text.ipynb #0141
 def read_documents(
     path: str | Path,               # a file, or a folder that is searched through
     encoding: str | None = None,    # of text files; None: told from the content of each
@@ -756,7 +763,7 @@ def read_documents(
         elif kind == ".md": yield parse_markdown(read_text(file, encoding), file.stem, file.name)
         else: yield from txt_documents(file, encoding)
 
-# %% ../nbs/02_text.ipynb #0140
+# %% ../nbs/02_text.ipynb #0142
 def jsonl_documents(
     path: Path,
     encoding: str | None = None,
@@ -774,7 +781,7 @@ def jsonl_documents(
             raise ValueError(f"{place}: expected an object, got {type(record).__name__}")
         yield record_document(record, place, f"{path.name}:{number}", text_key, title_key)
 
-# %% ../nbs/02_text.ipynb #0141
+# %% ../nbs/02_text.ipynb #0143
 def record_document(
     record: dict,
     place: str,      # of the record, for messages
@@ -793,10 +800,10 @@ def record_document(
     if "_START_ARTICLE_" in text: return parse_wiki40b(text, source)
     return Document(str(title or ""), text, str(record.get("source") or source))
 
-# %% ../nbs/02_text.ipynb #0144
+# %% ../nbs/02_text.ipynb #0146
 SEPARATOR = "<|endoftext|>"  # on a line of its own between the documents of a corpus
 
-# %% ../nbs/02_text.ipynb #0145
+# %% ../nbs/02_text.ipynb #0147
 def is_aozora(
     text: str,  # the beginning of a file
 ) -> bool:
@@ -805,7 +812,7 @@ def is_aozora(
     signs = (r"[一-龥々]《[ぁ-んァ-ヶー]+》", r"［＃[^］\n]+］", r"^底本[：:]")
     return sum(re.search(sign, text, re.MULTILINE) is not None for sign in signs) >= 2
 
-# %% ../nbs/02_text.ipynb #0146
+# %% ../nbs/02_text.ipynb #0148
 def text_kind(
     path: Path,
     encoding: str | None = None,
@@ -821,14 +828,14 @@ def text_kind(
         before = window[-len(SEPARATOR) - 1:]
     return "plain"
 
-# %% ../nbs/02_text.ipynb #0149
+# %% ../nbs/02_text.ipynb #0151
 def join_title(
     document: Document,
 ) -> str:  # 【title】, line break, text; or the text alone
     "The form in which a document stands in a corpus and is read by a model."
     return f"【{document.title}】\n{document.text}" if document.title else document.text
 
-# %% ../nbs/02_text.ipynb #0150
+# %% ../nbs/02_text.ipynb #0152
 def split_title(
     text: str,             # as `join_title` makes it
 ) -> tuple[str, str]:      # title (empty if there is none), text
@@ -836,21 +843,21 @@ def split_title(
     found = re.match(r"【([^\n]+)】\n", text)
     return (found[1], text[found.end():]) if found else ("", text)
 
-# %% ../nbs/02_text.ipynb #0152
+# %% ../nbs/02_text.ipynb #0154
 def escape_separators(
     text: str,
 ) -> str:
     "Put a space before each line that is the separator, or the separator after spaces."
     return re.sub(rf"^( *{re.escape(SEPARATOR)})$", r" \1", text, flags=re.MULTILINE)
 
-# %% ../nbs/02_text.ipynb #0153
+# %% ../nbs/02_text.ipynb #0155
 def unescape_separators(
     text: str,
 ) -> str:
     "The reverse of `escape_separators`."
     return re.sub(rf"^ ( *{re.escape(SEPARATOR)})$", r"\1", text, flags=re.MULTILINE)
 
-# %% ../nbs/02_text.ipynb #0155
+# %% ../nbs/02_text.ipynb #0157
 def txt_documents(
     path: Path,
     encoding: str | None = None,
@@ -870,7 +877,7 @@ def txt_documents(
             source = path.name if first else f"{path.name}:{number}"
             yield Document(path.stem if first else "", text, source)
 
-# %% ../nbs/02_text.ipynb #0162
+# %% ../nbs/02_text.ipynb #0164
 class HashSet:
     "A set of whole numbers from 1 to 2**64 − 1: an open hash table, at most two thirds full."
     def __init__(self):
@@ -897,7 +904,7 @@ class HashSet:
         for key in old:
             if key: self.add(key)
 
-# %% ../nbs/02_text.ipynb #0165
+# %% ../nbs/02_text.ipynb #0167
 def kept_documents(
     documents: Iterable[Document],
     keyword: str,  # empty: no filter
@@ -920,7 +927,7 @@ def kept_documents(
             yield document
             if limit and counts["kept"] >= limit: return
 
-# %% ../nbs/02_text.ipynb #0168
+# %% ../nbs/02_text.ipynb #0170
 def hub_documents(
     dataset: str,             # name on the Hub, or a folder with data files
     split: str = "train",     # train, validation or test
@@ -936,7 +943,7 @@ def hub_documents(
         place = f"{dataset}/{split}:{number}"
         yield record_document(record, place, place, text_key, title_key)
 
-# %% ../nbs/02_text.ipynb #0172
+# %% ../nbs/02_text.ipynb #0174
 def corpus_entry(
     document: Document,
     suffix: str,   # .txt or .jsonl
@@ -954,11 +961,11 @@ def corpus_entry(
     counts["bytes"] += len(entry.encode("utf-8"))
     return entry
 
-# %% ../nbs/02_text.ipynb #0173
+# %% ../nbs/02_text.ipynb #0175
 COUNTS = ("read", "kept", "empty", "duplicates", "without_keyword", "escaped", "characters",
           "bytes")
 
-# %% ../nbs/02_text.ipynb #0174
+# %% ../nbs/02_text.ipynb #0176
 def check_corpus_arguments(
     data: str,
     out: str,
@@ -975,7 +982,7 @@ def check_corpus_arguments(
         raise ValueError(f"out {out} lies in the folder that is read, {data}, and the next run "
                          "would read it; write it elsewhere")
 
-# %% ../nbs/02_text.ipynb #0175
+# %% ../nbs/02_text.ipynb #0177
 def make_corpus(
     data: str = "",            # file or folder to read; leave it empty when dataset is given
     out: str = "corpus.txt",   # file to write: .txt or .jsonl
@@ -1007,7 +1014,7 @@ def make_corpus(
                              "check the keyword and the files")
     return counts
 
-# %% ../nbs/02_text.ipynb #0176
+# %% ../nbs/02_text.ipynb #0178
 def read_corpus(
     path: str | Path,  # corpus file (.txt or .jsonl), or anything that `read_documents` reads
 ) -> Iterator[str]:    # one document at a time, as `join_title` makes it
