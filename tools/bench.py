@@ -1,7 +1,7 @@
 """Speed and memory against other libraries. Each measurement is a process of its own; rounds alternate, ratios are medians of pairs.
 
 `make bench` runs everything and writes data/results/bench.json; `python tools/bench.py NAME …` runs some of: train, loss, generate, kill,
-processes, corpus, sft.
+processes, corpus, sft, grpo, rollout.
 """
 import json
 import os
@@ -297,6 +297,108 @@ def bench_corpus(gigabytes=1.0):
         begin = time.perf_counter()
         result = measure("corpus", path, Path(folder) / "corpus.txt")
         return {"bytes read": path.stat().st_size, "peak MB": round(result["peak_mb"]), "seconds": round(time.perf_counter() - begin)}
+
+
+def practice_start(folder):
+    "A model that answers in sentences or with the bare fact (150 steps of LoRA), and prompts to practise on."
+    from llmft.core import write_jsonl
+    from llmft.lora import LoRAConfig
+    from llmft.sft import SFTConfig, sft
+    from llmft.world import make_world, qa_pairs
+    world = make_world()
+    taught = [dict(input=p["prompt"], output=p["completion"]) for style in ("sentence", "fact") for p in qa_pairs(world, world.companies[:80], style)]
+    pairs = zip(qa_pairs(world, world.companies[80:]), qa_pairs(world, world.companies[80:], "fact"))
+    write_jsonl(folder / "practice.jsonl", (dict(prompt=[dict(role="user", content=s["prompt"])], answer=[s["completion"], f["completion"]]) for s, f in pairs))
+    return sft(str(write_jsonl(folder / "taught.jsonl", taught)), out=str(folder / "start"), lora=LoRAConfig(targets="q_proj,k_proj,v_proj,o_proj"),
+               sft_config=SFTConfig(steps=150, lr=5e-3, batch_size=32, warmup_steps=20, device="cpu"))
+
+
+def one_grpo(engine, folder):
+    "Seconds a step, 8 prompts × 8 replies of at most 32 tokens: 24 steps less 4, after a first run that pays for the imports."
+    import warnings
+    from llmft.grpo import GRPOConfig, grpo
+    from llmft.lora import LoRAConfig
+    warnings.simplefilter("ignore")
+    times, folder = [], Path(folder)
+    for steps in (1, 4, 24):
+        begin = time.perf_counter()
+        grpo(str(folder / "practice.jsonl"), str(folder / "start"), str(folder / f"{engine}-{steps}-{os.getpid()}"), "correct", engine=engine,
+             lora=LoRAConfig(targets="q_proj,k_proj,v_proj,o_proj"),
+             grpo_config=GRPOConfig(steps=steps, max_new_tokens=32, loss_type="grpo", lr=1e-4, save_every=100, device="cpu"))
+        times.append(time.perf_counter() - begin)
+    return dict(seconds=(times[2] - times[1]) / 20)
+
+
+def bench_grpo(rounds=3):
+    "Our step against GRPOTrainer's: the same model, prompts, replies and longest reply; and the peak memory against fine-tuning."
+    found = {"llmft": [], "trl": []}
+    with tempfile.TemporaryDirectory() as folder:
+        practice_start(Path(folder))
+        for _ in range(rounds):
+            for engine in found: found[engine].append(measure("grpo", engine, folder)["seconds"])
+    peaks = {kind: measure("memory", kind)["peak_mb"] for kind in ("sft", "grpo", "grpo with KL")}
+    return {"rounds": rounds, "seconds a step": {engine: round(statistics.median(s), 3) for engine, s in found.items()},
+            "steps a second, ours over GRPOTrainer": round(statistics.median(b / a for a, b in zip(*found.values())), 2),
+            "peak MB": {kind: round(peak) for kind, peak in peaks.items()},
+            "peak memory, GRPO over SFT": round(peaks["grpo"] / peaks["sft"], 3), "with KL": round(peaks["grpo with KL"] / peaks["sft"], 3)}
+
+
+def one_memory(kind):
+    "Peak memory of a process that trains 26 million weights with LoRA on 64 rows of 64 + 64 tokens, the last 64 learnt."
+    import torch
+    from accelerate import Accelerator
+    from transformers import LlamaConfig, LlamaForCausalLM
+    from llmft.core import peak_memory_mb
+    from llmft.export import base_model
+    from llmft.grpo import GRPOConfig, GRPORun, grpo_step
+    from llmft.lora import LoRAConfig, add_lora
+    from llmft.rewards import reply_reward
+    from llmft.sft import SFTConfig, SFTRun, sft_step
+    tokenizer, ids = base_model()[1], lambda n, k: [(7 * i + 3 + k) % 1900 + 50 for i in range(n)]
+    torch.manual_seed(0)
+    model = add_lora(LlamaForCausalLM(LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=512, intermediate_size=1376, num_hidden_layers=8, num_attention_heads=8,
+        max_position_embeddings=256, pad_token_id=4, bos_token_id=None, eos_token_id=None)), LoRAConfig()).train()
+    with tempfile.TemporaryDirectory() as folder:
+        if kind == "sft":
+            rows = [dict(input_ids=ids(128, k), labels=[-100] * 64 + ids(128, k)[64:]) for k in range(64)]
+            run = SFTRun(Path(folder), model, rows, [], 4, SFTConfig(steps=3, batch_size=64, device="cpu"), Accelerator(cpu=True))
+            for _ in range(2): sft_step(run)
+        else:
+            records, odd = [dict(prompt=tokenizer.decode(ids(64, k))) for k in range(8)], reply_reward("odd", lambda reply, **_: float(len(set(reply)) % 2))
+            config = GRPOConfig(steps=3, max_new_tokens=64, beta=0.04 if kind.endswith("KL") else 0.0, device="cpu")
+            run = GRPORun(Path(folder), model, tokenizer, records, odd, config, Accelerator(cpu=True))
+            for _ in range(2): grpo_step(run)
+    return dict(peak_mb=peak_memory_mb())
+
+
+def one_rollout():
+    "Seconds for 8 × 8 sampled replies of 32 tokens to chat prompts: ours and transformers, alternating; nothing stops."
+    from dataclasses import replace
+    from llmft.chat import prompt_ids, use_chat_template
+    from llmft.export import base_model
+    from llmft.grpo import GRPOConfig, write_tokens
+    from llmft.lora import LoRAConfig, add_lora
+    from llmft.world import make_world, qa_pairs
+    model, tokenizer = base_model()
+    use_chat_template(tokenizer)
+    prompts = [prompt_ids([dict(role="user", content=p["prompt"])], tokenizer) for p in qa_pairs(make_world())[:48:6]]
+    model, config, times = add_lora(model, LoRAConfig()), GRPOConfig(max_new_tokens=32), {"llmft": [], "transformers": []}
+    for _ in range(6):
+        for name, found in times.items():
+            begin = time.perf_counter()
+            new = write_tokens(model, prompts, [], tokenizer.pad_token_id, replace(config, sampler=name), 0)
+            found.append(time.perf_counter() - begin)
+    ours, theirs = (found[1:] for found in times.values())
+    return dict(ratio=statistics.median(b / a for a, b in zip(ours, theirs)), tokens_per_second=sum(map(len, new)) / statistics.median(ours),
+                prompt_tokens=[len(ids) for ids in prompts])
+
+
+def bench_rollout(rounds=3):
+    "Sampled tokens a second of 64 replies, ours over transformers.generate."
+    found = [measure("rollout") for _ in range(rounds)]
+    return {"rounds": rounds, "prompt tokens": found[0]["prompt_tokens"], "tokens per second": round(statistics.median(r["tokens_per_second"] for r in found)),
+            "ours over transformers.generate": round(statistics.median(r["ratio"] for r in found), 2)}
 
 
 if __name__ == "__main__":
