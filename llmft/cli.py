@@ -36,6 +36,8 @@ COMMANDS = {
     "law": ("llmft.law:law_run", "Carry out one experiment: train, evaluate as planned, and write its log."),
     "law evaluate": ("llmft.law:law_evaluate", "Measure a model on the held-out questions, in the way that an experiment asks them."),
     "law experiments": ("llmft.law:experiment_table", "Collect the logs of all runs into one table, oldest first. `ValueError` where there is none."),
+    "dataset documents": ("llmft.domain:dataset_documents", "Make a dataset for GRPO from documents: questions with answers and sources, split by document."),
+    "grpo": ("llmft.grpo:grpo", "Let a model practise: it replies, rewards judge, and what was better becomes likelier."),
     "ui": ("llmft.ui:run_ui", "Talk to two models side by side, on a web page of this machine; Ctrl-C ends it."),
     "book": ("llmft.book:run_book", "Run the notebooks in order and write them as offline pages."),
 }
@@ -173,7 +175,7 @@ def main(
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ("-h", "--help"):
         print("llmft: build, fine-tune and judge Japanese language models\n\nUsage: llmft COMMAND [OPTIONS]; llmft COMMAND --help\n")
-        for name, (_, line) in COMMANDS.items(): print(f"  {name:15} {line}")
+        for name, (_, line) in COMMANDS.items(): print(f"  {name:17} {line}")
         return
     if arguments[0] == "--version":
         from llmft import __version__
