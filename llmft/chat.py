@@ -591,6 +591,7 @@ def reply_batch(
     prompts: list,          # lists of ids
     max_new_tokens: int,
     temperature: float,     # 0 is greedy
+    keep_markers: bool = False,  # True: special tokens stay in the reply
 ) -> list[str]:             # without the stop token
     "The replies to prompts that are read together, padded on the left."
     stops = stop_ids(model, tokenizer)
@@ -604,7 +605,7 @@ def reply_batch(
     rows = made[:, input_ids.shape[1]:].tolist()
     ends = [next((t for t, i in enumerate(row) if i in stops), len(row)) for row in rows]
     replies = [row[:end] for row, end in zip(rows, ends)]
-    return tokenizer.batch_decode(replies, skip_special_tokens=True)
+    return tokenizer.batch_decode(replies, skip_special_tokens=not keep_markers)
 
 # %% ../nbs/20_chat.ipynb #0120
 def ask(
@@ -616,6 +617,7 @@ def ask(
     temperature: float = 0.0,    # 0 is greedy
     seed: int | None = None,     # of the draws; None for the global generator
     progress: str = "answering", # words beside the progress bar; empty for no bar
+    keep_markers: bool = False,  # True: special tokens stay, as the reader of a format needs them
 ) -> list[str]:                  # one reply for each, in their order
     """What a model replies: it ends at a stop token, or after `max_new_tokens`.
 
@@ -637,7 +639,7 @@ def ask(
         if seed is not None: torch.manual_seed(seed)
         for numbers in bar:
             rows = [prompts[k] for k in numbers]
-            texts = reply_batch(model, tokenizer, rows, max_new_tokens, temperature)
+            texts = reply_batch(model, tokenizer, rows, max_new_tokens, temperature, keep_markers)
             for k, text in zip(numbers, texts): replies[k] = text
     model.train(training)
     return replies

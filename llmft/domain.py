@@ -613,25 +613,12 @@ def final_replies(
     batch_size: int = 32,       # prompts that are read together
 ) -> list[str]:                 # one for each
     "What a user sees of greedy replies: for Harmony the final channel, else all of it."
-    import torch
-
-    from llmft.chat import ask, prompt_ids, stop_ids
-    from llmft.harmony import final_of, reply_text
-    from llmft.sampling import left_pad
-    if "<|channel|>" not in (tokenizer.chat_template or ""):
-        return ask(model, tokenizer, prompts, max_new_tokens, batch_size, progress="")
-    stops, said = stop_ids(model, tokenizer), []
-    for start in range(0, len(prompts), batch_size):
-        rows = [prompt_ids(prompt, tokenizer) for prompt in prompts[start:start + batch_size]]
-        ids, mask = left_pad(rows, tokenizer.pad_token_id if tokenizer.pad_token_id is not None
-                             else stops[0])
-        with torch.inference_mode():
-            made = model.generate(input_ids=ids.to(model.device),
-                                  attention_mask=mask.long().to(model.device), do_sample=False,
-                                  max_new_tokens=max_new_tokens, eos_token_id=stops,
-                                  pad_token_id=stops[0])
-        said += [final_of(reply_text(row, ids.shape[1], tokenizer)) for row in made.tolist()]
-    return said
+    from llmft.chat import ask
+    from llmft.harmony import final_of, is_harmony
+    harmony = is_harmony(tokenizer)
+    replies = ask(model, tokenizer, prompts, max_new_tokens, batch_size, progress="",
+                  keep_markers=harmony)
+    return [final_of(reply) for reply in replies] if harmony else replies
 
 # %% ../nbs/43_domain.ipynb #0109
 def grade_records(

@@ -29,6 +29,7 @@ from .core import (Timer, append_jsonl, file_sha256, is_quiet, peak_memory_mb, p
                         write_jsonl)
 from .export import check_supported, from_transformers, quiet_transformers
 from .gpt import GPT
+from .harmony import final_of, is_harmony
 from .lora import (LoRAConfig, LoRALinear, TokenRows, base_quantization, disable_lora,
                         is_turned, load_lora)
 from .pretrain import finish_step_on_interrupt, forget_after, keep_freed_memory, lr_at
@@ -459,10 +460,8 @@ def judged_text(
     tokenizer,
 ) -> str:
     "What rewards see of a reply: where the template is Harmony the final channel, else all of it."
-    if "<|channel|>" not in (tokenizer.chat_template or ""):
-        return tokenizer.decode(ids, skip_special_tokens=True)
-    from llmft.harmony import final_of
-    return final_of(tokenizer.decode(ids, skip_special_tokens=False))
+    text = tokenizer.decode(ids, skip_special_tokens=not is_harmony(tokenizer))
+    return final_of(text) if is_harmony(tokenizer) else text
 
 # %% ../nbs/42_grpo.ipynb #0062
 def rollout(

@@ -8,7 +8,7 @@ __all__ = ['HARMONY_MARKERS', 'HARMONY_ROLES', 'CHANNELS', 'MARKER', 'EFFORTS', 
            'parameter_text', 'tools_text', 'call_message', 'assistant_messages', 'from_chat', 'drop_thoughts',
            'harmony_messages', 'build_harmony', 'parse_header', 'next_marker', 'scan_harmony', 'check_end',
            'parse_harmony', 'harmony_spans', 'check_markers', 'add_markers', 'encode_harmony', 'use_harmony',
-           'final_of', 'reply_text', 'FinalOnly', 'each_answer']
+           'final_of', 'is_harmony', 'reply_text', 'FinalOnly', 'each_answer']
 
 # %% ../nbs/41_harmony.ipynb #0003
 import json
@@ -545,6 +545,13 @@ def final_of(
     return "\n".join(answers)
 
 # %% ../nbs/41_harmony.ipynb #0105
+def is_harmony(
+    tokenizer,
+) -> bool:
+    "Whether the template of a tokenizer writes Harmony; then replies need `final_of`."
+    return "<|channel|>" in (tokenizer.chat_template or "")
+
+# %% ../nbs/41_harmony.ipynb #0106
 def reply_text(
     ids: list[int],    # prompt and reply, as `generate` returns them
     n_prompt: int,     # ids of the prompt
@@ -556,7 +563,7 @@ def reply_text(
                          "number of ids that the model was given, padding included")
     return tokenizer.decode(ids[n_prompt:], skip_special_tokens=False)
 
-# %% ../nbs/41_harmony.ipynb #0108
+# %% ../nbs/41_harmony.ipynb #0109
 class FinalOnly:
     "A reward that judges only the final channel; everything else is as in the reward inside."
 
@@ -585,7 +592,7 @@ class FinalOnly:
         return self.reward(prompts=prompts, completions=judged, completion_ids=completion_ids,
                            **columns)
 
-# %% ../nbs/41_harmony.ipynb #0112
+# %% ../nbs/41_harmony.ipynb #0113
 def each_answer(
     messages: list,     # chat records or Messages of one conversation
 ) -> list[list]:        # one conversation for each reply, ending with it

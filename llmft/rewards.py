@@ -52,7 +52,10 @@ def plain_text(
 
 # %% ../nbs/40_rewards.ipynb #0012
 class Attempt:
-    "Keep the error of a block instead of raising it: `with Attempt() as run: …`, then `run.error`."
+    """Keep the error of a block: `with Attempt() as run: …`, then `run.error`.
+
+    For code of the user alone, which may raise anything; who keeps an error raises it again by name.
+    """
     error = None
 
     def __enter__(self): return self
@@ -155,8 +158,9 @@ def check_value(
 ):                 # float or None
     "One value, as a float within the range of its reward; None stays None."
     if value is None: return None
-    with Attempt() as reading: number = float(value)
-    if reading.error: raise named_error(reward, i, reply, f"gave {value!r}, which is no number,")
+    try: number = float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):       # the last for tensors of many
+        raise named_error(reward, i, reply, f"gave {value!r}, which is no number,") from None
     if not math.isfinite(number):
         raise named_error(reward, i, reply, f"gave {number} (None means: cannot be judged)")
     if not reward.low <= number <= reward.high:
@@ -246,8 +250,8 @@ def format_reward(
     weight: float = 1.0,
 ) -> Reward:
     "1 where the reply has the wanted form, else 0. Raises `ValueError` for a faulty pattern."
-    with Attempt() as compiling: form = re.compile(pattern)
-    if compiling.error: raise ValueError(f"pattern {pattern!r}: {compiling.error}")
+    try: form = re.compile(pattern)
+    except re.error as error: raise ValueError(f"pattern {pattern!r}: {error}") from error
     return reply_reward("format", lambda reply, /, **_: float(bool(form.search(reply))), weight)
 
 # %% ../nbs/40_rewards.ipynb #0035
