@@ -18,7 +18,7 @@ $(STAMP): settings.ini setup.py constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'llmft needs Python 3.10 or newer, this is ' + sys.version.split()[0] + '; use make PYTHON=python3.11')"
 	@echo "installing into $(VENV) (once; some minutes)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,plot,trl,qlora,ui,eval]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,plot,trl,qlora,ui,eval,server]"
 	@touch $(STAMP)
 
 book: $(STAMP)

@@ -1,7 +1,7 @@
 """Speed and memory against other libraries. Each measurement is a process of its own; rounds alternate, ratios are medians of pairs.
 
 `make bench` runs everything and writes data/results/bench.json; `python tools/bench.py NAME …` runs some of: train, loss, generate, kill,
-processes, corpus, sft, grpo, rollout.
+processes, corpus, sft, grpo, rollout, hosted, server.
 """
 import json
 import os
@@ -399,6 +399,86 @@ def bench_rollout(rounds=3):
     found = [measure("rollout") for _ in range(rounds)]
     return {"rounds": rounds, "prompt tokens": found[0]["prompt_tokens"], "tokens per second": round(statistics.median(r["tokens_per_second"] for r in found)),
             "ours over transformers.generate": round(statistics.median(r["ratio"] for r in found), 2)}
+
+
+def one_hosted(n_dialogues=6589, n_utterances=600_000):
+    "Seconds and memory of `llmft hosted prepare` on a folder of KokoroChat's size, and whether nothing got lost."
+    import random
+    from llmft.core import peak_memory_mb, read_jsonl
+    from llmft.hosted import PARTS, prepare, validate
+    n_dialogues, n_utterances = int(n_dialogues), int(n_utterances)
+    with tempfile.TemporaryDirectory() as folder:
+        folder, draw = Path(folder), random.Random(0)
+        spoken = [[turn["utterance"] for line in open("data/dialogues.jsonl", encoding="utf-8") for turn in json.loads(line)["dialogue"] if turn["role"] == role]
+                  for role in ("client", "counselor")]
+        (folder / "data").mkdir()
+        for k in range(n_dialogues):
+            n = n_utterances * (k + 1) // n_dialogues - n_utterances * k // n_dialogues
+            roles = ["counselor", "client", *draw.choices(("client", "counselor"), k=n - 4), "client", "counselor"]
+            turns = [dict(role=role, utterance=draw.choice(spoken[role == "counselor"]), time="2026-04-01 10:00:00") for role in roles]
+            if k % 10 == 0: turns[2]["utterance"] = f"連絡先は090-1234-{k % 10000:04}です。"
+            (folder / "data" / f"{k:05}.json").write_text(json.dumps(dict(dialogue=turns, topic="仕事", review_by_client_jp={}), ensure_ascii=False), encoding="utf-8")
+        begin = time.perf_counter()
+        report = prepare(str(folder / "data"), str(folder / "run"))
+        seconds, peak, counts = time.perf_counter() - begin, peak_memory_mb(), report["counts"]
+        lost = counts["utterances"] - sum(counts.get(key, 0) for key in ("kept", "blank", "cut_begin", "cut_end"))
+        in_turn = all([m["role"] for m in line["messages"]] == ["user", "assistant"] * (len(line["messages"]) // 2)
+                      for part in PARTS for line in read_jsonl(folder / "run" / report["files"][part]))
+        begin = time.perf_counter()
+        validate(str(folder / "run"))
+        return dict(utterances=counts["utterances"], seconds=round(seconds, 1), peak_mb=round(peak), lost=lost, alternate=in_turn, split=report["n"],
+                    counts=counts, validate_seconds=round(time.perf_counter() - begin, 1))
+
+
+def bench_hosted():
+    return measure("hosted")
+
+
+def bench_server(times=5):
+    "Kill the hosted server, or its job, with SIGKILL in mid-job, five times; then a disk that is full for the job. Compare with `llmft sft`."
+    import openai
+    from llmft.core import read_json, read_jsonl, write_jsonl
+    from llmft.sft import SFTConfig, sft
+    from llmft.world import make_world, qa_pairs
+    key = os.environ["LLMFT_SERVER_KEY"] = "bench-" + "k" * 20
+    full = "import os, resource; os.path.exists(sys.argv[1] + '/../../full') and resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); "
+    code = ("import llmft.server as s; from functools import partial; "
+            f"s.create_app = partial(s.create_app, code=s.JOB.replace('import sys; ', 'import sys; ' + {full!r})); "
+            "s.serve({!r}, {}, config=s.ServerConfig(save_every=10, retry_after=1))")
+    with tempfile.TemporaryDirectory() as folder:
+        folder, kills = Path(folder), []
+        def start(port=0):
+            process = subprocess.Popen([sys.executable, "-c", code.format(str(folder / "s"), port)], stdout=subprocess.PIPE, stderr=open(folder / "log", "ab"), text=True)
+            return process, process.stdout.readline().strip()
+        turns = lambda pair: [dict(role="user", content=pair["prompt"]), dict(role="assistant", content=pair["completion"])]
+        data = write_jsonl(folder / "data.jsonl", [dict(messages=turns(pair)) for pair in qa_pairs(make_world())[:200]])
+        process, url = start()
+        client = openai.OpenAI(base_url=url, api_key=key, max_retries=8)
+        file = client.files.create(file=open(data, "rb"), purpose="fine-tune")
+        job = client.fine_tuning.jobs.create(model="base", training_file=file.id, seed=1, hyperparameters=dict(n_epochs=10, batch_size=16))
+        work = folder / "s" / "jobs" / job.id
+        def step(): return max((event.data["step"] for event in client.fine_tuning.jobs.list_events(job.id, limit=9) if event.type == "metrics"), default=0)
+        for k, at in enumerate(sorted(random.Random(0).sample(range(12, 110), times))):
+            while step() < at: time.sleep(0.05)
+            kills.append(f"{'job' if k % 2 else 'server'} at step {step()}")
+            os.kill(read_jsonl(work / "starts.jsonl")[-1]["pid"] if k % 2 else process.pid, signal.SIGKILL)
+            if k % 2 == 0:
+                process.wait()
+                process, _ = start(int(url.split(":")[2].split("/")[0]))
+        (folder / "s" / "full").touch()                                       # from the next start on, no file of the job may grow beyond 200 kB
+        os.kill(read_jsonl(work / "starts.jsonl")[-1]["pid"], signal.SIGKILL)
+        while not any("no space" in event.message for event in client.fine_tuning.jobs.list_events(job.id)): time.sleep(0.2)
+        (folder / "s" / "full").unlink()
+        while (status := client.fine_tuning.jobs.retrieve(job.id).status) not in ("succeeded", "failed"): time.sleep(0.2)
+        events = [event for event in client.fine_tuning.jobs.list_events(job.id, limit=100)][::-1]
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        alone = read_jsonl(sft(str(data), out=str(folder / "alone"), sft_config=SFTConfig(**read_json(work / "job.json")["sft"])) / "log.jsonl")
+        told = [(event.data["step"], event.data["train_loss"]) for event in events if event.type == "metrics"]
+        leaked = [path.name for path in folder.rglob("*") if path.is_file() and key.encode() in path.read_bytes()]
+    return {"killed": kills, "status": status, "starts": [event.message for event in events if "goes on from step" in event.message],
+            "disk full": "waited, then went on", "every step told once": [n for n, _ in told] == [*range(1, len(alone) + 1)],
+            "largest difference to llmft sft": max(abs(loss - record["loss"]) for (_, loss), record in zip(told, alone)), "files with the key": leaked}
 
 
 if __name__ == "__main__":
