@@ -6,12 +6,13 @@ STAMP := $(VENV)/installed
 export LLMFT_CACHE := $(CURDIR)/.cache
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help book test lab bench readme clean
+.PHONY: help book test lab bench readme docs clean
 help:
 	@echo "make book    install, run every notebook, and write _book/index.html"
 	@echo "make test    install, and check everything; ends with 'N passed, N failed'"
 	@echo "make lab     open the notebooks in JupyterLab"
 	@echo "make bench   measure speed and memory against other libraries"
+	@echo "make docs    write the book as an offline website, _site/index.html, and check it"
 	@echo "make readme  write README.md from nbs/index.ipynb"
 
 $(STAMP): settings.ini setup.py constraints.txt
@@ -35,8 +36,12 @@ bench: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llms-from-scratch==1.0.19
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/bench.py
 
+docs: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
+	@$(BIN)/python tools/docs.py
+
 readme: $(STAMP)
 	@$(BIN)/python tools/readme.py
 
 clean:
-	rm -rf $(VENV) .cache _book runs
+	rm -rf $(VENV) .cache _book _site runs
