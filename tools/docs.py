@@ -10,6 +10,7 @@ from pathlib import Path
 from docs_check import check_browser, check_links
 from docs_pages import ROOT, make_stage
 from sphinx.application import Sphinx
+from sphinx.util.console import nocolor
 
 SITE = ROOT / "_site"
 SETTINGS = dict(
@@ -58,5 +59,8 @@ def check() -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="check the site that is there, and build nothing")
-    if not parser.parse_args().check: build()
-    check()
+    nocolor()
+    try:
+        if not parser.parse_args().check: build()
+        check()
+    except ValueError as fault: sys.exit(f"docs: {fault}")

@@ -1,6 +1,7 @@
 """Pages of the API, written from the text of the package: signature, comment of each parameter, docstring. Nothing is imported."""
 import ast
 import io
+import json
 import re
 import tokenize
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ class Symbol:
     "A function, a class or a constant of a module."
     kind: str                                     # function, class, method, property or data
     name: str                                     # GPT, or GPT.forward for a method
-    signature: str = ""                           # (x: Tensor, …) -> Tensor
+    signature: str = ""                           # (x: Tensor, …) -> Tensor, or the value of a constant
     comments: dict = field(default_factory=dict)  # parameter → its comment; the key "return" for the result
     doc: str = ""                                 # Markdown
     cell: str = ""                                # id of the cell of the notebook that exports it
@@ -70,6 +71,14 @@ def read_class(node: ast.ClassDef, comments: dict) -> Symbol:
     return found
 
 
+def read_constants(node: ast.Assign, comments: dict) -> list[Symbol]:
+    "The names of an assignment, with their values where those are short."
+    target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+    pairs = zip(target.elts, node.value.elts) if isinstance(target, ast.Tuple) else [(target, node.value)]
+    values = {ast.unparse(name): ast.unparse(value) for name, value in pairs}
+    return [Symbol("data", name, value if len(value) <= 80 else "", doc=comments.get(node.lineno, "")) for name, value in values.items()]
+
+
 def read_module(path: Path) -> tuple[str, list[Symbol]]:  # (docstring, symbols in the order of the notebook)
     "Every public symbol of a module of the package."
     source = path.read_text(encoding="utf-8")
@@ -78,15 +87,13 @@ def read_module(path: Path) -> tuple[str, list[Symbol]]:  # (docstring, symbols 
     public = next((ast.literal_eval(n.value) for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "__all__"), [])
     symbols = []
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef): symbol = read_function(node, comments)
-        elif isinstance(node, ast.ClassDef): symbol = read_class(node, comments)
-        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
-            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            symbol = Symbol("data", ast.unparse(target), doc=comments.get(node.lineno, ""))
+        if isinstance(node, ast.FunctionDef): found = [read_function(node, comments)]
+        elif isinstance(node, ast.ClassDef): found = [read_class(node, comments)]
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)): found = read_constants(node, comments)
         else: continue
-        if symbol.name not in public: continue
-        symbol.cell = cells[max(line for line in cells if line < node.lineno)]
-        symbols.append(symbol)
+        for symbol in found:
+            symbol.cell = cells[max(line for line in cells if line < node.lineno)]
+            if symbol.name in public: symbols.append(symbol)
     return ast.get_docstring(tree) or "", symbols
 
 
@@ -103,7 +110,9 @@ def entry(symbol: Symbol, names: dict, source: str = "", fence: str = "::::::") 
     if "return" in symbol.comments: fields.append(f":returns: {linked(symbol.comments['return'], names)}")
     inner = [entry(m, names, fence=fence[:-1]) for m in symbol.members]
     body = "\n\n".join(filter(None, [source, linked(symbol.doc, names), "\n".join(fields), *inner]))
-    return f"{fence}{{py:{symbol.kind}}} {symbol.name}{symbol.signature}\n\n{body}\n{fence}"
+    if symbol.kind != "data": title = symbol.name + symbol.signature
+    else: title = symbol.name + (f"\n:value: {json.dumps(symbol.signature, ensure_ascii=False)}" if symbol.signature else "")
+    return f"{fence}{{py:{symbol.kind}}} {title}\n\n{body}\n{fence}"
 
 
 def module_page(name: str, doc: str, symbols: list[Symbol], notebook: str, names: dict) -> str:

@@ -91,31 +91,38 @@ def notebook_label(path: Path) -> str:
 
 def toctree(caption: str, entries: list) -> str:
     "A hidden list of pages."
-    return "\n".join(["```{toctree}", ":hidden:", f":caption: {caption}", "", *entries, "```"])
+    return "\n".join(["```{toctree}", ":hidden:", *([f":caption: {caption}"] if caption else []), "", *entries, "```"])
+
+
+def contents(notebooks: list) -> str:
+    "The lists of pages that the side bar shows: the Japanese page, the chapters by parts, the reference."
+    about = [f"{title} <{name[:-3]}>" for name, title in ABOUT.items()]
+    parts = [toctree(title, [f"{notebook_label(p)} <nbs/{p.stem}>" for p in notebooks if p.stem[0] == digit]) for digit, title in PARTS.items()]
+    return "\n\n".join([toctree("", about[:1]), *parts, toctree("Reference", ["API <api/index>", *about[1:]])])
+
+
+def api_index(modules: dict) -> str:
+    "The page that lists the modules."
+    rows = [f"| [llmft.{name}]({name}.md) | {doc} | {len(symbols)} |" for name, (doc, symbols) in modules.items()]
+    lines = ["# API", "", "Every public symbol of the package.", "", "| module | holds | symbols |", "|---|---|---|", *rows]
+    return "\n".join(lines) + "\n\n" + toctree("Modules", [f"llmft.{name} <{name}>" for name in modules]) + "\n"
 
 
 def make_stage(stage: Path) -> int:  # number of pages
     "Write the sources of all pages into an empty folder."
+    for folder in ("nbs", "api", "data"): (stage / folder).mkdir()
+    write = lambda name, text: (stage / name).write_text(text, encoding="utf-8")
     notebooks = sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))
     modules = {path.stem[3:]: read_module(ROOT / "llmft" / f"{path.stem[3:]}.py") for path in notebooks}
     names = {f"{prefix}{module}.{s.name}": f"llmft.{module}.{s.name}" for module, (_, symbols) in modules.items()
              for s in symbols for prefix in ("", "llmft.")}
-    for folder in ("nbs", "api", "data"): (stage / folder).mkdir()
     for path in notebooks:
-        cells: dict = {}
-        for symbol in modules[path.stem[3:]][1]: cells.setdefault(symbol.cell, []).append(symbol.name)
+        name, cells = path.stem[3:], {}
+        for symbol in modules[name][1]: cells.setdefault(symbol.cell, []).append(symbol.name)
         nbformat.write(staged_notebook(path, cells, stage), stage / "nbs" / path.name)
-    for path in notebooks:
-        name = path.stem[3:]
-        (stage / "api" / f"{name}.md").write_text(module_page(name, *modules[name], path.stem, names), encoding="utf-8")
-    rows = [f"| [llmft.{name}]({name}.md) | {doc} | {len(symbols)} |" for name, (doc, symbols) in modules.items()]
-    (stage / "api" / "index.md").write_text("\n".join(["# API", "", "Every public symbol of the package.", "",
-                                            "| module | holds | symbols |", "|---|---|---|", *rows, ""]), encoding="utf-8")
+        write(f"api/{name}.md", module_page(name, *modules[name], path.stem, names))
+    write("api/index.md", api_index(modules))
     for name, target in PAGES.items():
         text = linked(prose((ROOT / name).read_text(encoding="utf-8"), name, stage), names)
-        (stage / target).write_text(text, encoding="utf-8")
-    trees = [toctree(title, [f"{notebook_label(p)} <nbs/{p.stem}>" for p in notebooks if p.stem[0] == digit]) for digit, title in PARTS.items()]
-    trees.append(toctree("Reference", ["API <api/index>", *[f"{title} <{name[:-3]}>" for name, title in ABOUT.items()]]))
-    with open(stage / "index.md", "a", encoding="utf-8") as file: file.write("\n" + "\n\n".join(trees) + "\n")
-    with open(stage / "api" / "index.md", "a", encoding="utf-8") as file: file.write("\n" + toctree("Modules", [f"llmft.{m} <{m}>" for m in modules]) + "\n")
+        write(target, text + ("\n" + contents(notebooks) + "\n" if target == "index.md" else ""))
     return 2 * len(notebooks) + 1 + len(PAGES)
