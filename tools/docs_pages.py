@@ -33,7 +33,7 @@ def place(text: str, page: str, stage: Path) -> str:  # Markdown
         file = (ROOT / page).parent.joinpath(target).resolve()
         if file.is_dir(): file = file / "README.md"
         if not file.is_file(): raise ValueError(f"{page}: a link to {m[2]}, which does not exist; mend the link")
-        name = file.relative_to(ROOT).as_posix()
+        name = file.relative_to(ROOT).as_posix().replace("nbs/index.ipynb", "README.md")
         if name not in PAGES and not name.endswith(".ipynb"):
             (stage / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, stage / name)
