@@ -7,6 +7,8 @@ from pathlib import Path
 import nbformat
 from docs_api import linked, module_page, read_module
 
+from llmft.book import formulas_to_mathml
+
 ROOT = Path(__file__).parent.parent
 PARTS = {"0": "Ground floor 土台", "1": "1 Pretraining 事前学習", "2": "2 LoRA", "3": "3 QLoRA", "4": "4 GRPO", "5": "5 Evaluation 評価",
          "6": "6 Hosted fine-tuning", "7": "Commands コマンド"}
@@ -41,20 +43,21 @@ def place(text: str, page: str, stage: Path) -> str:  # Markdown
     return outside_code(text, lambda t: re.sub(r'(\]\(|(?:href|src)=")([^)"\s]+)([)"])', replaced, t))
 
 
-def details_code(text: str) -> str:
-    "Code spans inside <details>, which Markdown leaves alone, as HTML; an empty line would end the block."
+def details_html(text: str) -> str:
+    "Formulas and code spans inside <details>, which Markdown leaves alone, as HTML; an empty line would end the block."
     def inside(m):
         parts = re.split(r"(<pre>.*?</pre>)", m[0], flags=re.DOTALL)
-        parts[::2] = [re.sub(r"`([^`\n]+)`", r"<code>\1</code>", p) for p in parts[::2]]
+        parts[::2] = [re.sub(r"`([^`\n]+)`", r"<code>\1</code>", formulas_to_mathml(p)) for p in parts[::2]]
         return re.sub(r"\n(?=\n)", "\n<!-- -->", "".join(parts))
     return re.sub(r"<details>.*?</details>", inside, text, flags=re.DOTALL)
 
 
 def prose(text: str, page: str, stage: Path) -> str:  # Markdown
     "Prose as MyST reads it: no comment for a line that begins with %, numbers of papers as links."
-    text = details_code(place(text, page, stage))
-    paper = lambda t: re.sub(r"(?<![\[\w/])arXiv:(\d{4}\.\d{4,5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", re.sub(r"^%", r"\\%", t, flags=re.MULTILINE))
-    return outside_code(text, paper)
+    text = details_html(place(text, page, stage))
+    text = outside_code(text, lambda t: re.sub(r"^%", r"\\%", t, flags=re.MULTILINE))
+    linked_paper = lambda m: f"[{m[1]}](https://arxiv.org/abs/{m[2]})" if m[1] else m[0]
+    return outside_code(text, lambda t: re.sub(r"\[[^\]]*\]\([^)]*\)|(?<![\w/])(arXiv:(\d{4}\.\d{4,5}))", linked_paper, t))
 
 
 def only_imports(source: str) -> bool:
