@@ -13,7 +13,7 @@ help:
 	@echo "make lab     open the notebooks in JupyterLab"
 	@echo "make bench   measure speed and memory against other libraries"
 	@echo "make docs    write the book as an offline website, _site/index.html, and check it"
-	@echo "make readme  write README.md from nbs/index.ipynb"
+	@echo "make readme  write README.md, PARITY.md and the picture of the imports"
 
 $(STAMP): settings.ini setup.py constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'llmft needs Python 3.10 or newer, this is ' + sys.version.split()[0] + '; use make PYTHON=python3.11')"
@@ -42,6 +42,8 @@ docs: $(STAMP)
 
 readme: $(STAMP)
 	@$(BIN)/python tools/readme.py
+	@$(BIN)/python tools/parity.py
+	@$(BIN)/python tools/graph.py
 
 clean:
 	rm -rf $(VENV) .cache _book _site runs

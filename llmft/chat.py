@@ -9,7 +9,7 @@ __all__ = ['ROLES', 'SHAREGPT_ROLES', 'FORMATS', 'CHAT_TEMPLATE', 'LOSSES', 'mes
            'read_examples', 'use_chat_template', 'check_messages', 'render', 'prompt_ids', 'find_stop', 'stop_token_id',
            'join_ids', 'turn_spans', 'assistant_labels', 'encode_whole', 'drop_oldest_turn', 'encode_example',
            'label_tokens', 'encode_examples', 'pack_bins', 'pack_sequences', 'collate', 'check_packing', 'stop_ids',
-           'reply_batch', 'ask']
+           'padding_id', 'reply_batch', 'ask']
 
 # %% ../nbs/20_chat.ipynb #0003
 import json
@@ -27,10 +27,10 @@ from torch import Tensor
 from .core import progress as progress_bar
 from .sampling import left_pad
 
-# %% ../nbs/20_chat.ipynb #0008
+# %% ../nbs/20_chat.ipynb #0009
 ROLES = ("system", "developer", "user", "assistant", "tool")
 
-# %% ../nbs/20_chat.ipynb #0010
+# %% ../nbs/20_chat.ipynb #0011
 def message_faults(
     messages,     # what should be a list of {"role": …, "content": …}
 ) -> list[str]:   # what is wrong, each with its remedy; empty when nothing is
@@ -49,7 +49,7 @@ def message_faults(
             faults.append(f"message {k} ({role}) has no text as content; write it, or delete it")
     return faults
 
-# %% ../nbs/20_chat.ipynb #0013
+# %% ../nbs/20_chat.ipynb #0014
 @dataclass(frozen=True)
 class Example:
     """One record to learn from.
@@ -72,7 +72,7 @@ class Example:
         if not 0 < self.n_prompt < len(self.messages):
             raise ValueError("no question comes before the answer; add a user message")
 
-# %% ../nbs/20_chat.ipynb #0016
+# %% ../nbs/20_chat.ipynb #0017
 def answer_of(
     record: dict,
     key: str,     # where the answer should be
@@ -83,7 +83,7 @@ def answer_of(
     state = "missing" if answer is None else "empty, or no text"
     raise ValueError(f"no answer: {key!r} is {state}; add it, or delete the record")
 
-# %% ../nbs/20_chat.ipynb #0017
+# %% ../nbs/20_chat.ipynb #0018
 def one_question(
     question,       # of the user
     answer: str,
@@ -93,14 +93,17 @@ def one_question(
     first = [dict(role="system", content=system)] if system else []
     return (*first, dict(role="user", content=question), dict(role="assistant", content=answer))
 
-# %% ../nbs/20_chat.ipynb #0018
+# %% ../nbs/20_chat.ipynb #0019
 def from_messages(record: dict) -> Example:
     '`{"messages": [{"role", "content"}, …]}`'
     return Example(record["messages"])
 
-# %% ../nbs/20_chat.ipynb #0019
+# %% ../nbs/20_chat.ipynb #0020
 def from_prompt_completion(record: dict) -> Example:
-    '`{"prompt", "completion"}`: two strings, joined as they are; or two lists of messages.'
+    """`{"prompt", "completion"}`: two strings, joined as they are; or two lists of messages.
+
+    Raises `ValueError` for other types, and for a list without an answer.
+    """
     prompt, completion = record["prompt"], record.get("completion")
     if isinstance(prompt, str):
         return Example(one_question(prompt, answer_of(record, "completion")), plain=True)
@@ -111,30 +114,33 @@ def from_prompt_completion(record: dict) -> Example:
                          "messages, too, and not empty; add it, or delete the record")
     return Example([*prompt, *completion], n_prompt=len(prompt))
 
-# %% ../nbs/20_chat.ipynb #0020
+# %% ../nbs/20_chat.ipynb #0021
 def from_input_output(record: dict) -> Example:
     '`{"input", "output", "meta"}`, and `system` where it is given.'
     return Example(one_question(record["input"], answer_of(record, "output"), record.get("system")))
 
-# %% ../nbs/20_chat.ipynb #0021
+# %% ../nbs/20_chat.ipynb #0022
 def from_question_answer(record: dict) -> Example:
     '`{"question", "answer"}`, and `system` where it is given.'
     return Example(one_question(record["question"], answer_of(record, "answer"), record.get("system")))
 
-# %% ../nbs/20_chat.ipynb #0022
+# %% ../nbs/20_chat.ipynb #0023
 def from_alpaca(record: dict) -> Example:
     '`{"instruction", "input", "output"}`; the input, if any, follows after an empty line.'
     question, more = record["instruction"], record.get("input")
     if more: question = f"{question}\n\n{more}"
     return Example(one_question(question, answer_of(record, "output"), record.get("system")))
 
-# %% ../nbs/20_chat.ipynb #0023
+# %% ../nbs/20_chat.ipynb #0024
 SHAREGPT_ROLES = dict(human="user", gpt="assistant", chatgpt="assistant", function="tool",
                       observation="tool") | {role: role for role in ROLES}
 
-# %% ../nbs/20_chat.ipynb #0024
+# %% ../nbs/20_chat.ipynb #0025
 def from_sharegpt(record: dict) -> Example:
-    '`{"conversations": [{"from": "human" or "gpt", "value"}, …]}`'
+    """`{"conversations": [{"from": "human" or "gpt", "value"}, …]}`
+
+    Raises `ValueError` for anything but a list.
+    """
     turns, system = record["conversations"], record.get("system")
     if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
         raise ValueError("'conversations' must be a list of {from, value}; write one")
@@ -143,7 +149,7 @@ def from_sharegpt(record: dict) -> Example:
     return Example(first + [dict(role=role, content=turn.get("value"))
                             for role, turn in zip(roles, turns)])
 
-# %% ../nbs/20_chat.ipynb #0026
+# %% ../nbs/20_chat.ipynb #0027
 FORMATS = {   # the key that tells the format: its reader, and the keys that the reader uses
     "messages": (from_messages, {"messages"}),
     "conversations": (from_sharegpt, {"conversations", "system"}),
@@ -152,7 +158,7 @@ FORMATS = {   # the key that tells the format: its reader, and the keys that the
     "input": (from_input_output, {"input", "output", "system"}),
     "question": (from_question_answer, {"question", "answer", "system"})}
 
-# %% ../nbs/20_chat.ipynb #0027
+# %% ../nbs/20_chat.ipynb #0028
 def format_of(
     record,  # one record of a file
 ) -> str:    # a key of FORMATS
@@ -166,7 +172,7 @@ def format_of(
                      "prompt and completion, input and output, question and answer, "
                      "instruction and output, or conversations")
 
-# %% ../nbs/20_chat.ipynb #0028
+# %% ../nbs/20_chat.ipynb #0029
 def parse_record(
     record: dict,   # as it was read from a file
 ) -> Example:
@@ -176,7 +182,7 @@ def parse_record(
     if isinstance(meta.get("meta"), dict): meta |= meta.pop("meta")
     return replace(read(record), meta=meta)
 
-# %% ../nbs/20_chat.ipynb #0033
+# %% ../nbs/20_chat.ipynb #0034
 def numbered_records(
     data: bytes,         # of a .jsonl file, or of a .json file with one list
 ) -> tuple[list, list]:  # (place, record), and (place, fault); a place is "line 3" or "record 3"
@@ -193,7 +199,7 @@ def numbered_records(
             faults.append((f"line {number}", f"not JSON ({error.msg}); mend or delete it"))
     return records, faults
 
-# %% ../nbs/20_chat.ipynb #0036
+# %% ../nbs/20_chat.ipynb #0037
 def mixed_formats(
     kinds: dict,   # format → places
 ) -> list:         # nothing, or one pair (place, fault)
@@ -203,7 +209,7 @@ def mixed_formats(
              for kind, places in kinds.items())
     return [("the file", f"mixes formats: {'; '.join(parts)}; keep one format in a file")]
 
-# %% ../nbs/20_chat.ipynb #0037
+# %% ../nbs/20_chat.ipynb #0038
 def read_examples(
     path: str | Path,  # .jsonl with one record a line, or .json with a list of records
 ) -> list[Example]:
@@ -228,7 +234,7 @@ def read_examples(
     more = f"\n  and {len(faults) - 100} more" * (len(faults) > 100)
     raise ValueError(f"{path.name}: {len(faults)} fault{'s' * (len(faults) > 1)}{shown}{more}")
 
-# %% ../nbs/20_chat.ipynb #0041
+# %% ../nbs/20_chat.ipynb #0042
 CHAT_TEMPLATE = """\
 {% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}\
 {% if message['role'] == 'assistant' %}\
@@ -236,7 +242,7 @@ CHAT_TEMPLATE = """\
 {% else %}{{ message['content'] + '<|im_end|>' }}{% endif %}{{ '\n' }}{% endfor %}\
 {% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"""
 
-# %% ../nbs/20_chat.ipynb #0042
+# %% ../nbs/20_chat.ipynb #0043
 def use_chat_template(
     tokenizer,  # of transformers; changed in place
 ):              # the same tokenizer
@@ -253,7 +259,7 @@ def use_chat_template(
     tokenizer.chat_template, tokenizer.eos_token = CHAT_TEMPLATE, "<|im_end|>"
     return tokenizer
 
-# %% ../nbs/20_chat.ipynb #0045
+# %% ../nbs/20_chat.ipynb #0046
 def check_messages(
     messages,   # list of {"role", "content"}
     tokenizer,
@@ -266,7 +272,7 @@ def check_messages(
                 raise ValueError(f"message {k} ({message['role']}) contains {marker}, which would "
                                  "begin or end a turn; take it out, or put a space into it")
 
-# %% ../nbs/20_chat.ipynb #0046
+# %% ../nbs/20_chat.ipynb #0047
 def render(
     messages,                             # list of {"role", "content"}
     tokenizer,                            # with a chat template, its own or that of this book
@@ -288,7 +294,7 @@ def render(
         raise ValueError(f"the chat template refuses these messages: {error}; change their roles "
                          "or their order") from error
 
-# %% ../nbs/20_chat.ipynb #0049
+# %% ../nbs/20_chat.ipynb #0050
 def prompt_ids(
     messages,     # list of {"role", "content"}; or a string, which gets no template
     tokenizer,
@@ -298,7 +304,7 @@ def prompt_ids(
     text = render(messages, tokenizer, add_generation_prompt=True)
     return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
-# %% ../nbs/20_chat.ipynb #0052
+# %% ../nbs/20_chat.ipynb #0053
 @lru_cache(maxsize=8)
 def find_stop(
     tokenizer,
@@ -317,7 +323,7 @@ def find_stop(
     special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
     return next((i for i in tokenizer.encode(rest, add_special_tokens=False) if i in special), None)
 
-# %% ../nbs/20_chat.ipynb #0053
+# %% ../nbs/20_chat.ipynb #0054
 def stop_token_id(
     tokenizer,
     plain: bool = False,  # True: for records without a template
@@ -333,7 +339,7 @@ def stop_token_id(
                      "learn to stop; add {{ eos_token }} after the assistant's content, or call "
                      "use_chat_template(tokenizer)")
 
-# %% ../nbs/20_chat.ipynb #0059
+# %% ../nbs/20_chat.ipynb #0060
 def join_ids(
     prompt: str,
     whole: str,        # begins with the prompt
@@ -350,9 +356,9 @@ def join_ids(
     if ids[:len(start)] != start: ids = start + cut(whole[len(prompt):], False)
     return ids, len(start)
 
-# %% ../nbs/20_chat.ipynb #0062
+# %% ../nbs/20_chat.ipynb #0063
 def turn_spans(
-    messages,
+    messages,                # list of dicts with role and content
     tokenizer,
 ) -> list[tuple[int, int]]:  # start and end of each assistant turn in the rendered text
     """Where the assistant speaks, in characters, found by rendering turn by turn.
@@ -370,9 +376,9 @@ def turn_spans(
         spans.append((len(before), len(upto)))
     return spans
 
-# %% ../nbs/20_chat.ipynb #0064
+# %% ../nbs/20_chat.ipynb #0065
 def assistant_labels(
-    messages,
+    messages,  # list of dicts with role and content
     tokenizer,
 ) -> dict:     # input_ids, labels
     """Ids of a conversation, with labels on the assistant's turns.
@@ -392,7 +398,7 @@ def assistant_labels(
     spoken = [any(a <= start < b for a, b in spans) for start, _ in made["offset_mapping"]]
     return dict(input_ids=ids, labels=[i if s else -100 for i, s in zip(ids, spoken)])
 
-# %% ../nbs/20_chat.ipynb #0067
+# %% ../nbs/20_chat.ipynb #0068
 def encode_whole(
     example: Example,
     tokenizer,
@@ -418,7 +424,7 @@ def encode_whole(
     ids, n = join_ids(prompt, whole, tokenizer, plain)
     return dict(input_ids=ids, labels=[-100] * n + ids[n:])
 
-# %% ../nbs/20_chat.ipynb #0070
+# %% ../nbs/20_chat.ipynb #0071
 def drop_oldest_turn(
     example: Example,
 ) -> Example | None:   # None when only the last question and its answer are left
@@ -430,10 +436,10 @@ def drop_oldest_turn(
     kept = messages[:first] + messages[later[0]:]
     return replace(example, messages=kept, n_prompt=example.n_prompt - (later[0] - first))
 
-# %% ../nbs/20_chat.ipynb #0072
+# %% ../nbs/20_chat.ipynb #0073
 LOSSES = ("completion", "assistant", "all")
 
-# %% ../nbs/20_chat.ipynb #0073
+# %% ../nbs/20_chat.ipynb #0074
 def encode_example(
     example: Example,
     tokenizer,
@@ -459,7 +465,7 @@ def encode_example(
     raise ValueError(f"the stop token {tokenizer.decode([stop])} would not be learnt, so the model "
                      "would never stop; put it inside {% generation %} … {% endgeneration %}")
 
-# %% ../nbs/20_chat.ipynb #0075
+# %% ../nbs/20_chat.ipynb #0076
 def label_tokens(
     encoded: dict,   # input_ids and labels
     tokenizer,
@@ -471,7 +477,7 @@ def label_tokens(
              for i, piece in zip(ids, pieces)]
     return texts, [float(label != -100) for label in encoded["labels"]]
 
-# %% ../nbs/20_chat.ipynb #0084
+# %% ../nbs/20_chat.ipynb #0085
 def encode_examples(
     examples: list[Example],
     tokenizer,
@@ -488,7 +494,7 @@ def encode_examples(
     raise ValueError(f"{len(faults)} of {len(examples)} examples cannot be encoded"
                      + "".join(faults[:20]) + more)
 
-# %% ../nbs/20_chat.ipynb #0095
+# %% ../nbs/20_chat.ipynb #0096
 def pack_bins(
     lengths: list[int],   # tokens of each sequence, none above `size`
     size: int,            # tokens that fit into a bin
@@ -505,7 +511,7 @@ def pack_bins(
         insort(rooms, (room - lengths[i], b))
     return bins
 
-# %% ../nbs/20_chat.ipynb #0098
+# %% ../nbs/20_chat.ipynb #0099
 def pack_sequences(
     encoded: list[dict],  # input_ids and labels, as `encode_example` gives them
     length: int,          # most tokens in a row
@@ -528,7 +534,7 @@ def pack_sequences(
             position_ids=[t for row in rows for t in range(len(row["input_ids"]))]))
     return packed
 
-# %% ../nbs/20_chat.ipynb #0100
+# %% ../nbs/20_chat.ipynb #0101
 def collate(
     rows: list[dict],    # input_ids, labels and, where packed, position_ids
     pad_id: int,
@@ -537,6 +543,8 @@ def collate(
 
     Without one and with `use_cache=False`, transformers tells sequences apart by their positions.
     Padding comes after everything that is learnt, so no token that counts can see it.
+
+    Raises `ValueError` without a row.
     """
     if not rows: raise ValueError("a batch needs at least one row, got none")
     T = max(len(row["input_ids"]) for row in rows)
@@ -549,7 +557,7 @@ def collate(
         batch["position_ids"].append([*positions, *range(positions[-1] + 1, positions[-1] + n + 1)])
     return {name: torch.tensor(values) for name, values in batch.items()}
 
-# %% ../nbs/20_chat.ipynb #0114
+# %% ../nbs/20_chat.ipynb #0115
 @torch.no_grad()
 def check_packing(
     model,   # a causal language model of transformers
@@ -573,7 +581,7 @@ def check_packing(
         raise ValueError(f"{type(model).__name__} lets packed sequences see each other (a logit "
                          f"moves by {gap:.2g}); train it without packing")
 
-# %% ../nbs/20_chat.ipynb #0117
+# %% ../nbs/20_chat.ipynb #0118
 def stop_ids(
     model,
     tokenizer,
@@ -584,7 +592,15 @@ def stop_ids(
     if tokenizer.chat_template: ids.add(find_stop(tokenizer, tokenizer.chat_template))
     return sorted(ids - {None})
 
-# %% ../nbs/20_chat.ipynb #0119
+# %% ../nbs/20_chat.ipynb #0121
+def padding_id(
+    tokenizer,
+    stops: list = (),  # ids that will do where the tokenizer has no padding token
+) -> int:
+    "The id that fills rows up: of the padding token, else of one that ends a text, else 0."
+    return next((i for i in (tokenizer.pad_token_id, *stops, tokenizer.eos_token_id) if i is not None), 0)
+
+# %% ../nbs/20_chat.ipynb #0123
 def reply_batch(
     model,
     tokenizer,
@@ -595,7 +611,7 @@ def reply_batch(
 ) -> list[str]:             # without the stop token
     "The replies to prompts that are read together, padded on the left."
     stops = stop_ids(model, tokenizer)
-    pad_id = next((i for i in (tokenizer.pad_token_id, *stops) if i is not None), 0)
+    pad_id = padding_id(tokenizer, stops)
     input_ids, mask = left_pad(prompts, pad_id)
     made = model.generate(
         input_ids=input_ids.to(model.device), attention_mask=mask.long().to(model.device),
@@ -607,7 +623,7 @@ def reply_batch(
     replies = [row[:end] for row, end in zip(rows, ends)]
     return tokenizer.batch_decode(replies, skip_special_tokens=not keep_markers)
 
-# %% ../nbs/20_chat.ipynb #0120
+# %% ../nbs/20_chat.ipynb #0124
 def ask(
     model,                       # a causal language model of transformers
     tokenizer,

@@ -52,10 +52,12 @@ class ChoiceItem:
             self.fail(f"the answer must be a, b, c or d, got {self.answer!r}")
         if not self.question: self.fail("the question is empty")
 
-    def fail(self, message): raise ValueError(f"{self.item_id}: {message}")
+    def fail(self, message):    # ValueError that names the item
+        raise ValueError(f"{self.item_id}: {message}")
 
     @property
-    def right(self) -> str: return self.choices[LETTERS.index(self.answer)]
+    def right(self) -> str:    # text of the right choice
+        return self.choices[LETTERS.index(self.answer)]
 
 # %% ../nbs/21_choice.ipynb #0011
 def split_choices(
@@ -162,7 +164,10 @@ def law_group(
 def collect_items(
     path: str | Path,  # .json: {"samples": [records]} as lawqa_jp, or a list of records
 ) -> tuple:            # items, what is wrong with the other records, and how many records there are
-    "The items of a file and its faults, for `read_items` and for 51_evaluate, which goes on without them."
+    """The items of a file and its faults, for `read_items` and for 51_evaluate, which goes on without them.
+
+    Raises `ValueError` for a file without records.
+    """
     content = read_json(path)
     records = content.get("samples") if isinstance(content, dict) else content
     if not isinstance(records, list) or not records:
@@ -212,7 +217,10 @@ def choice_target(
     item: ChoiceItem,
     cot: bool = False,  # True: with the provision and its words
 ) -> str:               # what the model should reply
-    "The reply to learn: the letter, or the provision, its words, the choice, and then the letter."
+    """The reply to learn: the letter, or the provision, its words, the choice, and then the letter.
+
+    Raises `ValueError` for a chain of thought about an item without a quote.
+    """
     if not cot: return item.answer
     if not item.quote:
         raise ValueError(f"{item.item_id} has no quote, so its chain of thought would be an empty "
@@ -404,7 +412,7 @@ def reply_tokens(
 
 # %% ../nbs/21_choice.ipynb #0063
 def scoring_rows(
-    conversations,
+    conversations,    # lists of messages
     replies: list,    # for each conversation, a list of texts
     tokenizer,
 ) -> dict:            # ids to read (a tuple) → list of (conversation, reply, ids of the reply)

@@ -38,6 +38,7 @@ COMMANDS = {
     "law experiments": ("llmft.law:experiment_table", "Collect the logs of all runs into one table, oldest first. `ValueError` where there is none."),
     "dataset documents": ("llmft.domain:dataset_documents", "Make a dataset for GRPO from documents: questions with answers and sources, split by document."),
     "grpo": ("llmft.grpo:grpo", "Let a model practise: it replies, rewards judge, and what was better becomes likelier."),
+    "report": ("llmft.report:report_runs", "Write the report of a run again, or a page that compares several runs; every page is one offline file."),
     "hosted prepare": ("llmft.hosted:prepare", "Turn counselling dialogues into three files in OpenAI's chat format, split 8:1:1 by dialogue."),
     "hosted validate": ("llmft.hosted:validate", "Check training files as the service does."),
     "hosted cost": ("llmft.hosted:cost", "What a job would cost, in dollars and yen, with every factor; nothing is sent."),
@@ -75,7 +76,7 @@ def dataclass_comments(
 
 # %% ../nbs/70_cli.ipynb #0010
 def command_options(
-    function,
+    function,     # of a command
 ) -> list[dict]:  # name, type, default, help, owner (parameter that holds the field, or None)
     "The options of a command, in order: parameters, with dataclass parameters laid open."
     from fastcore.docments import docments
@@ -97,14 +98,15 @@ def command_options(
 # %% ../nbs/70_cli.ipynb #0011
 def plain_type(
     annotation,  # of a parameter or field, as a type or in words
-) -> type:       # int, float, bool or str
+) -> type:       # int, float, bool, str, or list[str] for an option that may be given several times
     "The type that the shell can give: the first of int, float, bool that the annotation names, or else str."
+    if annotation == list[str]: return annotation
     text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", None) if isinstance(annotation, type) else str(annotation)
     return next((kind for kind in (bool, int, float) if kind.__name__ in text), str)
 
 # %% ../nbs/70_cli.ipynb #0015
 def make_command(
-    function,
+    function,  # of a command
 ):  # a function with plain keyword parameters, for Typer
     "A function that Typer can read: one keyword for each option."
     import typer
@@ -156,7 +158,7 @@ def build_app(
     return app
 
 # %% ../nbs/70_cli.ipynb #0019
-POSITIONAL = {"compare": ("base", "tuned")}    # options whose names may be left out, in front of the others
+POSITIONAL = {"compare": ("base", "tuned"), "report": ("runs…",)}    # options whose names may be left out, in front of the others; … repeats
 
 def name_words(
     command: str,
@@ -164,7 +166,7 @@ def name_words(
 ) -> list:          # the same, with names before the words that came without
     "Name the words before the first option: BASE TUNED becomes --base BASE --tuned TUNED."
     n = next((k for k, word in enumerate(words) if word.startswith("-")), len(words))
-    names = POSITIONAL.get(command, ())[:n]
+    names = [name for place in POSITIONAL.get(command, ()) for name in [place.rstrip("…")] * (n if place.endswith("…") else 1)][:n]
     return [part for name, word in zip(names, words) for part in (f"--{name}", word)] + words[len(names):]
 
 # %% ../nbs/70_cli.ipynb #0021
@@ -228,7 +230,10 @@ def check_machine() -> dict:  # name → (ok, what was found, remedy)
 
 # %% ../nbs/70_cli.ipynb #0035
 def doctor() -> None:
-    "Check what llmft needs on this machine, and say how to mend what is missing."
+    """Check what llmft needs on this machine, and say how to mend what is missing.
+
+    Raises `ValueError` when something is missing without which the book cannot run.
+    """
     needed = {"torch": "", "transformers": "", "sentencepiece": "", "safetensors": "", "accelerate": "", "datasets": "", "pypdf": "", "fugashi": ""}
     optional = {"matplotlib": "plot", "matplotlib-fontja": "plot", "reportlab": "plot", "peft": "trl", "trl": "trl", "gradio": "ui", "sacrebleu": "eval",
                 "nbclient": "book", "nbdev": "dev"}
@@ -237,6 +242,6 @@ def doctor() -> None:
     missing = [name for name, (ok, _, _) in lines.items() if not ok and name not in optional | {"Japanese font": "plot"}]
     if missing: raise ValueError(f"missing: {', '.join(missing)}; the lines above say how to mend it")
 
-# %% ../nbs/70_cli.ipynb #0043
+# %% ../nbs/70_cli.ipynb #0046
 #| eval: false
 if __name__ == "__main__": main()

@@ -7,7 +7,7 @@ __all__ = ['FORMULAS', 'KNOWN', 'COLOURS', 'FONT', 'FIGURE', 'WIDTH', 'COLUMNS',
            'read_records', 'read_questions', 'find_training_file', 'keep_unlearnt', 'open_named', 'collect_replies',
            'mean_of', 'summands', 'gain_of', 'failed_row', 'exchange_test', 'compare_metric', 'holm', 'judge_rows',
            'main_metric', 'score_side', 'compare_replies', 'pick_examples', 'draw_svg', 'draw_words', 'draw_bar',
-           'points', 'axis_ticks', 'draw_changes', 'draw_wins', 'shorten', 'headline', 'table_cells', 'report_notes',
+           'points', 'draw_changes', 'draw_wins', 'shorten', 'headline', 'table_cells', 'report_notes',
            'markdown_report', 'show_card', 'show_table', 'cost_of', 'html_report', 'answers_csv', 'write_comparison',
            'compare']
 
@@ -31,6 +31,7 @@ from .grading import bootstrap_statistics, central_part, mcnemar
 from .metrics import (METRICS, Failed, Metric, Score, best_chrf_counts, bleu_counts,
                            bleu_from_counts, chrf_from_counts, cut_pairs, make_reply_set,
                            score_replies)
+from .report import axis_ticks
 from .sft import load_model
 from .text import read_text
 
@@ -43,7 +44,7 @@ class CompareConfig:
     split: str = ""             # ask only questions whose record says this split; empty for all
     limit: int = 0              # ask only the first questions; 0 for all
     on_leak: str = "stop"       # a question was learnt: stop, drop it, or continue and say so
-    near: float = 0.9           # weighed share of common parts from which a question was learnt
+    near: float = 0.9           # weighted share of common parts from which a question counts as learnt
     max_new_tokens: int = 60    # longest reply
     batch_size: int = 32        # questions that a local model reads together
     context: int = 0            # most tokens that a local model may read; 0: as it says itself
@@ -68,7 +69,7 @@ class CompareConfig:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
 
     @property
-    def names(self) -> list[str]:
+    def names(self) -> list[str]:    # of the metrics
         return [name.strip() for name in self.metrics.split(",") if name.strip()]
 
 # %% ../nbs/52_compare.ipynb #0011
@@ -82,14 +83,14 @@ class Question:
     item: ChoiceItem | None = None  # where it has four choices
 
     @property
-    def question(self) -> str:
+    def question(self) -> str:    # the last message
         return self.prompt if isinstance(self.prompt, str) else self.prompt[-1]["content"]
 
     @property
     def right(self) -> str: return self.question            # a text that holds it holds too much
 
     @property
-    def messages(self) -> list:
+    def messages(self) -> list:    # the texts to look for in training data
         return [dict(content=text) for text in (self.question, self.references[0])]
 
     @property
@@ -214,7 +215,9 @@ FORMULAS = {   # metric → its value from sums over replies; all others are mea
     "chrf": lambda sums: chrf_from_counts([*zip(sums[:6], sums[6:12], sums[12:])]),
 }
 
-def mean_of(sums): return float(sums[0] / sums[1])
+def mean_of(sums):
+    "The mean: the first of the two sums over the second."
+    return float(sums[0] / sums[1])
 
 # %% ../nbs/52_compare.ipynb #0029
 def summands(
@@ -222,7 +225,7 @@ def summands(
     score,              # Score or Failed
     replies: list,      # that were scored
     references: list,   # a list of accepted texts for each
-    tokenize="words",
+    tokenize="words",   # as in `pick_tokenizer`
 ):                      # (N, k) float array, a row without a measurement is NaN; None for Failed
     "What each reply adds to the sums that the metric is computed from."
     import numpy as np
@@ -486,16 +489,6 @@ def points(
     return {"0–1": 100.0, "−1–1": 100.0, "0–100": 1.0}.get(row["scale"])
 
 # %% ../nbs/52_compare.ipynb #0052
-def axis_ticks(
-    low: float,
-    high: float,     # above low
-) -> list[float]:    # three to six round numbers
-    "Round numbers between two ends."
-    step = 10 ** math.floor(math.log10(high - low))
-    step = next(s for s in (step * f for f in (0.2, 0.25, 0.5, 1, 2)) if (high - low) / s < 6)
-    return [k * step for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
-
-# %% ../nbs/52_compare.ipynb #0053
 def draw_changes(
     rows: list[dict],   # from `judge_rows`
 ) -> str:               # SVG
@@ -520,7 +513,7 @@ def draw_changes(
         shapes.append(draw_words(y, row["metric"], said))
     return draw_svg("Gain of each metric in points, with 95 % intervals", bottom + 24, shapes)
 
-# %% ../nbs/52_compare.ipynb #0054
+# %% ../nbs/52_compare.ipynb #0053
 def draw_wins(
     rows: list[dict],   # from `judge_rows`
 ) -> str:               # SVG
@@ -537,7 +530,7 @@ def draw_wins(
     return draw_svg("Questions on which the tuned model was worse, the same, better",
                     40 * len(shown) + 8, shapes)
 
-# %% ../nbs/52_compare.ipynb #0058
+# %% ../nbs/52_compare.ipynb #0057
 def shorten(
     text: str,
     size: int = 400,   # characters
@@ -573,7 +566,7 @@ def table_cells(
             "< 0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}",
             f"{row['wins']} / {row['losses']} / {row['ties']}", row["verdict"]]
 
-# %% ../nbs/52_compare.ipynb #0059
+# %% ../nbs/52_compare.ipynb #0058
 def report_notes(
     result: dict,        # from `compare_replies`, with base, tuned and notes
 ) -> list[str]:          # sentences
@@ -592,7 +585,7 @@ def report_notes(
                          f"({result['config']['max_new_tokens']} tokens), so they may not have ended.")
     return notes
 
-# %% ../nbs/52_compare.ipynb #0061
+# %% ../nbs/52_compare.ipynb #0060
 METHOD = (
     "Both models were asked the same questions, greedily. Intervals (95 %) come from a paired bootstrap "
     "over questions, p from exchanging the replies of the two models, for yes and no from McNemar's "
@@ -623,7 +616,7 @@ def markdown_report(
     return "\n".join([*lines, "", *[f"{result[side]['name']}: {cost_of(result[side])}"
                                     for side in ("base", "tuned")]]) + "\n"
 
-# %% ../nbs/52_compare.ipynb #0062
+# %% ../nbs/52_compare.ipynb #0061
 STYLE = """\
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.65 FONT}
 main{max-width:68rem;margin:0 auto;padding:1rem}
@@ -645,7 +638,7 @@ dl{margin:.3rem 0;display:grid;grid-template-columns:5.5rem 1fr;gap:.15rem .6rem
 dt{color:var(--soft);font-size:.85rem}dd{margin:0;overflow-wrap:anywhere;white-space:pre-wrap}
 """.replace("FONT", FONT)
 
-# %% ../nbs/52_compare.ipynb #0063
+# %% ../nbs/52_compare.ipynb #0062
 def show_card(
     row: dict,       # a question with its replies
     outcome: str,    # win, loss, tie; or empty
@@ -677,7 +670,7 @@ def cost_of(
     return (f"{side['n_prompt']:,} tokens read, {side['n_new']:,} written, {side['seconds']:.1f} s of "
             "answering.")
 
-# %% ../nbs/52_compare.ipynb #0064
+# %% ../nbs/52_compare.ipynb #0063
 def html_report(
     result: dict,   # as `write_comparison` takes it
 ) -> str:
@@ -708,7 +701,7 @@ def html_report(
             f'<meta http-equiv="Content-Security-Policy" content="{policy}"><title>{escape(title)}</title>'
             f"<style>{COLOURS}{STYLE}</style></head><body><main>{''.join(body)}</main></body></html>\n")
 
-# %% ../nbs/52_compare.ipynb #0065
+# %% ../nbs/52_compare.ipynb #0064
 def answers_csv(
     result: dict,
 ) -> str:
@@ -740,7 +733,7 @@ def write_comparison(
         with write_atomic(folder / name) as file: file.write(text)
     return folder / "report.html"
 
-# %% ../nbs/52_compare.ipynb #0068
+# %% ../nbs/52_compare.ipynb #0067
 def compare(
     base: str,                    # before: base (chapter 1), a run folder, a model, NAME@http://…/v1
     tuned: str,                   # after: the same kinds of names

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['expect_fail', 'seed_everything', 'pick_device', 'pick_dtype', 'remove_leftovers', 'write_atomic', 'write_json',
-           'read_json', 'append_jsonl', 'write_jsonl', 'read_jsonl', 'file_sha256', 'plain_settings', 'content_hash',
-           'code_hash', 'tensors_sha256', 'own_memory', 'save_tensors', 'load_tensors', 'file_lock', 'cache_dir',
-           'versions', 'git_commit', 'machine', 'flatten', 'check_same_settings', 'run_dir', 'repository_root',
-           'write_results', 'read_results', 'is_quiet', 'progress', 'Timer', 'memory_mb', 'peak_memory_mb']
+           'read_json', 'append_jsonl', 'write_jsonl', 'read_jsonl', 'number_difference', 'largest_difference',
+           'assert_equal_to', 'file_sha256', 'plain_settings', 'content_hash', 'code_hash', 'tensors_sha256',
+           'own_memory', 'save_tensors', 'load_tensors', 'file_lock', 'cache_dir', 'versions', 'git_commit', 'machine',
+           'flatten', 'check_same_settings', 'run_dir', 'repository_root', 'write_results', 'read_results', 'is_quiet',
+           'progress', 'Timer', 'memory_mb', 'peak_memory_mb']
 
 # %% ../nbs/00_core.ipynb #0003
 import ast
@@ -195,6 +196,66 @@ def read_jsonl(
     return records
 
 # %% ../nbs/00_core.ipynb #0041
+def number_difference(
+    ours,        # a number, a list of numbers, an array or a tensor
+    theirs,      # of the same shape
+    place: str,  # where the two stand, for the message
+) -> float:      # 0 where all is equal, inf where one is NaN, −inf where there are no numbers
+    "The largest absolute difference. Raises `AssertionError` for another shape."
+    import numpy as np
+    plain = [x.detach().cpu().double() if hasattr(x, "detach") else x for x in (ours, theirs)]
+    one, other = (np.asarray(x, dtype=np.float64) for x in plain)
+    if one.shape != other.shape:
+        raise AssertionError(f"{place}: expected shape {other.shape}, got {one.shape}")
+    unequal = one != other                              # infinity equals infinity; NaN equals nothing
+    apart = np.abs(one[unequal] - other[unequal])
+    nothing = 0.0 if one.size else -np.inf
+    return float(np.where(np.isnan(apart), np.inf, apart).max(initial=nothing))
+
+# %% ../nbs/00_core.ipynb #0042
+def largest_difference(
+    ours,              # numbers, texts or None; or lists and dictionaries of them
+    theirs,            # of the same make
+    place: str = "it", # where the two stand, for the message
+) -> float:            # as `number_difference` gives it; texts are equal or refused
+    "How far two results lie apart. Raises `AssertionError` for other texts, lengths, keys or shapes."
+    both = ours, theirs
+    if all(isinstance(side, dict) for side in both): both = [sorted(side.items()) for side in both]
+    lists = all(isinstance(side, (list, tuple)) for side in both)
+    if lists and not all(isinstance(x, (int, float)) for side in both for x in side):
+        lengths = [len(side) for side in both]
+        if lengths[0] != lengths[1]:
+            raise AssertionError(f"{place}: expected {lengths[1]} items, got {lengths[0]}")
+        return max(largest_difference(*pair, f"{place}[{i}]") for i, pair in enumerate(zip(*both)))
+    if not any(side is None or isinstance(side, str) for side in both):
+        return number_difference(*both, place)
+    if ours != theirs: raise AssertionError(f"{place}: expected {theirs!r}, got {ours!r}")
+    return 0.0
+
+# %% ../nbs/00_core.ipynb #0046
+def assert_equal_to(
+    piece: str,              # ours, as module.symbol
+    library: str,            # the name of the package, and what is compared with
+    ours,                    # as in `largest_difference`
+    theirs,                  # what the library gives
+    tolerance: float = 0.0,  # the largest difference that passes; 0 for texts, ids and labels
+) -> float:                  # the largest difference
+    """Assert that a piece built by hand gives what a library gives, and say how closely.
+
+    Where `LLMFT_PARITY` names a file, a record is added to it. Raises `AssertionError` for a larger
+    difference, NaN, another shape or length, and where nothing was compared.
+    """
+    name = f"{piece} = {library}"
+    difference = largest_difference(ours, theirs, name)
+    if difference < 0: raise AssertionError(f"{name}: there was nothing to compare")
+    if difference > tolerance:
+        raise AssertionError(f"{name}: largest difference {difference:.2g}, at most {tolerance:g}")
+    print(f"parity: {name}, largest difference {difference:.2g}, at most {tolerance:g}")
+    record = dict(piece=piece, library=library, difference=difference, tolerance=tolerance)
+    if path := os.environ.get("LLMFT_PARITY"): append_jsonl(path, record)
+    return difference
+
+# %% ../nbs/00_core.ipynb #0049
 def file_sha256(
     path: str | Path,  # file of any size; read in pieces of 1 MiB
 ) -> str:              # 64 hexadecimal digits
@@ -204,7 +265,7 @@ def file_sha256(
         while block := file.read(2**20): digest.update(block)
     return digest.hexdigest()
 
-# %% ../nbs/00_core.ipynb #0043
+# %% ../nbs/00_core.ipynb #0051
 def plain_settings(
     settings,  # dictionaries, lists, dataclasses, paths, words, numbers, in any depth
 ):             # the same in what JSON knows
@@ -216,7 +277,7 @@ def plain_settings(
                          f"got {type(obj).__name__}; name it by a word")
     return json.loads(json.dumps(settings, default=plain))
 
-# %% ../nbs/00_core.ipynb #0044
+# %% ../nbs/00_core.ipynb #0052
 def content_hash(
     *objs,  # settings
 ) -> str:   # 16 hexadecimal digits
@@ -227,14 +288,14 @@ def content_hash(
     text = json.dumps(plain_settings(objs), ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-# %% ../nbs/00_core.ipynb #0046
+# %% ../nbs/00_core.ipynb #0054
 def code_hash(
     *modules,  # paths of Python files
 ) -> str:      # short hexadecimal key
     "A key of what programs do: comments and layout do not change it, a changed statement or docstring does."
     return content_hash([ast.unparse(ast.parse(Path(module).read_text(encoding="utf-8"))) for module in modules])
 
-# %% ../nbs/00_core.ipynb #0053
+# %% ../nbs/00_core.ipynb #0061
 def tensors_sha256(
     tensors: dict,   # name → tensor
     metadata: dict,  # str → str
@@ -248,7 +309,7 @@ def tensors_sha256(
         digest.update(tensor.flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
-# %% ../nbs/00_core.ipynb #0055
+# %% ../nbs/00_core.ipynb #0063
 def own_memory(
     tensors: dict,  # name → tensor, any device
 ) -> dict:          # name → tensor on the CPU, no two of which share memory
@@ -264,7 +325,7 @@ def own_memory(
         seen.add(place)
     return own
 
-# %% ../nbs/00_core.ipynb #0056
+# %% ../nbs/00_core.ipynb #0064
 def save_tensors(
     path: str | Path,             # .safetensors file to make or replace
     tensors: dict,                # name → tensor, any device
@@ -289,7 +350,7 @@ def save_tensors(
             number = re.search(r"os error (\d+)", str(error))
             raise OSError(int(number[1]) if number else errno.EIO, str(error), str(path)) from error
 
-# %% ../nbs/00_core.ipynb #0057
+# %% ../nbs/00_core.ipynb #0065
 def load_tensors(
     path: str | Path,   # file written by `save_tensors`, or any safetensors file
 ) -> tuple[dict, dict]: # (name → tensor on the CPU, metadata)
@@ -309,7 +370,7 @@ def load_tensors(
         raise ValueError(f"{path}: changed or damaged (contents and hash differ); {remedy}")
     return tensors, metadata
 
-# %% ../nbs/00_core.ipynb #0064
+# %% ../nbs/00_core.ipynb #0072
 @contextmanager
 def file_lock(
     path: str | Path,  # lock file; made when missing, and left there
@@ -329,14 +390,14 @@ def file_lock(
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
-# %% ../nbs/00_core.ipynb #0068
+# %% ../nbs/00_core.ipynb #0076
 def cache_dir() -> Path:  # made when missing
     "The folder for things that can be made again: $LLMFT_CACHE, or ~/.cache/llmft."
     folder = Path(os.environ.get("LLMFT_CACHE") or "~/.cache/llmft").expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
-# %% ../nbs/00_core.ipynb #0071
+# %% ../nbs/00_core.ipynb #0079
 def versions(
     *packages: str,  # distribution names; without any, those that this book stands on
 ) -> dict:           # name → version, or None where it is not installed; and python
@@ -349,7 +410,7 @@ def versions(
         except package_metadata.PackageNotFoundError: found[package] = None
     return found
 
-# %% ../nbs/00_core.ipynb #0073
+# %% ../nbs/00_core.ipynb #0081
 def git_commit(
     folder: str | Path = ".",
 ) -> str | None:  # 12 digits, and "+" when files are changed
@@ -366,7 +427,7 @@ def git_commit(
     changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)data/results").stdout.strip()
     return head.stdout.strip() + ("+" if changed else "")
 
-# %% ../nbs/00_core.ipynb #0075
+# %% ../nbs/00_core.ipynb #0083
 def machine() -> dict:  # cpu, cores, memory_gb (GiB), gpus, system
     "What this computer is, without its name. GPUs are listed once PyTorch is imported."
     import psutil
@@ -381,7 +442,7 @@ def machine() -> dict:  # cpu, cores, memory_gb (GiB), gpus, system
                 gpus=[cuda.get_device_name(i) for i in range(n_gpus)],
                 system=f"{platform.system()} {platform.machine()}")
 
-# %% ../nbs/00_core.ipynb #0078
+# %% ../nbs/00_core.ipynb #0086
 def flatten(
     nested: dict,      # dictionaries within dictionaries
     prefix: str = "",  # put before each key
@@ -393,7 +454,7 @@ def flatten(
         flat |= flatten(value, f"{prefix}{key}.") if deeper else {f"{prefix}{key}": value}
     return flat
 
-# %% ../nbs/00_core.ipynb #0080
+# %% ../nbs/00_core.ipynb #0088
 def check_same_settings(
     folder: Path,   # of a run that has config.json
     config: dict,   # what is asked now
@@ -406,7 +467,7 @@ def check_same_settings(
         raise ValueError(f"{folder} holds a run with other settings ({'; '.join(differ)}); "
                          "choose another folder, or delete this one")
 
-# %% ../nbs/00_core.ipynb #0081
+# %% ../nbs/00_core.ipynb #0089
 def run_dir(
     name: str,                  # of the run
     config,                     # dict or dataclass: everything that decides the result
@@ -428,7 +489,7 @@ def run_dir(
     write_json(folder / "config.json", config)         # last: where it is, the other is, too
     return folder
 
-# %% ../nbs/00_core.ipynb #0084
+# %% ../nbs/00_core.ipynb #0092
 def repository_root(
     start: str | Path = ".",
 ) -> Path:
@@ -440,7 +501,7 @@ def repository_root(
     raise ValueError("expected to be in the llmft repository, found no settings.ini of it here or "
                      "above; change into it, or name the folder with root=")
 
-# %% ../nbs/00_core.ipynb #0086
+# %% ../nbs/00_core.ipynb #0094
 def write_results(
     name: str,                      # of the study
     figures,                        # anything that JSON can hold
@@ -454,7 +515,7 @@ def write_results(
                           machine=machine(), seeds=list(seeds), figures=figures))
     return path
 
-# %% ../nbs/00_core.ipynb #0087
+# %% ../nbs/00_core.ipynb #0095
 def read_results(
     name: str,                      # of the study
     root: str | Path | None = None, # repository; None finds it
@@ -467,7 +528,7 @@ def read_results(
                          "run the cell that writes them")
     return read_json(path)
 
-# %% ../nbs/00_core.ipynb #0090
+# %% ../nbs/00_core.ipynb #0098
 def is_quiet() -> bool:
     """Whether progress bars are silent.
 
@@ -478,7 +539,7 @@ def is_quiet() -> bool:
     unwatched = hasattr(shell, "kernel") and "JPY_SESSION_NAME" not in os.environ
     return bool(os.environ.get("IN_TEST")) or unwatched
 
-# %% ../nbs/00_core.ipynb #0092
+# %% ../nbs/00_core.ipynb #0100
 def progress(
     iterable=None,              # what to go through; None for a bar moved by hand with update()
     total: int | None = None,   # number of units, where it is known
@@ -495,7 +556,7 @@ def progress(
     return tqdm(iterable, total=total, desc=desc, unit=unit, mininterval=pause, dynamic_ncols=True,
                 disable=is_quiet() if quiet is None else quiet)
 
-# %% ../nbs/00_core.ipynb #0095
+# %% ../nbs/00_core.ipynb #0103
 class Timer:
     "Measure the seconds that a block takes, as `timer.seconds`."
     def __enter__(self):
@@ -504,13 +565,13 @@ class Timer:
 
     def __exit__(self, *error): self.seconds = time.perf_counter() - self._start
 
-# %% ../nbs/00_core.ipynb #0098
+# %% ../nbs/00_core.ipynb #0106
 def memory_mb() -> float:  # MiB
     "Memory that this process holds now (resident set)."
     import psutil
     return psutil.Process().memory_info().rss / 2**20
 
-# %% ../nbs/00_core.ipynb #0099
+# %% ../nbs/00_core.ipynb #0107
 def peak_memory_mb() -> float:  # MiB
     """The most memory that this process has held since it started (resident set).
 

@@ -21,7 +21,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from .core import pick_device, progress, read_json, write_json, write_jsonl
+from .core import pick_device, pick_dtype, progress, read_json, write_json, write_jsonl
 from .grading import wilson_interval
 from .japanese import words
 from .text import (chunk_text, list_files, normalize, read_documents, read_pdf,
@@ -291,8 +291,11 @@ class DatasetCreator:
 
     def __post_init__(self): check_creator(self)
 
-    def create_from_pdfs(self, pdf_dir, output_path="", on_error="stop"):
-        "A `datasets.DatasetDict` from all PDFs in a folder; saved if `output_path` names a folder."
+    def create_from_pdfs(self, pdf_dir, output_path="", on_error="stop"):    # on_error: stop or skip
+        """A `datasets.DatasetDict` from all PDFs in a folder; saved if `output_path` names a folder.
+
+        Raises `ValueError` without a PDF.
+        """
         folder = Path(pdf_dir)
         files = sorted(file for file in folder.rglob("*") if file.suffix.lower() == ".pdf")
         if not files:
@@ -300,8 +303,11 @@ class DatasetCreator:
                              + ("none in it" if folder.is_dir() else "no folder"))
         return build_dataset(*read_sources(files, folder, on_error), self, output_path)
 
-    def create_from_texts(self, texts, sources=None, output_path=""):
-        "The same from texts, each with the name of its source."
+    def create_from_texts(self, texts, sources=None, output_path=""):    # sources: names
+        """The same from texts, each with the name of its source.
+
+        Raises `ValueError` unless each has a name of its own.
+        """
         names = list(sources or (f"text_{k}" for k in range(1, len(texts) + 1)))
         if len(names) != len(texts) or len({*names}) != len(names):
             raise ValueError(
@@ -330,7 +336,10 @@ def cut_sources(
     sources: list[Source],
     creator: DatasetCreator,
 ) -> tuple:                   # list of (Source, chunk_id, Chunk), and counts
-    "Chunks of all documents, without short ones and near copies of earlier ones."
+    """Chunks of all documents, without short ones and near copies of earlier ones.
+
+    Raises `ValueError` if none is left.
+    """
     c = creator
     found = [(source, k, chunk) for source in sources for k, chunk in enumerate(
         chunk_text(source.text, c.chunk_size, c.chunk_overlap, c.min_chunk_size))]
@@ -523,7 +532,10 @@ def expert_lora(
     lora,                    # LoRAConfig
     layers: tuple = (),      # numbers of the layers whose experts are adapted; empty: all
 ):                           # LoRAConfig
-    "The same adapter with the fused experts of a model among its targets. Other models: unchanged."
+    """The same adapter with the fused experts of a model among its targets. Other models: unchanged.
+
+    Raises `ValueError` for layers without experts.
+    """
     names = expert_names(model)
     known = {int(number) for name in names for number in re.findall(r"\.layers\.(\d+)\.", name)}
     if names and (missing := sorted({*layers} - known)):
@@ -584,14 +596,15 @@ def load_unpacked(
     device: str,
     dtype: str,
 ) -> tuple:       # (model in evaluation mode, tokenizer)
-    "Load with transformers; experts in MXFP4 become 16 or 32 bits."
-    import torch
+    """Load with transformers; experts in MXFP4 become 16 or 32 bits.
+
+    Raises `ValueError` for what transformers cannot load, and for another dtype.
+    """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Mxfp4Config
 
     from llmft.export import base_folder, quiet_transformers
     folder = str(base_folder()) if name == "base" else name
-    kinds = dict(fp32=torch.float32, bf16=torch.bfloat16, fp16=torch.float16)
-    kind = kinds.get(dtype, torch.float32 if device == "cpu" else "auto")
+    kind = "auto" if dtype == "auto" and device != "cpu" else pick_dtype(dtype, device)
     try:
         with quiet_transformers():
             stored = getattr(AutoConfig.from_pretrained(folder), "quantization_config", None) or {}

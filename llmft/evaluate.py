@@ -46,7 +46,7 @@ MODES = ("direct", "cot", "letter", "loglik", "loglik_char")
 class EvalConfig:
     "How questions are asked and counted. Raises `ValueError` for settings that cannot work."
     mode: str = "direct"        # direct, cot (writes a reason first); letter, loglik, loglik_char (compares probabilities)
-    passages: int = 0           # passages shown with each question, the best by BM25; 0 for none
+    n_passages: int = 0         # passages shown with each question, the best by BM25; 0 for none
     orders: int = 1             # rotations of the choices in which each question is asked, 1 to 4
     limit: int = 0              # ask only the first questions; 0 for all
     max_new_tokens: int = 0     # longest reply; 0 for 8 in mode direct and 256 in mode cot
@@ -64,12 +64,13 @@ class EvalConfig:
                                  f"got {getattr(self, name)!r}")
         if not 1 <= self.orders <= 4: raise ValueError(f"orders must be 1 to 4, got {self.orders}")
         if self.batch_size < 1: raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
-        for name in ("passages", "limit", "max_new_tokens", "context", "seed"):
+        for name in ("n_passages", "limit", "max_new_tokens", "context", "seed"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
 
     @property
-    def longest_reply(self) -> int: return self.max_new_tokens or (256 if self.mode == "cot" else 8)
+    def longest_reply(self) -> int:    # tokens
+        return self.max_new_tokens or (256 if self.mode == "cot" else 8)
 
 # %% ../nbs/51_evaluate.ipynb #0009
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def make_request(
     config: EvalConfig,
 ) -> Request:
     "What is asked about an item. The same prompt as in training, in every mode."
-    messages = tuple(choice_messages(item, config.mode == "cot", config.passages if item.passages else 0))
+    messages = tuple(choice_messages(item, config.mode == "cot", config.n_passages if item.passages else 0))
     if config.mode in ("direct", "cot"): return Request(messages, config.longest_reply)
     return Request(messages, texts=tuple(LETTERS) if config.mode == "letter" else item.choices)
 
@@ -294,12 +295,14 @@ class Endpoint:
     concurrency: int = 4                  # questions that are under way at once
 
     @property
-    def name(self) -> str: return f"{self.model} at {self.base_url}"
+    def name(self) -> str: return f"{self.model} at {self.base_url}"    # for reports
 
     @property
-    def identity(self) -> dict: return dict(base_url=self.base_url, model=self.model)
+    def identity(self) -> dict:    # what its answers depend on
+        return dict(base_url=self.base_url, model=self.model)
 
-    def key(self, request: Request) -> list: return [request.messages, request.max_new_tokens]
+    def key(self, request: Request) -> list:    # what an answer depends on
+        return [request.messages, request.max_new_tokens]
 
     def hide(self, error) -> str:
         "The message of an error in one line, without the key, which some servers repeat."
@@ -307,14 +310,14 @@ class Endpoint:
         return text.replace(key, "***") if key else text
 
     def client(self):
-        "The client of the openai package; asking again is done here, where garbage is noticed too."
+        "The client of openai, or a `ValueError` without it; asking again is done here, where garbage is noticed too."
         try: import openai
         except ImportError as error: raise ValueError("a server is asked through openai: pip install 'llmft[eval]'") from error
         key = os.environ.get(self.api_key_name) or "none"
         return openai.OpenAI(base_url=self.base_url, api_key=key, timeout=self.timeout, max_retries=0)
 
     def answers(self, requests: list):
-        "Yield (number of the request, answer) as they come."
+        "Yield (number of the request, answer) as they come. `ValueError` for texts to be scored."
         if any(request.texts for request in requests):
             raise ValueError("a server of the chat protocol tells no probability of given texts; use mode direct or cot, "
                              "or load the weights as a local model")
@@ -407,7 +410,7 @@ def show_passages(
     """
     if not k: return [replace(item, passages=()) for item in items], None
     if pool is None: pool = [Provision("", "", text) for text in dict.fromkeys(text for item in items for text in item.passages)]
-    if not pool: raise ValueError("the items have no passages; leave passages at 0, or name a statute to search in")
+    if not pool: raise ValueError("the items have no passages; leave n_passages at 0, or name a statute to search in")
     ranked = rank_passages(items, pool, k)
     shown = [replace(item, passages=tuple(pool[i].text for i in best)) for item, best in zip(items, ranked)]
     known = [pair for pair in zip(ranked, (right_numbers(item, pool) for item in items)) if pair[1]]
@@ -494,7 +497,7 @@ def evaluate_items(
     pool: list | None = None,          # Provisions to search for passages; None: the passages of the items
 ) -> dict:                             # as `grade_answers` gives it, with recall and the settings
     "Ask a model all questions, in all orders, and count."
-    shown, recall = show_passages(items, config.passages, pool)
+    shown, recall = show_passages(items, config.n_passages, pool)
     shown = shown[:config.limit or None]
     orders = [[permute_choices(item, order) for item in shown] for order in ROTATIONS[:config.orders]]
     requests = [make_request(item, config) for group in orders for item in group]
@@ -545,7 +548,7 @@ def shared_parts(
 def find_leaks(
     train_texts: list,        # of str: what was learnt from, one text a record
     items: list[ChoiceItem],  # what will be asked
-    near: float = 0.9,        # weighed share of common pairs from which two are called near
+    near: float = 0.9,        # weighted share of common pairs from which two are called near
 ) -> list[dict]:              # item_id, train (number of the record), kind, share, and both texts
     "Items whose question and right choice stand in a training text, exactly or nearly; the closest record each."
     if not any(map(squeeze, train_texts)) or not items: return []
@@ -598,7 +601,7 @@ def report_text(
     "What was measured, in words and tables; the baselines stand beside the rate."
     config, cost = result["config"], result["cost"]
     lines = [f"# {result['model']}: {percent(result)}", "",
-             f"{result['n']} questions, mode {config['mode']}, {config['passages']} passages, {config['orders']} order(s) of the "
+             f"{result['n']} questions, mode {config['mode']}, {config['n_passages']} passages, {config['orders']} order(s) of the "
              "choices. The interval is at 95 %, over questions.", "", "| without reading | rate |", "|---|---|"]
     lines += [f"| {name.replace('_', ' ')} | {rate:.1%} |" for name, rate in result["baselines"].items()]
     lines += ["", "| letter | " + " | ".join(result["predicted"]) + " |", "|---" * 6 + "|",

@@ -208,7 +208,7 @@ def join_weights(
     model,              # a transformers model
     names: list[str],   # of its weights that stand one below the other in ours
     share: bool,        # True: they become views of the joined one
-) -> Tensor:            # the joined weight
+) -> Tensor:            # the joined weight, (rows of all, in)
     "Put several weights into one; with `share` the model goes on with windows into it."
     parts = [model.get_parameter(name) for name in names]
     joined = torch.cat([part.data for part in parts])
@@ -696,7 +696,7 @@ def is_run(
 def generate_text(
     prompt: str,                     # text to continue
     model: str = "runs/pretrain",    # run folder, exported folder, or the name of a model on the Hub
-    n_new_tokens: int = 50,          # most new tokens; the text ends earlier at an end-of-text token
+    max_new_tokens: int = 50,        # most new tokens; the text ends earlier at an end-of-text token
     temperature: float = 0.0,        # 0: always the likeliest token; 1: as the model is; more: wilder
     top_k: int = 0,                  # draw from the k likeliest tokens; 0: from all
     top_p: float = 1.0,              # draw from the likeliest tokens that hold this probability
@@ -713,9 +713,9 @@ def generate_text(
     if is_run(model):
         gpt, pieces, _ = load_checkpoint(model, device=device)
         if tokenizer: pieces = Tokenizer(tokenizer)
-        return prompt + continue_ours(gpt, pieces, prompt, n_new_tokens, settings)
+        return prompt + continue_ours(gpt, pieces, prompt, max_new_tokens, settings)
     theirs, words = load_transformers(model, device, trust_remote_code, tokenizer)
-    return prompt + continue_theirs(theirs, words, prompt, n_new_tokens, settings)
+    return prompt + continue_theirs(theirs, words, prompt, max_new_tokens, settings)
 
 # %% ../nbs/14_export.ipynb #0131
 def continue_ours(
@@ -774,7 +774,10 @@ def continue_theirs(
     n_new: int,      # most new tokens
     settings: dict,  # temperature, top_k, top_p, seed
 ) -> str:            # what follows the prompt
-    "Continue a text with `transformers.generate`. An empty prompt begins with the end-of-text token."
+    """Continue a text with `transformers.generate`. An empty prompt begins with the end-of-text token.
+
+    Raises `ValueError` if prompt and new tokens do not fit into the positions of the model.
+    """
     from transformers import GenerationConfig
     ids = tokenizer.encode(prompt) or [tokenizer.eos_token_id]
     limit = getattr(model.config, "max_position_embeddings", None)

@@ -43,13 +43,13 @@ class GPTConfig:
         check_sizes(self)
 
     @property
-    def kv_heads(self): return self.n_kv_heads or self.n_heads
+    def kv_heads(self): return self.n_kv_heads or self.n_heads    # H_kv, heads of keys and values
 
     @property
-    def head_size(self): return self.width // self.n_heads
+    def head_size(self): return self.width // self.n_heads    # d, width of a head
 
     @property
-    def mlp_width(self):
+    def mlp_width(self):    # width inside the MLP
         if self.hidden_width: return self.hidden_width
         return 4 * self.width if self.mlp == "gelu" else math.ceil(8 * self.width / 3 / 8) * 8
 
@@ -115,7 +115,10 @@ def apply_rope(
     cos: Tensor,  # (T, d/2) or (B, T, d/2): rows of `rope_tables` for the positions of x
     sin: Tensor,  # same shape
 ) -> Tensor:      # (B, T, H, d)
-    "Rotary position embedding in the pairing of Hugging Face (i with i + d/2)."
+    """Rotary position embedding in the pairing of Hugging Face (i with i + d/2).
+
+    Source: Su et al. 2021, RoFormer, arXiv:2104.09864.
+    """
     cos, sin = cos.unsqueeze(-2).to(x.dtype), sin.unsqueeze(-2).to(x.dtype)
     return RotateFunction.apply(x, cos, sin) if torch.is_grad_enabled() else rotate(x, cos, sin)
 
@@ -317,9 +320,10 @@ class GPT(nn.Module):
         init_weights(self)
 
     @property
-    def head_weight(self): return self.embedding.weight if self.config.tie_embeddings else self.head.weight
+    def head_weight(self):    # (V, D), scores each token
+        return self.embedding.weight if self.config.tie_embeddings else self.head.weight
 
-    def hidden(self, input_ids, cache=None, positions=None, attention_mask=None):   # (B, T) → (B, T, D)
+    def hidden(self, input_ids, cache=None, positions=None, attention_mask=None):   # (B, T) → (B, T, D); ValueError: too long
         "The normed output of the last block. `positions` (B, T) or (T,); `attention_mask` (B, all tokens), True = real."
         start, T = (0 if cache is None else cache.length), input_ids.shape[1]
         if start + T > self.config.context_length:
@@ -355,7 +359,10 @@ def init_weights(
     model: GPT,
     std: float = 0.02,  # of matrices and embeddings
 ) -> None:
-    "GPT-2's first weights: N(0, 0.02²), layers that write into the residual stream divided by sqrt(2·n_layers), biases 0."
+    """GPT-2's first weights: N(0, 0.02²), layers that write into the residual stream divided by sqrt(2·n_layers), biases 0.
+
+    Source: Radford et al. 2019, section 2.3.
+    """
     for name, weight in model.named_parameters():
         writes = name.endswith(("out.weight", "down.weight"))
         if weight.ndim == 2: nn.init.normal_(weight, std=std / math.sqrt(2 * model.config.n_layers) if writes else std)

@@ -10,7 +10,7 @@ __all__ = ['LOSS_TYPES', 'TRL_NAMES', 'group_advantages', 'is_dead', 'clip_limit
            'reference_logprobs', 'can_share', 'prepare_parts', 'clipped_tokens', 'learn_part', 'learn',
            'explain_memory', 'dead_advice', 'check_alive', 'describe_replies', 'grpo_step', 'write_samples',
            'train_prompts', 'read_prompts', 'choose_rewards', 'check_engine', 'describe_settings', 'grpo',
-           'practise_here', 'write_grpo_report', 'trl_grpo_settings', 'check_trl', 'practise_trl', 'write_trl_grpo_log']
+           'practise_here', 'trl_grpo_settings', 'check_trl', 'practise_trl', 'write_trl_grpo_log']
 
 # %% ../nbs/42_grpo.ipynb #0003
 import math
@@ -23,20 +23,21 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .chat import prompt_ids, stop_ids
-from .core import (Timer, append_jsonl, file_sha256, is_quiet, peak_memory_mb, pick_device,
-                        progress, read_json, read_jsonl, run_dir, seed_everything, write_atomic,
-                        write_jsonl)
+from .chat import padding_id, prompt_ids, stop_ids
+from .core import (Timer, append_jsonl, file_sha256, is_quiet, pick_device, progress,
+                        read_jsonl, run_dir, seed_everything, write_jsonl)
 from .export import check_supported, from_transformers, quiet_transformers
 from .gpt import GPT
 from .harmony import final_of, is_harmony
-from .lora import (LoRAConfig, LoRALinear, TokenRows, base_quantization, disable_lora,
-                        is_turned, load_lora)
-from .pretrain import finish_step_on_interrupt, forget_after, keep_freed_memory, lr_at
+from .lora import (LoRAConfig, LoRALinear, TokenRows, base_quantization, count_parameters,
+                        disable_lora, is_turned, load_lora)
+from .pretrain import finish_step_on_interrupt, keep_freed_memory, lr_at
+from .report import finish_run
 from .rewards import Reward, as_rewards, mean_rewards, reward_table, total_rewards
 from .sampling import Decoder, KVCache, check_room, left_pad, next_logits, pad_layout
-from .sft import (SFTConfig, SFTRun, apply_gradients, context_of, load_base,
-                       make_optimizer, micro_batches, prepare_model, rows_at, teach_template, to_peft, write_tuned)
+from .sft import (SFTConfig, SFTRun, apply_gradients, context_of, last_checkpoint, load_base,
+                       make_optimizer, micro_batches, prepare_model, rows_at, sample_callback,
+                       teach_template, to_peft, write_tuned)
 
 # %% ../nbs/42_grpo.ipynb #0007
 def group_advantages(
@@ -184,7 +185,7 @@ class Reply:
 def stack_replies(
     replies: list[Reply],
     pad_id: int,
-    device="cpu",
+    device="cpu",                  # where the tensors go
     mask_truncated: bool = False,  # True: a reply that was cut off counts for nothing
     shared: bool = False,          # True: one row for all neighbours with the same prompt
 ) -> dict[str, Tensor]:  # input_ids (R, L); places, targets (n,); mask, said (N, T); advantages
@@ -384,7 +385,7 @@ class GroupWriter:
         self.logits, self.mask, self.starts = many
         self.decoder = Decoder(model, self.cache, self.mask, self.starts)
 
-    def new_cache(self, n_rows, length):
+    def new_cache(self, n_rows, length):    # for n_rows rows of up to length tokens
         weight = self.model.embedding.weight
         return KVCache(self.model.config, n_rows, length, weight.dtype, weight.device)
 
@@ -478,7 +479,7 @@ def rollout(
                          f"not fit into the context of {context}; shorten the prompt, or set a "
                          "smaller max_new_tokens")
     stops, G = stop_ids(model, tokenizer), config.n_replies
-    pad_id = next((i for i in (tokenizer.pad_token_id, *stops) if i is not None), 0)
+    pad_id = padding_id(tokenizer, stops)
     new = write_tokens(model, encoded, stops, pad_id, config, seed)
     replies = []
     for k, row in enumerate(new):
@@ -522,12 +523,9 @@ class GRPORun(SFTRun):
         config: GRPOConfig,
         accelerator,
     ):
-        ids = (tokenizer.pad_token_id, tokenizer.eos_token_id)
-        pad_id = next((i for i in ids if i is not None), 0)
-        super().__init__(folder, model, records, [], pad_id, config, accelerator)
+        super().__init__(folder, model, records, [], padding_id(tokenizer), config, accelerator)
         self.tokenizer, self.rewards = tokenizer, as_rewards(rewards)
         self.can_share = can_share(model)
-        forget_after(folder / "samples.jsonl", self.step)
 
 # %% ../nbs/42_grpo.ipynb #0080
 def gather_replies(
@@ -610,7 +608,7 @@ def clipped_tokens(
     ratio: Tensor,        # (N, T) or (N, 1)
     advantages: Tensor,   # (N,)
     limits: tuple,        # from `clip_limits`
-) -> Tensor:              # bool: where the loss no longer follows the policy
+) -> Tensor:              # (N, T) bool: where the loss no longer follows the policy
     "Tokens that are held back: good and already likelier, or bad and already less likely."
     A = advantages[:, None]
     return (ratio < limits[0]) & (A < 0) | (ratio > limits[1]) & (A > 0)
@@ -850,7 +848,7 @@ def grpo(
     engine: str = "llmft",      # llmft (this page) or trl (GRPOTrainer: several GPUs, vLLM)
     grpo_config: GRPOConfig = GRPOConfig(),
     lora: LoRAConfig = LoRAConfig(),
-) -> Path:                      # run folder with adapter, log.jsonl, samples.jsonl and report.md
+) -> Path:                      # run folder with adapter, log.jsonl, samples.jsonl, report.html
     """Let a model practise: it replies, rewards judge, and what was better becomes likelier.
 
     Raises `ValueError` for faults of data, settings and rewards, and when every group is dead for
@@ -878,7 +876,9 @@ def grpo(
     theirs = practise(folder, theirs, tokenizer, records, paid, c, accelerator)
     if accelerator.is_main_process:
         write_tuned(theirs.eval(), tokenizer, folder, full=False)
-        write_grpo_report(folder)
+        trained, n_all = count_parameters(theirs)
+        facts = {"weights trained": f"{trained:,} of {n_all:,}", "prompts": len(records)}
+        finish_run(folder, accelerator.device.type, accelerator.num_processes, facts)
     return folder
 
 # %% ../nbs/42_grpo.ipynb #0127
@@ -895,27 +895,7 @@ def practise_here(
     train_prompts(GRPORun(folder, model, tokenizer, records, rewards, config, accelerator))
     return model
 
-# %% ../nbs/42_grpo.ipynb #0128
-def write_grpo_report(
-    folder: Path,      # run folder with config.json and log.jsonl
-) -> Path:             # report.md in it
-    "Write what a run did, all of it taken from config.json and log.jsonl."
-    config, log = read_json(folder / "config.json"), read_jsonl(folder / "log.jsonl")
-    seconds, n = sum(record.get("seconds", 0) for record in log), max(1, len(log) // 10)
-    c, paid = config["grpo"], ", ".join(f"{name} × {w:g}" for name, w in config["rewards"].items())
-    mean = lambda part, name: sum(record.get(name) or 0 for record in part) / len(part)
-    lines = [f"# {folder.name}", "", f"- start: {config['model']}; engine: {config['engine']}",
-             f"- loss: {c['loss_type']}, beta {c['beta']:g}; rewards: {paid}",
-             f"- {len(log):,} steps of {c['batch_size']} × {c['n_replies']} replies in "
-             f"{seconds:.0f} s, peak memory {peak_memory_mb():.0f} MB",
-             "", f"| mean of | first {n} steps | last {n} steps |", "|---|---|---|"]
-    names = ("reward", "dead", "length", "truncated", "entropy", "kl", "clipped")
-    lines += [f"| {name} | {mean(log[:n], name):.3f} | {mean(log[-n:], name):.3f} |"
-              for name in names if any(name in record for record in log)]
-    with write_atomic(folder / "report.md") as file: file.write("\n".join(lines) + "\n")
-    return folder / "report.md"
-
-# %% ../nbs/42_grpo.ipynb #0130
+# %% ../nbs/42_grpo.ipynb #0129
 def trl_grpo_settings(
     folder: Path,
     config: GRPOConfig,
@@ -941,7 +921,7 @@ def trl_grpo_settings(
         save_strategy="steps", save_steps=c.save_every * c.iterations,
         **(dict(vllm_mode="colocate") if vllm else {}))
 
-# %% ../nbs/42_grpo.ipynb #0131
+# %% ../nbs/42_grpo.ipynb #0130
 def check_trl(
     config: GRPOConfig,
     lora: LoRAConfig,     # of the model
@@ -957,7 +937,7 @@ def check_trl(
         raise ValueError(f"engine=trl: {n} replies must be a multiple of {parts} micro-batches "
                          "(accumulate × processes)")
 
-# %% ../nbs/42_grpo.ipynb #0132
+# %% ../nbs/42_grpo.ipynb #0131
 def practise_trl(
     folder: Path,
     model: nn.Module,     # prepared
@@ -970,11 +950,12 @@ def practise_trl(
     "Train with TRL's GRPOTrainer; the adapter goes there and comes back as PEFT's files."
     from datasets import Dataset
     from transformers import PrinterCallback
-    from transformers.trainer_utils import get_last_checkpoint
     from trl import GRPOConfig as TRLConfig
     from trl import GRPOTrainer
 
     check_trl(config, model.lora_config, accelerator.num_processes)
+    first = [prompt_ids(record["prompt"], tokenizer) for record in records[:config.n_samples]]
+    first = [prompt for prompt in first if len(prompt) < context_of(model)]
     vllm = bool(util.find_spec("vllm")) and pick_device(config.device) == "cuda"
     model, c = to_peft(model, folder / "trl" / "start"), config
     order = [n for step in range(c.steps)
@@ -991,21 +972,24 @@ def practise_trl(
             train_dataset=Dataset.from_list(records).select(order),
             optimizers=(optimizer, schedule))
         trainer.remove_callback(PrinterCallback)
-        trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder / "trl")))
-    write_trl_grpo_log(trainer.state.log_history, folder / "log.jsonl")
+        trainer.add_callback(sample_callback(tokenizer, first, 1, folder, accelerator))
+        trainer.train(resume_from_checkpoint=last_checkpoint(folder, accelerator))
+    n_replies = c.batch_size * c.n_replies
+    write_trl_grpo_log(trainer.state.log_history, folder / "log.jsonl", n_replies)
     trainer.model.save_pretrained(folder / "trl" / "adapter")
     return load_lora(trainer.model.unload(), folder / "trl" / "adapter")
 
-# %% ../nbs/42_grpo.ipynb #0133
+# %% ../nbs/42_grpo.ipynb #0132
 TRL_NAMES = dict(
     lr="learning_rate", loss="loss", gradient_norm="grad_norm", reward="reward", entropy="entropy",
     dead="frac_reward_zero_std", length="completions/mean_length", kl="kl", seconds="step_time",
     truncated="completions/clipped_ratio", clipped="clip_ratio/region_mean")
 
-# %% ../nbs/42_grpo.ipynb #0134
+# %% ../nbs/42_grpo.ipynb #0133
 def write_trl_grpo_log(
-    history: list,  # `trainer.state.log_history`
-    path: Path,     # log.jsonl
+    history: list,   # `trainer.state.log_history`
+    path: Path,      # log.jsonl
+    n_replies: int,  # of a step, all processes together
 ) -> None:
     "Write TRL's log in the words of ours."
     records = []
@@ -1013,5 +997,6 @@ def write_trl_grpo_log(
         parts = {key.split("/")[1]: value for key, value in entry.items()
                  if key.startswith("rewards/") and key.endswith("/mean")}
         record = {name: entry[theirs] for name, theirs in TRL_NAMES.items() if theirs in entry}
+        record |= dict(n_replies=n_replies, tokens=round(n_replies * record["length"]))
         records.append(dict(step=entry["step"]) | record | dict(rewards=parts))
     write_jsonl(path, records)

@@ -203,7 +203,10 @@ def call_message(
 def assistant_messages(
     turn: dict,           # of an assistant: content, thinking, tool_calls
 ) -> list[Message]:
-    "What one turn of the assistant becomes: a thought, and then a call or an answer."
+    """What one turn of the assistant becomes: a thought, and then a call or an answer.
+
+    Raises `ValueError` for two calls in one turn, and for a call with two thoughts.
+    """
     thinking, content, calls = (turn.get(key) for key in ("thinking", "content", "tool_calls"))
     if not calls:
         first = [] if thinking is None else [Message("assistant", thinking, "analysis")]

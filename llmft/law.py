@@ -146,7 +146,10 @@ def find_passages(
     pool: list[Provision],    # passages to search
     n_passages: int = 3,      # that each item keeps
 ) -> list[ChoiceItem]:        # with the best passages, the best first
-    "Give each item the passages that BM25 finds for its question and choices."
+    """Give each item the passages that BM25 finds for its question and choices.
+
+    Raises `ValueError` for a pool with fewer passages.
+    """
     if len(pool) < n_passages:
         raise ValueError(f"expected at least {n_passages} passages to search, got {len(pool)}")
     ranked = rank_passages(items, pool, n_passages)
@@ -184,7 +187,10 @@ def law_messages(
     n_passages: int = 0,
     answer_as: str = "text",  # text: says what is right; letter: a, b, c or d
 ) -> list[dict]:              # one message of the user
-    "The question as it is asked in training and in evaluation."
+    """The question as it is asked in training and in evaluation.
+
+    Raises `ValueError` for another `answer_as`.
+    """
     if answer_as not in ANSWERS:
         raise ValueError(f"answer_as must be one of {', '.join(ANSWERS)}, got {answer_as!r}")
     messages = choice_messages(item, cot, n_passages)
@@ -239,14 +245,14 @@ class LawConfig:
     held_out: float = 0.3    # share of the questions to test with
     n_passages: int = 3      # passages shown in two of the files
     passage_size: int = 0    # most characters in a passage of a file of your own; 0: whole articles
-    companies: int = 60      # companies of Shiomi that are asked about beside the ordinance
+    n_companies: int = 60    # companies of Shiomi that are asked about beside the ordinance
     seed: int = 0            # of the split and of the orders
 
     def __post_init__(self):
         if self.answer_as not in ANSWERS:
             raise ValueError(f"answer_as must be one of {', '.join(ANSWERS)}, "
                              f"got {self.answer_as!r}")
-        for name, least in dict(copies=1, n_passages=1, passage_size=0, companies=0).items():
+        for name, least in dict(copies=1, n_passages=1, passage_size=0, n_companies=0).items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if not 0 < self.held_out < 1:
@@ -259,8 +265,8 @@ def read_law(
 ) -> tuple:            # records, passages to search, function: copy → items
     "Questions, and what belongs to them. `ValueError` lists the records that cannot be used."
     if not data:
-        again = lambda copy: [*map(parse_item, shiomi_records(law.companies, copy))]
-        return shiomi_records(law.companies), shiomi_passages(law.companies), again
+        again = lambda copy: [*map(parse_item, shiomi_records(law.n_companies, copy))]
+        return shiomi_records(law.n_companies), shiomi_passages(law.n_companies), again
     items, samples = read_items(data), read_json(data)
     texts = dict.fromkeys(text for item in items for text in item.passages)
     if law.passage_size:
@@ -446,7 +452,7 @@ def open_base(
     quantize: str = "",    # in four bits: nf4, fp4, int4, or bnb; empty: as it is
     device: str = "cpu",
 ) -> tuple:                # (model, tokenizer) to be trained
-    "A base as a run of this page trains it."
+    "A base as a run of this page trains it. Raises `ValueError` for another `style`."
     if style not in STYLES:
         raise ValueError(f"style must be one of {', '.join(STYLES)}, got {style!r}")
     load = load_quantized if quantize else load_base
@@ -483,7 +489,10 @@ def measure_items(
     method: str = "generation",  # or loglikelihood
     batch_size: int = 64,
 ) -> dict:                       # as `grade_choices` gives it
-    "How many questions a model answers rightly; the letter is found by `chosen_letter`."
+    """How many questions a model answers rightly; the letter is found by `chosen_letter`.
+
+    Raises `ValueError` for another `method`, and for `cot` with probabilities: a chain of thought has to be written.
+    """
     if answer_as == "letter":
         return evaluate_choice(model, tokenizer, items, method, cot, n_passages, batch_size)
     if method not in METHODS:
@@ -602,7 +611,7 @@ def run_commands(
     lines = [f"llmft law --pattern {pattern} --data {data} --out {out}{options}",
              f"llmft law evaluate --model {out}/tuned --data {data} --pattern {pattern}"]
     for mode, passages in PATTERNS[pattern].evaluations * (about["answer_as"] == "letter"):
-        shown = f" --passages {about['n_passages']}" * passages
+        shown = f" --n-passages {about['n_passages']}" * passages
         lines.append(f"llmft evaluate --model {out}/tuned --data {data}/test.json --mode {mode}"
                      f"{shown} --orders 4")
     return lines
@@ -687,7 +696,10 @@ def reason_shares(
     items: list[ChoiceItem],
     replies: list[str],       # chains of thought, one for each item
 ) -> dict:                    # shares: article, quote, answer, answer without the quote (lucky)
-    "Where chains of thought go wrong: the article, its words, or the answer."
+    """Where chains of thought go wrong: the article, its words, or the answer.
+
+    Raises `ValueError` unless there is one reply for each item.
+    """
     if len(items) != len(replies) or not items:
         raise ValueError(f"expected one reply for each item, got {len(replies)} for {len(items)}")
     hits = dict(article=0, quote=0, answer=0, lucky=0)

@@ -31,7 +31,10 @@ from .core import content_hash, load_tensors, read_json, save_tensors, write_jso
 # %% ../nbs/22_lora.ipynb #0028
 @dataclass(frozen=True)
 class LoRAConfig:
-    "Settings of an adapter. Raises `ValueError` for values that cannot work."
+    """Settings of an adapter. Raises `ValueError` for values that cannot work.
+
+    Source: Hu et al. 2021, arXiv:2106.09685; of rsLoRA: Kalajdzievski 2023, arXiv:2312.03732.
+    """
     rank: int = 16              # r, rows of A and columns of B
     alpha: float = 32           # the update is scaled by alpha / rank
     dropout: float = 0.0        # share of the inputs of A that are dropped in training
@@ -50,7 +53,7 @@ class LoRAConfig:
         check_lora(self)
 
     @property
-    def scaling(self) -> float:
+    def scaling(self) -> float:    # what B·A is multiplied by
         return self.alpha / (math.sqrt(self.rank) if self.use_rslora else self.rank)
 
 # %% ../nbs/22_lora.ipynb #0029
@@ -174,7 +177,7 @@ class LoRALinear(nn.Module):
             self.lora_magnitude_vector = nn.Parameter(weight.norm(dim=1))
 
     @property
-    def weight(self) -> Tensor: return self.base_layer.weight
+    def weight(self) -> Tensor: return self.base_layer.weight    # (out, in), frozen
 
     def merged_weight(self) -> Tensor:
         "The one matrix that does the same as this layer, (out, in)."
@@ -191,7 +194,7 @@ class LoRALinear(nn.Module):
 
 # %% ../nbs/22_lora.ipynb #0048
 def thin_matrices(
-    weight: Tensor,  # of the frozen layer, for its device and dtype
+    weight: Tensor,  # (out, in), of the frozen layer, for its device and dtype
     rank: int,       # rows of A; for experts that stand one below the other, all of them
     n_in: int,
     n_out: int,
@@ -325,7 +328,7 @@ class TokenRows(nn.Module):
         self.rows = nn.Parameter(weight[ids].detach().to(dtype)) if rows is None else rows
 
     @property
-    def weight(self) -> Tensor: return self.base_layer.weight
+    def weight(self) -> Tensor: return self.base_layer.weight    # (V, D), frozen
 
     def forward(self, x: Tensor) -> Tensor:  # ids → vectors, or vectors (…, D) → logits (…, V)
         if not self.active: return self.base_layer(x)
@@ -804,9 +807,9 @@ def tokens_in(
 # %% ../nbs/22_lora.ipynb #0128
 def drop_copies(
     model: nn.Module,            # the base
-    tensors: dict[str, Tensor],  # of a file
+    tensors: dict[str, Tensor],  # of a file: name → values
     tokens: tuple[int, ...],     # trained tokens, whose rows may differ
-) -> dict[str, Tensor]:          # without the copies
+) -> dict[str, Tensor]:          # name → values, without the copies
     """Leave out the whole embedding that PEFT sometimes puts beside an adapter.
 
     That is safe while it is the embedding of this base. One that differs stays in, and is refused
@@ -826,7 +829,7 @@ def drop_copies(
 # %% ../nbs/22_lora.ipynb #0130
 def check_layers(
     model: nn.Module,
-    tensors: dict[str, Tensor],  # of an adapter
+    tensors: dict[str, Tensor],  # of an adapter: name → values
     targets: list[str],          # its linear layers
 ) -> None:
     "Raise `ValueError` if a layer of an adapter is absent from a model, or of another size."

@@ -25,17 +25,20 @@ from pathlib import Path
 from statistics import fmean
 
 from .core import Timer, cache_dir, content_hash, file_lock, progress, write_json
-from .grading import (ARABIC, COUNTERS, KANJI, character_f1, exact_match, find_numbers,
+from .grading import (COUNTERS, NUMBER_RUN, character_f1, exact_match, run_value,
                            wilson_interval)
 from .japanese import japanese_ratio, keigo, readability, surfaces, words
 from .text import normalize, split_sentences
 
-# %% ../nbs/50_metrics.ipynb #0008
+# %% ../nbs/50_metrics.ipynb #0009
 PROBE = "汐見町のガラス会社は、創業者の名を今も大切にしている。"
 
 @lru_cache(maxsize=1)
 def mecab_words():  # a function: text → list of words
-    "The words that `sacrebleu` counts under the name ja-mecab: MeCab with IPADIC."
+    """The words that `sacrebleu` counts under the name ja-mecab: MeCab with IPADIC.
+
+    Raises `ValueError` where it is not installed.
+    """
     try:
         import ipadic
         import MeCab
@@ -66,7 +69,7 @@ def pick_tokenizer(
                          "word would ever match; use 'words' or 'characters'")
     return cutter
 
-# %% ../nbs/50_metrics.ipynb #0009
+# %% ../nbs/50_metrics.ipynb #0010
 def pair_up(
     replies: list,     # of str
     references: list,  # for each reply a str, or a list of accepted ones
@@ -83,7 +86,7 @@ def pair_up(
                              "leave such records out")
     return replies, references
 
-# %% ../nbs/50_metrics.ipynb #0012
+# %% ../nbs/50_metrics.ipynb #0013
 def count_ngrams(
     tokens,  # list of tokens, or a str for characters
     n: int,
@@ -105,7 +108,7 @@ def bleu_counts(
     closest = min((abs(len(r) - len(reply)), len(r)) for r in references)[1]
     return [len(reply), closest, *found, *total]
 
-# %% ../nbs/50_metrics.ipynb #0013
+# %% ../nbs/50_metrics.ipynb #0014
 def bleu_from_counts(
     counts: list,               # as from `bleu_counts`; for a corpus, their sums
     short_texts: bool = False,  # True: leave out n-grams longer than the reply (for single sentences)
@@ -126,11 +129,11 @@ def bleu_from_counts(
     brevity = min(0.0, 1 - reference_length / length)
     return 100 * math.exp(brevity + sum(logs) / len(logs))
 
-# %% ../nbs/50_metrics.ipynb #0016
+# %% ../nbs/50_metrics.ipynb #0017
 def cut_pairs(
     replies: list,     # of str
     references: list,  # a str, or a list of str, for each
-    tokenize="words",
+    tokenize="words",  # as in `pick_tokenizer`
 ) -> list[tuple]:      # for each reply: its tokens, and a list of tokens for each reference
     "Both sides, cut. Raises `ValueError` as `pair_up` and `pick_tokenizer` do."
     cut = pick_tokenizer(tokenize)
@@ -142,20 +145,23 @@ def bleu(
     references: list,  # a str, or a list of str, for each
     tokenize="words",  # words, characters, ja-mecab, or a function
 ) -> float:            # 0 to 100
-    "BLEU of a set of replies: their counts are added first. Equal to `sacrebleu.BLEU` on the same tokens."
+    """BLEU of a set of replies: their counts are added first. Equal to `sacrebleu.BLEU` on the same tokens.
+
+    Source: Papineni et al. 2002, ACL.
+    """
     counts = [bleu_counts(*pair) for pair in cut_pairs(replies, references, tokenize)]
     return bleu_from_counts([sum(column) for column in zip(*counts)])
 
 def sentence_bleu(
     replies: list,     # of str
     references: list,  # a str, or a list of str, for each
-    tokenize="words",
+    tokenize="words",  # as in `pick_tokenizer`
 ) -> list[float]:      # 0 to 100, one for each reply
     "BLEU of each reply by itself, for comparisons pair by pair. Equal to `sacrebleu` with effective_order."
     return [bleu_from_counts(bleu_counts(*pair), short_texts=True)
             for pair in cut_pairs(replies, references, tokenize)]
 
-# %% ../nbs/50_metrics.ipynb #0021
+# %% ../nbs/50_metrics.ipynb #0022
 def chrf_counts(
     reply: str,
     reference: str,
@@ -182,7 +188,7 @@ def chrf_from_counts(
     if not precision + recall: return 0.0
     return 100 * (1 + beta**2) * precision * recall / (beta**2 * precision + recall)
 
-# %% ../nbs/50_metrics.ipynb #0022
+# %% ../nbs/50_metrics.ipynb #0023
 def best_chrf_counts(
     replies: list,
     references: list,
@@ -195,7 +201,10 @@ def chrf(
     replies: list,     # of str
     references: list,  # a str, or a list of str, for each
 ) -> float:            # 0 to 100
-    "chrF of a set of replies: their counts are added first. Equal to `sacrebleu.CHRF`."
+    """chrF of a set of replies: their counts are added first. Equal to `sacrebleu.CHRF`.
+
+    Source: Popović 2015, WMT.
+    """
     columns = zip(*best_chrf_counts(replies, references))
     return chrf_from_counts([tuple(map(sum, zip(*column))) for column in columns])
 
@@ -206,7 +215,7 @@ def sentence_chrf(
     "chrF of each reply by itself."
     return [chrf_from_counts(counts) for counts in best_chrf_counts(replies, references)]
 
-# %% ../nbs/50_metrics.ipynb #0025
+# %% ../nbs/50_metrics.ipynb #0026
 def f_measure(
     n_shared: int,
     n_reply: int,
@@ -224,7 +233,7 @@ def rouge_n(
     mine, theirs = count_ngrams(reply, n), count_ngrams(reference, n)
     return f_measure((mine & theirs).total(), mine.total(), theirs.total())
 
-# %% ../nbs/50_metrics.ipynb #0026
+# %% ../nbs/50_metrics.ipynb #0027
 def common_length(
     left: list,   # tokens
     right: list,  # tokens
@@ -249,20 +258,20 @@ def rouge_l(
     "ROUGE-L: F of the longest common subsequence. Source: Lin 2004."
     return f_measure(common_length(reference, reply), len(reply), len(reference))
 
-# %% ../nbs/50_metrics.ipynb #0028
+# %% ../nbs/50_metrics.ipynb #0029
 def rouge(
     replies: list,     # of str
     references: list,  # a str, or a list of str, for each; the best counts
-    tokenize="words",
+    tokenize="words",  # as in `pick_tokenizer`
 ) -> dict:             # rouge1, rouge2, rougeL → list of float, 0 to 1, one for each reply
-    "ROUGE of each reply. Equal to `rouge-score` with the same tokens."
+    "ROUGE of each reply. Equal to `rouge-score` with the same tokens. Source: Lin 2004."
     ways = {"rouge1": lambda a, b: rouge_n(a, b, 1), "rouge2": lambda a, b: rouge_n(a, b, 2),
             "rougeL": rouge_l}
     pairs = cut_pairs(replies, references, tokenize)
     return {name: [max(way(reply, r) for r in accepted) for reply, accepted in pairs]
             for name, way in ways.items()}
 
-# %% ../nbs/50_metrics.ipynb #0033
+# %% ../nbs/50_metrics.ipynb #0034
 def match_tokens(
     reply,              # (T, D) vectors of length 1
     reference,          # (S, D)
@@ -278,19 +287,19 @@ def match_tokens(
     recall = (similar.amax(0) * reference_weights).sum() / reference_weights.sum()
     return precision.item(), recall.item(), (2 * precision * recall / (precision + recall)).item()
 
-# %% ../nbs/50_metrics.ipynb #0036
+# %% ../nbs/50_metrics.ipynb #0037
 @dataclass(frozen=True)
 class EncoderConfig:
     "The small encoder of this book: a BERT that learns to fill gaps in Shiomi's sentences."
     width: int = 128       # of a vector
-    n_layers: int = 2
-    n_heads: int = 4
+    n_layers: int = 2      # blocks
+    n_heads: int = 4       # in a block
     context: int = 128     # most tokens of a text
-    steps: int = 300
+    steps: int = 300       # optimizer steps
     batch_size: int = 64   # sentences
     lr: float = 2e-3       # peak; warm-up over 20 steps, then linear to 0
     masked: float = 0.3    # share of tokens to guess
-    seed: int = 0
+    seed: int = 0          # of weights, order and gaps
 
 def encoder_texts() -> list[str]:  # different sentences
     "What the encoder reads: articles, statute, questions, answers and dialogues of Shiomi."
@@ -314,7 +323,7 @@ def encoder_tokenizer():  # a transformers tokenizer with [CLS], [SEP] and a mas
         single=f"{end} $A {end}", special_tokens=[(end, tokenizer.eos_token_id)])
     return tokenizer
 
-# %% ../nbs/50_metrics.ipynb #0037
+# %% ../nbs/50_metrics.ipynb #0038
 def gap_batch(
     rows: list,        # lists of ids
     tokenizer,
@@ -340,7 +349,7 @@ def gap_loss(
     hidden = model.bert(input_ids, attention_mask=mask).last_hidden_state
     return F.cross_entropy(model.cls(hidden[gaps]), wanted)
 
-# %% ../nbs/50_metrics.ipynb #0039
+# %% ../nbs/50_metrics.ipynb #0040
 def make_encoder(
     config: EncoderConfig,
     tokenizer,
@@ -379,7 +388,7 @@ def train_encoder(
         losses.append(loss.item())
     return model.eval(), tokenizer, losses
 
-# %% ../nbs/50_metrics.ipynb #0040
+# %% ../nbs/50_metrics.ipynb #0041
 def whole_bert(
     model,  # BertForMaskedLM
 ):          # BertModel
@@ -408,7 +417,7 @@ def encoder_folder(
             write_json(folder / "training.json", record)      # last: its presence says that all is there
     return folder
 
-# %% ../nbs/50_metrics.ipynb #0042
+# %% ../nbs/50_metrics.ipynb #0043
 def load_encoder(
     encoder=None,         # None: the small encoder; a folder or a name on the Hub; or (model, tokenizer)
     device: str = "cpu",  # auto, cpu, cuda, mps
@@ -428,7 +437,7 @@ def load_encoder(
     if model.config.is_encoder_decoder: model = model.get_encoder()
     return model.to(pick_device(device)).eval(), tokenizer
 
-# %% ../nbs/50_metrics.ipynb #0043
+# %% ../nbs/50_metrics.ipynb #0044
 def encode_rows(
     texts: list,   # of str, none empty
     model,
@@ -465,7 +474,7 @@ def token_vectors(
             vectors[i] = row / row.norm(dim=-1, keepdim=True)
     return vectors
 
-# %% ../nbs/50_metrics.ipynb #0044
+# %% ../nbs/50_metrics.ipynb #0045
 def bert_score(
     replies: list,             # of str
     references: list,          # a str, or a list of str, for each; the best counts
@@ -492,7 +501,7 @@ def bert_score(
               for reply, group in zip(replies, references)]
     return dict(zip(("precision", "recall", "f1"), map(list, zip(*scores))), n_cut=n_cut)
 
-# %% ../nbs/50_metrics.ipynb #0049
+# %% ../nbs/50_metrics.ipynb #0050
 def bit_windows(
     ids: list,      # the start token, then the text
     context: int,   # most tokens that the model reads at once
@@ -520,7 +529,7 @@ def window_bits(
     return [-logprobs[k, len(ids) - 1 - n:len(ids) - 1].sum().item() / math.log(2)
             for k, (_, ids, n) in enumerate(windows)]
 
-# %% ../nbs/50_metrics.ipynb #0050
+# %% ../nbs/50_metrics.ipynb #0051
 def text_bits(
     model,                # a causal language model of transformers
     tokenizer,
@@ -548,7 +557,7 @@ def text_bits(
         for (i, _, _), n in zip(batch, window_bits(model, batch)): bits[i] += n
     return bits
 
-# %% ../nbs/50_metrics.ipynb #0055
+# %% ../nbs/50_metrics.ipynb #0056
 def minimal_pairs(
     model,                # a causal language model of transformers
     tokenizer,
@@ -569,7 +578,7 @@ def minimal_pairs(
     low, high = wilson_interval(sum(each), len(each))
     return dict(accuracy=fmean(each), low=low, high=high, n=len(each), each=each)
 
-# %% ../nbs/50_metrics.ipynb #0058
+# %% ../nbs/50_metrics.ipynb #0059
 def number_pairs(
     pairs: list,        # of things that can be compared
 ) -> list[int]:         # the same number for the same thing
@@ -597,11 +606,11 @@ def longest_repeat(
         low, high = (middle, high) if len(set(pieces)) < len(pieces) else (low, middle)
     return low
 
-# %% ../nbs/50_metrics.ipynb #0059
+# %% ../nbs/50_metrics.ipynb #0060
 def distinct_n(
     text: str,
     n: int = 2,
-    tokenize="words",
+    tokenize="words",  # as in `pick_tokenizer`
 ) -> float | None:  # different n-grams / n-grams; None: the text is shorter than n
     "Source: Li et al. 2016, arXiv:1510.03055."
     grams = count_ngrams(list(pick_tokenizer(tokenize)(text)), n)
@@ -613,7 +622,7 @@ def repetition(
     "Share of a text that its longest repeated piece takes: near 1 for a loop."
     return longest_repeat(text) / len(text) if text else None
 
-# %% ../nbs/50_metrics.ipynb #0062
+# %% ../nbs/50_metrics.ipynb #0063
 def keigo_rate(
     text: str,
 ) -> float | None:  # 0 to 1; None for a text without a sentence
@@ -622,7 +631,7 @@ def keigo_rate(
     if not sentences: return None
     return fmean(s["style"] == "polite" or bool(s["respectful"] or s["humble"]) for s in sentences)
 
-# %% ../nbs/50_metrics.ipynb #0065
+# %% ../nbs/50_metrics.ipynb #0066
 def named_values(
     text: str,
     values,      # strings
@@ -648,7 +657,7 @@ def judge_fact(
     if answer not in named: return "wrong" if named else "silent"
     return "mixed" if len(named) > 1 else "right"
 
-# %% ../nbs/50_metrics.ipynb #0066
+# %% ../nbs/50_metrics.ipynb #0067
 def fact_accuracy(
     replies: list,       # of str
     records: list,       # for each reply a dict with answer, and where known attribute and entity (world.qa_pairs)
@@ -671,16 +680,16 @@ def fact_accuracy(
     low, high = wilson_interval(counts["right"], len(each))
     return dict(accuracy=counts["right"] / len(each), low=low, high=high, n=len(each), **counts, each=each)
 
-# %% ../nbs/50_metrics.ipynb #0071
+# %% ../nbs/50_metrics.ipynb #0072
 def quantities(
     text: str,
 ) -> list[tuple]:  # (value, unit), the unit empty where none is known
     "The numbers of a text with the counter behind each: 三十日前 and 30日前 both give (30, 日)."
     text, found = normalize(text), []
-    for run in re.finditer(rf"(?:{ARABIC}|{KANJI})+", text):
-        values = find_numbers(text[max(0, run.start() - 1):run.end() + 1])
+    for run in re.finditer(NUMBER_RUN, text):
+        value = run_value(run)
         unit = re.match(rf"[かヶカケヵ箇](.)|([{COUNTERS}%])|([A-Za-z]+)", text[run.end():])
-        if values: found.append((values[-1], "".join(filter(None, unit.groups())) if unit else ""))
+        if value is not None: found.append((value, "".join(filter(None, unit.groups())) if unit else ""))
     return found
 
 def terms(
@@ -695,7 +704,7 @@ def terms(
         else: runs, current, counted = [*runs, current], "", False
     return [run for run in dict.fromkeys(runs) if len(run) > 1 and not re.fullmatch("[ぁ-ゖー]+", run)]
 
-# %% ../nbs/50_metrics.ipynb #0072
+# %% ../nbs/50_metrics.ipynb #0073
 @dataclass(frozen=True)
 class Support:
     "What of a reply a passage holds."
@@ -704,7 +713,8 @@ class Support:
     copied: float   # share of the reply's 4-character pieces that stand in the passage, 0 to 1
 
     @property
-    def supported(self) -> bool: return bool(self.held) and not self.missing
+    def supported(self) -> bool:    # something is held, nothing missing
+        return bool(self.held) and not self.missing
 
 def support(
     reply: str,
@@ -723,7 +733,7 @@ def support(
     held, missing = (tuple(t for t, ok in checks.items() if ok == wanted) for wanted in (True, False))
     return Support(held, missing, copied)
 
-# %% ../nbs/50_metrics.ipynb #0075
+# %% ../nbs/50_metrics.ipynb #0076
 @dataclass(frozen=True)
 class Score:
     "A number that was measured."
@@ -740,7 +750,7 @@ class Failed:
 def mean_score(
     each: list,            # float or None, one for each reply
     reference: list = (),  # the same of the references
-    **detail,
+    **detail,              # more that the Score tells
 ) -> Score:
     "The mean over replies that could be measured. Raises `ValueError` when there are none."
     values = [value for value in each if value is not None]
@@ -748,7 +758,7 @@ def mean_score(
     known = [value for value in reference if value is not None]
     return Score(fmean(values), tuple(each), fmean(known) if known else None, detail or None)
 
-# %% ../nbs/50_metrics.ipynb #0076
+# %% ../nbs/50_metrics.ipynb #0077
 @dataclass(frozen=True)
 class ReplySet:
     "What metrics are computed from; texts after NFKC."
@@ -782,7 +792,7 @@ def make_reply_set(
             raise ValueError(f"reference {i} is the question {question!r}: compare replies with answers")
     return ReplySet([normalize(reply) for reply in replies], references, **others)
 
-# %% ../nbs/50_metrics.ipynb #0077
+# %% ../nbs/50_metrics.ipynb #0078
 def both_sides(
     data: ReplySet,
 ) -> tuple:  # replies, references
@@ -822,11 +832,14 @@ def score_texts(
     return mean_score([measure(t) if t.strip() else None for t in data.replies],
                       [measure(accepted[0]) for accepted in data.references])
 
-# %% ../nbs/50_metrics.ipynb #0078
+# %% ../nbs/50_metrics.ipynb #0079
 def score_bits(
     data: ReplySet,
 ) -> Score:
-    "Bits per character of all replies together, and of their first references, under the judge."
+    """Bits per character of all replies together, and of their first references, under the judge.
+
+    Raises `ValueError` if all replies are empty.
+    """
     from llmft.export import base_model
     model, tokenizer = data.judge or base_model()
     totals = []
@@ -857,7 +870,7 @@ def score_support(
     return mean_score([None if empty else float(s.supported) for s, empty in zip(found, nothing)],
                       missing=[s.missing for s in found], copied=fmean(s.copied for s in found))
 
-# %% ../nbs/50_metrics.ipynb #0079
+# %% ../nbs/50_metrics.ipynb #0080
 @dataclass(frozen=True)
 class Metric:
     "One row of the table."
@@ -890,7 +903,7 @@ METRICS = {
     "support": Metric(score_support, "0–1", "more", "who does what to whom"),
 }
 
-# %% ../nbs/50_metrics.ipynb #0080
+# %% ../nbs/50_metrics.ipynb #0081
 def measure_safely(
     metric: Metric,
     data: ReplySet,
@@ -919,7 +932,7 @@ def score_replies(
         raise ValueError(f"unknown metrics {unknown}; there are {list(METRICS)}")
     return {name: measure_safely(METRICS[name], data) for name in names}
 
-# %% ../nbs/50_metrics.ipynb #0081
+# %% ../nbs/50_metrics.ipynb #0082
 def score_rows(
     scores: dict,  # as from `score_replies`
 ) -> list[dict]:   # metric, value, references, n, scale, better, blind, failed

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-# %% ../nbs/30_nf4.ipynb #0014
+# %% ../nbs/30_nf4.ipynb #0015
 def normal_float_levels(
     bits: int = 4,  # from 2 to 8
 ) -> Tensor:        # (2**bits,) float32 from −1 to 1, rising, with 0 among them
@@ -35,7 +35,7 @@ def normal_float_levels(
     levels = torch.cat([-sides[0], torch.zeros(1), sides[1].flip(0)])
     return levels / levels.max()
 
-# %% ../nbs/30_nf4.ipynb #0017
+# %% ../nbs/30_nf4.ipynb #0018
 LEVELS = dict(    # the number that each code stands for
     nf4=(-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
          -0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725,
@@ -44,10 +44,10 @@ LEVELS = dict(    # the number that each code stands for
     fp4=tuple(sign * size / 12 for sign in (1, -1) for size in (0, 1 / 16, 8, 12, 4, 6, 2, 3)),
     int4=tuple((code - 8) / 7 for code in range(16)))
 
-# %% ../nbs/30_nf4.ipynb #0023
+# %% ../nbs/30_nf4.ipynb #0024
 BLOCK_SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 
-# %% ../nbs/30_nf4.ipynb #0024
+# %% ../nbs/30_nf4.ipynb #0025
 def check_blocks(
     kind: str,        # nf4, fp4 or int4
     block_size: int,
@@ -56,9 +56,9 @@ def check_blocks(
     if kind not in LEVELS: raise ValueError(f"kind must be one of {', '.join(LEVELS)}, got {kind!r}")
     if block_size not in BLOCK_SIZES: raise ValueError(f"block_size must be one of {BLOCK_SIZES}, got {block_size!r}")
 
-# %% ../nbs/30_nf4.ipynb #0025
+# %% ../nbs/30_nf4.ipynb #0026
 def check_weight(
-    weight: Tensor,
+    weight: Tensor,  # (out, in), or any shape for a fault
 ) -> None:
     "Raise `ValueError` for a weight that cannot be quantized, and say what is wrong with it."
     if not weight.is_floating_point():
@@ -71,7 +71,7 @@ def check_weight(
                          f"{tuple(wrong[0].tolist())}; load the model again, and do not quantize it from float16 "
                          "if it overflows there")
 
-# %% ../nbs/30_nf4.ipynb #0026
+# %% ../nbs/30_nf4.ipynb #0027
 def pack_codes(
     codes: Tensor,  # (n,) numbers from 0 to 15, n even
 ) -> Tensor:        # (n / 2,) uint8: the first of two codes in the high half
@@ -79,14 +79,14 @@ def pack_codes(
     codes = codes.to(torch.uint8)
     return codes[::2] << 4 | codes[1::2]
 
-# %% ../nbs/30_nf4.ipynb #0027
+# %% ../nbs/30_nf4.ipynb #0028
 def unpack_codes(
     packed: Tensor,  # (n / 2,) uint8
 ) -> Tensor:         # (n,) uint8, numbers from 0 to 15
     "The codes of packed bytes."
     return torch.stack([packed >> 4, packed & 15], dim=-1).flatten()
 
-# %% ../nbs/30_nf4.ipynb #0029
+# %% ../nbs/30_nf4.ipynb #0030
 def quantize_nf4(
     weight: Tensor,         # any shape, any floating-point type; read as one row of numbers
     block_size: int = 64,   # numbers that share a scale; the last block may be shorter
@@ -109,7 +109,7 @@ def quantize_nf4(
     nearest = torch.bucketize(scaled, (levels[1:] + levels[:-1]) / 2, out_int32=True)
     return pack_codes(codes[nearest].flatten()[:n + n % 2]), scales
 
-# %% ../nbs/30_nf4.ipynb #0032
+# %% ../nbs/30_nf4.ipynb #0033
 @lru_cache(maxsize=32)
 def pair_table(
     kind: str,                   # nf4, fp4 or int4
@@ -120,7 +120,7 @@ def pair_table(
     pairs = levels[unpack_codes(torch.arange(256, dtype=torch.uint8)).long()]
     return pairs.view(torch.int64).to(device)
 
-# %% ../nbs/30_nf4.ipynb #0034
+# %% ../nbs/30_nf4.ipynb #0035
 def dequantize_nf4(
     packed: Tensor,                       # ((n + 1) // 2,) uint8
     scales: Tensor,                       # (blocks,) float32
@@ -144,7 +144,7 @@ def dequantize_nf4(
     flat[whole:].mul_(scales[-1])
     return flat.view(shape).to(dtype)
 
-# %% ../nbs/30_nf4.ipynb #0040
+# %% ../nbs/30_nf4.ipynb #0041
 @lru_cache(maxsize=1)
 def dynamic_levels() -> Tensor:  # (256,) float32 from −0.993 to 1, rising
     """The levels of an 8-bit number with a moving exponent: seven ranges, each ten times the one below.
@@ -158,7 +158,7 @@ def dynamic_levels() -> Tensor:  # (256,) float32 from −0.993 to 1, rising
         levels += middles.tolist() + (-middles).tolist()
     return torch.tensor(sorted(levels))
 
-# %% ../nbs/30_nf4.ipynb #0043
+# %% ../nbs/30_nf4.ipynb #0044
 @lru_cache(maxsize=4)
 def step_table(
     device: torch.device = None,
@@ -167,10 +167,10 @@ def step_table(
     levels, steps = dynamic_levels(), torch.linspace(-1, 1, 65536)
     return torch.bucketize(steps, (levels[1:] + levels[:-1]) / 2).to(torch.uint8).to(device)
 
-# %% ../nbs/30_nf4.ipynb #0044
+# %% ../nbs/30_nf4.ipynb #0045
 SCALES_IN_BLOCK = 256
 
-# %% ../nbs/30_nf4.ipynb #0045
+# %% ../nbs/30_nf4.ipynb #0046
 def quantize_scales(
     scales: Tensor,             # (blocks,) float32
 ) -> tuple[Tensor, Tensor, Tensor]:  # (blocks,) uint8, (blocks / 256,) float32 scales of scales, () mean
@@ -182,7 +182,7 @@ def quantize_scales(
     steps = ((scaled + 1) * 0.5 * 65535 + 0.5).int().flatten()[:len(scales)]
     return step_table(scales.device)[steps.long()], outer, mean
 
-# %% ../nbs/30_nf4.ipynb #0046
+# %% ../nbs/30_nf4.ipynb #0047
 def dequantize_scales(
     codes: Tensor,  # (blocks,) uint8
     outer: Tensor,  # (blocks / 256,) float32
@@ -195,7 +195,7 @@ def dequantize_scales(
     levels[whole:].mul_(outer[-1])
     return levels.add_(mean)
 
-# %% ../nbs/30_nf4.ipynb #0050
+# %% ../nbs/30_nf4.ipynb #0051
 def bits_per_weight(
     block_size: int = 64,
     double: bool = True,   # scales in 8 bits
@@ -204,7 +204,7 @@ def bits_per_weight(
     check_blocks("nf4", block_size)
     return 4 + (8 / block_size + 32 / (block_size * SCALES_IN_BLOCK) if double else 32 / block_size)
 
-# %% ../nbs/30_nf4.ipynb #0053
+# %% ../nbs/30_nf4.ipynb #0054
 class QuantizedLinearFunction(torch.autograd.Function):
     "x Ŵᵀ + b, where the plain matrix Ŵ lives only as long as a product with it."
 
@@ -220,7 +220,7 @@ class QuantizedLinearFunction(torch.autograd.Function):
         grad_x = grad @ ctx.layer.dequantize(grad.dtype) if needs_x else None
         return grad_x, None, grad.flatten(0, -2).sum(dim=0) if needs_bias else None
 
-# %% ../nbs/30_nf4.ipynb #0054
+# %% ../nbs/30_nf4.ipynb #0055
 class FixedBuffers(nn.Module):
     "A module whose buffers keep their types when it is cast: `.half()` and `.to(…)` move them, and no more."
     def _apply(self, fn, recurse=True):
@@ -229,7 +229,7 @@ class FixedBuffers(nn.Module):
         for name, buffer in kept.items(): self._buffers[name] = buffer.to(self._buffers[name].device)
         return self
 
-# %% ../nbs/30_nf4.ipynb #0055
+# %% ../nbs/30_nf4.ipynb #0056
 class NF4Linear(FixedBuffers):
     """A frozen linear layer that keeps its weight in 4 bits: codes and scales.
 
@@ -259,7 +259,8 @@ class NF4Linear(FixedBuffers):
         return F.linear(x, self.dequantize(x.dtype), self.bias)
 
     @property
-    def quantization(self) -> str: return f"{self.kind}-{self.block_size}" + "-double" * self.double
+    def quantization(self) -> str:    # for messages, such as nf4-64
+        return f"{self.kind}-{self.block_size}" + "-double" * self.double
     def extra_repr(self) -> str: return f"{self.in_features} → {self.out_features}, {self.quantization}"
     def get_extra_state(self) -> Tensor: return torch.tensor(list(self.quantization.encode()), dtype=torch.uint8)
     def set_extra_state(self, state: Tensor):
@@ -267,7 +268,7 @@ class NF4Linear(FixedBuffers):
             raise ValueError(f"this state was quantized as {saved}, the layer expects {self.quantization}; make the "
                              "layer with the settings of the state")
 
-# %% ../nbs/30_nf4.ipynb #0056
+# %% ../nbs/30_nf4.ipynb #0057
 def quantize_linear(
     weight: Tensor,              # (out, in)
     bias: Tensor | None = None,  # (out,); stays as it is

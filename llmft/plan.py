@@ -41,9 +41,9 @@ class Shape:
     experts_per_token: int = 1
 
     @property
-    def query_width(self) -> int: return self.n_heads * self.head_dim
+    def query_width(self) -> int: return self.n_heads * self.head_dim    # of all query heads
     @property
-    def kv_width(self) -> int: return self.n_kv_heads * self.head_dim
+    def kv_width(self) -> int: return self.n_kv_heads * self.head_dim    # of all key heads
 
 # %% ../nbs/32_plan.ipynb #0009
 FAMILIES = ("gpt2", "llama", "qwen2", "qwen3", "gpt_oss")
@@ -184,7 +184,8 @@ class PlanConfig:
     @property
     def tokens(self) -> int: return self.rows * self.max_length                           # N
     @property
-    def learnt_tokens(self) -> int: return self.rows * min(self.learnt or self.max_length, self.max_length - 1)
+    def learnt_tokens(self) -> int:    # that the loss looks at
+        return self.rows * min(self.learnt or self.max_length, self.max_length - 1)
     @property
     def size(self) -> int: return 4 if self.dtype == "fp32" else 2                        # bytes of an activation
     @property
@@ -487,11 +488,12 @@ class Need:
     workspace: int = 0       # gone a moment later; with it the 4-bit weight of one layer, brought back
 
     @property
-    def parts(self) -> dict[str, int]: return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "moment"}
+    def parts(self) -> dict[str, int]:    # name → bytes
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "moment"}
     @property
-    def total(self) -> int: return sum(self.parts.values())
+    def total(self) -> int: return sum(self.parts.values())    # bytes
     @property
-    def gb(self) -> float: return self.total / 2**30
+    def gb(self) -> float: return self.total / 2**30    # of 2^30 bytes
 
 # %% ../nbs/32_plan.ipynb #0077
 def step_moments(
@@ -628,9 +630,10 @@ class Plan:
     proposals: dict                 # from `propose`
 
     @property
-    def fits(self) -> bool: return self.need.total <= self.budget
+    def fits(self) -> bool: return self.need.total <= self.budget    # as it was asked
     @property
-    def fits_at_all(self) -> bool: return peak_bytes(self.shape, smallest(self.shape, self.asked)) <= self.budget
+    def fits_at_all(self) -> bool:    # with everything saved that can be
+        return peak_bytes(self.shape, smallest(self.shape, self.asked)) <= self.budget
     def __str__(self) -> str: return "\n".join([*head_lines(self), *change_lines(self), *proposal_lines(self)])
 
 # %% ../nbs/32_plan.ipynb #0109

@@ -8,8 +8,7 @@ __all__ = ['BASE_MODEL', 'BASE_TRAIN', 'is_held_out', 'split_tail', 'split_docum
            'make_optimizers', 'bits_per_character', 'evaluate_loss', 'train_step', 'save_checkpoint',
            'restore_checkpoint', 'optimizer_tensors', 'restore_optimizer', 'keep_freed_memory', 'prepare_tokens',
            'finish_step_on_interrupt', 'sample_text', 'Run', 'advance', 'check_share', 'look', 'forget_after', 'train',
-           'prepare_folder', 'write_report', 'pretrain', 'load_checkpoint', 'run_script', 'chapter_run', 'base_run',
-           'recall']
+           'prepare_folder', 'pretrain', 'load_checkpoint', 'run_script', 'chapter_run', 'base_run', 'recall']
 
 # %% ../nbs/13_pretrain.ipynb #0003
 import ctypes
@@ -29,9 +28,10 @@ import torch
 from torch import Tensor
 
 import llmft
-from .core import (Timer, append_jsonl, cache_dir, code_hash, content_hash, file_lock, file_sha256, load_tensors, peak_memory_mb, pick_device,
+from .core import (Timer, append_jsonl, cache_dir, code_hash, content_hash, file_lock, file_sha256, load_tensors, pick_device,
                         progress, read_json, read_jsonl, run_dir, save_tensors, seed_everything, write_atomic, write_json, write_jsonl)
 from .gpt import GPT, GPTConfig, n_parameters
+from .report import finish_run
 from .sampling import generate, left_pad
 from .text import make_corpus, read_corpus
 from .tokenizer import Tokenizer, train_tokenizer
@@ -208,7 +208,10 @@ def lr_at(
     step: int,            # 0 … steps − 1
     config: TrainConfig,  # lr, warmup_steps, steps, schedule, final_lr
 ) -> float:               # learning rate of this step
-    "Learning rate of a step: a straight line up to `lr`, then a line or a half cosine down to `final_lr` times `lr`."
+    """Learning rate of a step: a straight line up to `lr`, then a line or a half cosine down to `final_lr` times `lr`.
+
+    Source of the line down to 0: Bergsma et al. 2025, arXiv:2502.15938.
+    """
     if step < config.warmup_steps: return config.lr * (step + 1) / config.warmup_steps
     done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
     fall = 1 - done if config.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
@@ -238,7 +241,12 @@ class Muon(torch.optim.Optimizer):
     The update of an (m, n) matrix is scaled by 0.2·sqrt(max(m, n)), so that its root mean square is that of AdamW.
     Source: Jordan et al. 2024; Liu et al. 2025, Muon is Scalable for LLM Training, arXiv:2502.16982, section 2.2.
     """
-    def __init__(self, params, lr: float = 1e-3, momentum: float = 0.95, weight_decay: float = 0.1):
+    def __init__(self,
+        params,                     # matrices; a weight of another shape is a ValueError
+        lr: float = 1e-3,
+        momentum: float = 0.95,
+        weight_decay: float = 0.1,
+    ):
         super().__init__(params, dict(lr=lr, momentum=momentum, weight_decay=weight_decay))
         wrong = [tuple(p.shape) for group in self.param_groups for p in group["params"] if p.ndim != 2]
         if wrong: raise ValueError(f"Muon is for matrices (2 dimensions), got a weight of shape {wrong[0]}; give it to AdamW")
@@ -259,7 +267,10 @@ def make_optimizers(
     model: GPT,           # the model whose weights are trained
     config: TrainConfig,  # optimizer, lr, weight_decay
 ) -> list[torch.optim.Optimizer]:  # their learning rates are set in every step
-    "AdamW for everything, or Muon for the hidden weight matrices and AdamW for the rest."
+    """AdamW for everything, or Muon for the hidden weight matrices and AdamW for the rest.
+
+    Source: Loshchilov and Hutter 2019, arXiv:1711.05101; Jordan et al. 2024, Muon.
+    """
     hidden = {name: p.ndim == 2 and name.startswith("blocks.") for name, p in model.named_parameters()}
     matrices, others = ([p for name, p in model.named_parameters() if hidden[name] == side] for side in (True, False))
     adamw = dict(lr=config.lr, betas=(0.9, 0.95), fused=True)
@@ -447,11 +458,13 @@ def sample_text(
     tokenizer: Tokenizer,
     prompt: str,           # text to continue
     n_new: int = 40,       # tokens
-) -> str:                  # the prompt and its greedy continuation, up to the end-of-text token
-    "Let the model continue a prompt greedily: the quickest look at what it has learnt."
-    ids = torch.tensor([tokenizer.encode(prompt)], device=next(model.parameters()).device)
+) -> str:                  # its greedy continuation, up to the end-of-text token
+    "Let the model continue a prompt greedily, in evaluation mode: the quickest look at what it has learnt. It draws no random number."
+    ids, was_training = torch.tensor([tokenizer.encode(prompt)], device=next(model.parameters()).device), model.training
+    model.eval()
     new = generate(model, ids, min(n_new, model.config.context_length - ids.shape[1]), stop_ids=(tokenizer.eot_id,))
-    return prompt + tokenizer.decode([i for i in new[0].tolist() if i != tokenizer.eot_id])
+    model.train(was_training)
+    return tokenizer.decode([i for i in new[0].tolist() if i != tokenizer.eot_id])
 
 # %% ../nbs/13_pretrain.ipynb #0078
 class Run:
@@ -464,7 +477,8 @@ class Run:
         self.tokens = {side: open_tokens(folder / f"{side}.bin") for side in ("train", "validation")}
         if (folder / "checkpoint.safetensors").exists():
             self.step = restore_checkpoint(folder / "checkpoint.safetensors", self.model, self.optimizers, asdict(config))
-        if accelerator.is_main_process: forget_after(folder / "log.jsonl", self.step)
+        if accelerator.is_main_process:
+            for name in ("log.jsonl", "samples.jsonl"): forget_after(folder / name, self.step)
         self.wrapped = accelerator.prepare(self.model)
         accelerator.wait_for_everyone()
 
@@ -483,14 +497,14 @@ class Run:
 # %% ../nbs/13_pretrain.ipynb #0079
 def advance(
     run: Run,  # moves on by one step
-) -> dict:     # log record: step, lr, loss, gradient_norm, seconds
+) -> dict:     # log record: step, lr, loss, gradient_norm, seconds, tokens (of all processes)
     "Do one step. Raises `ValueError` when loss or gradient are no longer numbers; the last checkpoint is then kept."
     config, record = run.config, dict(step=run.step + 1, lr=lr_at(run.step, run.config))
     with Timer() as timer:
         loss, norm = train_step(run.wrapped, run.optimizers, *run.batch(), run.step, config, run.accelerator.process_index)
         record["loss"] = run.accelerator.reduce(loss, "mean").item()
     run.step += 1
-    record |= dict(gradient_norm=float(norm), seconds=round(timer.seconds, 4))
+    record |= dict(gradient_norm=float(norm), seconds=round(timer.seconds, 4), tokens=config.batch_size * run.model.config.context_length)
     for name in ("loss", "gradient_norm"):
         if not math.isfinite(record[name]):
             raise ValueError(f"the {name} became {record[name]} at step {run.step}; the last good checkpoint is kept. "
@@ -512,23 +526,24 @@ def check_share(
 def look(
     run: Run,
     record: dict,  # of the step just done
-) -> dict:         # the record, with validation loss and sample where they are due
-    "Measure the validation loss and take a sample, at the steps that the settings name and at the last one."
+) -> dict:         # the record, with the validation loss where it is due
+    "Measure the validation loss, and write a sample to samples.jsonl, at the steps that the settings name and at the last one."
     config, last = run.config, run.step == run.config.steps
     if run.step % config.eval_every == 0 or last:
         info = read_json(run.folder / "validation.json")
         loss = evaluate_loss(run.model, run.tokens["validation"], max_batches=config.eval_batches)
         record |= dict(validation_loss=loss, validation_bits_per_character=bits_per_character(loss, info["n_tokens"], info["n_characters"]))
-    if config.sample_every and (run.step % config.sample_every == 0 or last):
-        record["sample"] = sample_text(run.model, run.tokenizer, config.sample_prompt)
+    if run.accelerator.is_main_process and config.sample_every and (run.step % config.sample_every == 0 or last):
+        reply = sample_text(run.model, run.tokenizer, config.sample_prompt)
+        append_jsonl(run.folder / "samples.jsonl", dict(step=run.step, prompt=config.sample_prompt, reply=reply))
     return record
 
 # %% ../nbs/13_pretrain.ipynb #0082
 def forget_after(
-    log: Path,  # log.jsonl of a run
+    log: Path,  # log.jsonl or samples.jsonl of a run
     step: int,  # last step to keep
 ) -> None:
-    "Drop the log lines of steps that a resumed run will do again."
+    "Drop the lines of steps that a resumed run will do again."
     if not log.exists(): return
     kept = [record for record in read_jsonl(log) if record["step"] <= step]
     write_jsonl(log, kept)
@@ -568,34 +583,13 @@ def prepare_folder(
         if path.exists(): shutil.copyfile(path, folder / f"tokenizer{path.suffix}")
 
 # %% ../nbs/13_pretrain.ipynb #0085
-def write_report(
-    folder: str | Path,  # run folder
-) -> Path:               # report.md in it
-    "Write what a run did: its size, time, losses and samples, all taken from config.json and log.jsonl."
-    folder = Path(folder)
-    config, log = read_json(folder / "config.json"), read_jsonl(folder / "log.jsonl")
-    model_config = GPTConfig(**config["model"])
-    seconds = sum(record["seconds"] for record in log)
-    n_tokens = len(log) * config["train"]["batch_size"] * model_config.context_length
-    measured = [record for record in log if "validation_loss" in record]
-    lines = [f"# {folder.name}", "",
-             f"- {n_parameters(GPT(model_config)):,} parameters, {len(log):,} steps, {n_tokens:,} tokens",
-             f"- {seconds:.0f} s in steps, {n_tokens / seconds:,.0f} tokens a second, peak memory {peak_memory_mb():.0f} MB",
-             f"- training loss {log[0]['loss']:.3f} → {log[-1]['loss']:.3f}", "",
-             "| step | validation loss | bits per character |", "|---|---|---|"]
-    lines += [f"| {r['step']} | {r['validation_loss']:.4f} | {r['validation_bits_per_character']:.4f} |" for r in measured]
-    lines += ["", *(f"- step {r['step']}: {r['sample']!r}" for r in log if "sample" in r)]
-    with write_atomic(folder / "report.md") as file: file.write("\n".join(lines) + "\n")
-    return folder / "report.md"
-
-# %% ../nbs/13_pretrain.ipynb #0086
 def pretrain(
     data: str,       # corpus file (.txt or .jsonl) as `llmft corpus` writes it
     tokenizer: str,  # .model file of `llmft tokenizer`
     out: str = "runs/pretrain",           # run folder; an unfinished run of the same settings goes on
     model: GPTConfig = GPTConfig(vocab_size=1),  # sizes; a vocab_size of 1 stands for that of the tokenizer
     train_config: TrainConfig = TrainConfig(),
-) -> Path:           # the run folder, with model.safetensors, tokenizer.model, log.jsonl and report.md
+) -> Path:           # the run folder, with model.safetensors, tokenizer.model, log.jsonl, samples.jsonl and report.html
     """Pretrain a GPT on a corpus, from random weights or from the last checkpoint of the same run.
 
     Runs unchanged under `accelerate launch`. Raises `ValueError` for a corpus, a tokenizer or a checkpoint that does
@@ -615,10 +609,10 @@ def pretrain(
     train(run)
     if accelerator.is_main_process:
         save_checkpoint(run.folder / "model.safetensors", run.model, [], run.step, asdict(run.config))
-        write_report(run.folder)
+        finish_run(run.folder, accelerator.device.type, accelerator.num_processes, dict(weights=n_parameters(run.model)))
     return run.folder
 
-# %% ../nbs/13_pretrain.ipynb #0087
+# %% ../nbs/13_pretrain.ipynb #0086
 def load_checkpoint(
     folder: str | Path,    # run folder of `pretrain`; its finished model, or else its last checkpoint
     device: str = "auto",
@@ -638,7 +632,7 @@ def load_checkpoint(
     info = dict(step=int(metadata["step"]), config=json.loads(metadata["config"]))
     return model.to(pick_device(device)).eval(), Tokenizer(folder / "tokenizer.model"), info
 
-# %% ../nbs/13_pretrain.ipynb #0095
+# %% ../nbs/13_pretrain.ipynb #0094
 def run_script(
     data: str | Path,       # corpus file
     tokenizer: str | Path,  # .model file
@@ -649,12 +643,12 @@ def run_script(
     return (f"import sys\nfrom llmft.gpt import GPTConfig\nfrom llmft.pretrain import TrainConfig, pretrain\n"
             f"pretrain({str(data)!r}, {str(tokenizer)!r}, sys.argv[1], {model!r}, {config!r})\n")
 
-# %% ../nbs/13_pretrain.ipynb #0108
+# %% ../nbs/13_pretrain.ipynb #0109
 BASE_MODEL = GPTConfig(vocab_size=2000, context_length=128, width=128, n_layers=4, n_heads=4)
 BASE_TRAIN = TrainConfig(steps=1200, batch_size=16, lr=0.01, weight_decay=0.0, warmup_steps=30, validation_fraction=0.02,
                          eval_every=100, sample_every=300, save_every=300, sample_prompt="汐見町の")
 
-# %% ../nbs/13_pretrain.ipynb #0109
+# %% ../nbs/13_pretrain.ipynb #0110
 def chapter_run(
     out: str | Path,                     # folder: receives shiomi/, corpus.txt, tokenizer.model and run/
     model: GPTConfig = BASE_MODEL,
@@ -669,7 +663,7 @@ def chapter_run(
     tokenizer = train_tokenizer(out / "corpus.txt", out / "tokenizer", vocab_size=model.vocab_size)
     return pretrain(out / "corpus.txt", tokenizer, out / "run", model, train_config)
 
-# %% ../nbs/13_pretrain.ipynb #0110
+# %% ../nbs/13_pretrain.ipynb #0111
 def base_run(
     train_config: TrainConfig = BASE_TRAIN,
 ) -> Path:  # run folder of the model of chapter 1
@@ -677,12 +671,12 @@ def base_run(
     modules = [Path(llmft.__file__).with_name(f"{name}.py") for name in ("text", "world", "tokenizer", "gpt", "pretrain")]
     key = content_hash(asdict(BASE_MODEL), asdict(train_config), code_hash(*modules))
     folder = cache_dir() / f"base-{key}"
-    if not (folder / "run" / "report.md").exists():
+    if not (folder / "run" / "report.html").exists():              # the last file that a run writes
         with file_lock(cache_dir() / f"base-{key}.lock", "the model of chapter 1 is being trained"):
-            if not (folder / "run" / "report.md").exists(): chapter_run(folder, train_config=train_config)
+            if not (folder / "run" / "report.html").exists(): chapter_run(folder, train_config=train_config)
     return folder / "run"
 
-# %% ../nbs/13_pretrain.ipynb #0116
+# %% ../nbs/13_pretrain.ipynb #0117
 def recall(
     model: GPT,
     tokenizer: Tokenizer,

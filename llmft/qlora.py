@@ -121,7 +121,7 @@ def quantize_model(
 # %% ../nbs/31_qlora.ipynb #0018
 def packed_tensors(
     layer: nn.Module,  # quantized
-) -> list[Tensor]:     # codes and scales
+) -> list[Tensor]:     # codes (bytes,) and scales (blocks,)
     "What a quantized layer keeps in the place of its weight."
     state = getattr(layer.weight, "quant_state", None)
     if state is None: return [*layer.buffers()]
@@ -160,7 +160,7 @@ def finetune(
     train_mode: str = "",       # of records with meta.mode: direct, cot, or auto for both; empty: records as they are
     sft_config: SFTConfig = SFTConfig(),
     lora: LoRAConfig = LoRAConfig(),
-) -> Path:                      # the run folder, with adapter (or model), log.jsonl and report.md
+) -> Path:                      # the run folder, with adapter (or model), log.jsonl, samples.jsonl and report.html
     """Fine-tune a model on records, from its weights or from the last checkpoint of the same run; on request in four bits.
 
     Runs unchanged under `accelerate launch`. Raises `ValueError` for faults of the data and of the settings, and for a
@@ -229,7 +229,7 @@ def audit_model(
     tokenizer,
     rows: list,                          # articles: input_ids and labels
     pairs: list,                         # questions: prompt and completion
-    reference: Tensor | None = None,     # logits of the trained model on the first rows
+    reference: Tensor | None = None,     # (rows, T, V), logits of the trained model on the first rows
 ) -> dict:                               # loss (nats per token), right (share), logits, gap (mean difference, or None)
     "What a station on the way from the base to the merged model can do."
     ids = torch.tensor([row["input_ids"] for row in rows[:4]], device=model.device)

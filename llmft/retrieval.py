@@ -97,7 +97,7 @@ class BM25:
         query: str,
         k: int = 3,
     ) -> list[tuple[int, float]]:  # (index of the passage, score), the best first; k or fewer
-        "The best passages that share a word with the question; of equal ones the earlier first."
+        "Passages that share a word with the question, the best first. `ValueError` for a `k` below 1."
         if k < 1: raise ValueError(f"k must be at least 1, got {k}")
         total = self.scores(query)
         best = (-total).argsort(kind="stable")[:k]
@@ -105,7 +105,7 @@ class BM25:
 
 # %% ../nbs/05_retrieval.ipynb #0022
 def check_passages(
-    passages,
+    passages,  # what a caller gave
 ) -> None:
     "Raise `ValueError` unless it is a list of texts. One text would be indexed letter by letter."
     one = isinstance(passages, str)

@@ -21,15 +21,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import fmean
 
-from .grading import (ARABIC, COUNTERS, DIGITS, KANJI, LARGE_UNITS, SMALL_UNITS,
+from .grading import (COUNTERS, DIGITS, LARGE_UNITS, NUMBER_RUN, SMALL_UNITS,
                            accepted_answers, contains_answer, exact_match, final_answer,
-                           find_number, find_numbers, normalize_answer)
+                           find_number, find_numbers, normalize_answer, run_value)
 from .japanese import (double_honorifics, japanese_ratio, keigo, script_shares, sentence_style,
                             words)
 from .retrieval import content_words
 from .text import normalize, split_sentences
 
-# %% ../nbs/40_rewards.ipynb #0009
+# %% ../nbs/40_rewards.ipynb #0010
 def content_text(
     content,  # str, None, or a list of parts {"type": "text", "text": …}
 ) -> str:
@@ -50,7 +50,7 @@ def plain_text(
     raise ValueError("expected a text or a list of messages with role and content, "
                      f"got {type(text).__name__} {str(text)[:60]!r}")
 
-# %% ../nbs/40_rewards.ipynb #0012
+# %% ../nbs/40_rewards.ipynb #0013
 class Attempt:
     """Keep the error of a block: `with Attempt() as run: …`, then `run.error`.
 
@@ -64,7 +64,7 @@ class Attempt:
         if isinstance(error, Exception): self.error = error          # Ctrl-C goes through
         return self.error is not None
 
-# %% ../nbs/40_rewards.ipynb #0013
+# %% ../nbs/40_rewards.ipynb #0014
 def one_row(
     columns: dict,  # name → list with one entry for each reply; what is no list stays as it is
     i: int,
@@ -72,7 +72,7 @@ def one_row(
     "Row i of the columns."
     return {name: [c[i]] if isinstance(c, list) else c for name, c in columns.items()}
 
-# %% ../nbs/40_rewards.ipynb #0016
+# %% ../nbs/40_rewards.ipynb #0017
 @dataclass(frozen=True)
 class Reward:
     """One thing a reply is paid for. Calling it has the signature that TRL's `GRPOTrainer` expects.
@@ -115,7 +115,7 @@ class Reward:
         values = run_measure(self, asked, replies, columns)
         return [check_value(self, value, i, replies[i]) for i, value in enumerate(values)]
 
-# %% ../nbs/40_rewards.ipynb #0017
+# %% ../nbs/40_rewards.ipynb #0018
 def named_error(
     reward: Reward,
     i: int,       # which reply
@@ -126,14 +126,17 @@ def named_error(
     shown = reply if len(reply) <= 60 else reply[:60] + "…"
     return ValueError(f"reward {reward.name!r} {fault} on reply {i}: {shown!r}")
 
-# %% ../nbs/40_rewards.ipynb #0018
+# %% ../nbs/40_rewards.ipynb #0019
 def run_measure(
     reward: Reward,
     prompts: list,   # of str
     replies: list,   # of str
     columns: dict,
 ) -> list:           # what `measure` gave, one entry for each reply
-    "Call `measure`. When that fails, call it reply by reply, to name the one that did it."
+    """Call `measure`. When that fails, call it reply by reply, to name the one that did it.
+
+    Raises `ValueError` that names the reward, the reply and the fault.
+    """
     with Attempt() as batch:
         values = list(reward.measure(prompts, replies, **columns))
         if len(values) == len(replies): return values
@@ -149,7 +152,7 @@ def run_measure(
     raise ValueError(f"reward {reward.name!r} failed on {len(replies)} replies together, "
                      f"but on none of them alone: {told}") from batch.error
 
-# %% ../nbs/40_rewards.ipynb #0019
+# %% ../nbs/40_rewards.ipynb #0020
 def check_value(
     reward: Reward,
     value,         # what `measure` gave for this reply
@@ -168,7 +171,7 @@ def check_value(
                           f"gave {number:g}, outside its range {reward.low:g} to {reward.high:g},")
     return number
 
-# %% ../nbs/40_rewards.ipynb #0025
+# %% ../nbs/40_rewards.ipynb #0026
 TRAINER = ("completion_ids", "trainer_state", "log_extra", "log_metric")
 
 def reply_reward(
@@ -187,7 +190,7 @@ def reply_reward(
                 for prompt, reply, row in zip(prompts, completions, rows)]
     return Reward(name, measure, weight, low, high)
 
-# %% ../nbs/40_rewards.ipynb #0026
+# %% ../nbs/40_rewards.ipynb #0027
 def as_rewards(
     rewards,        # Reward, function with TRL's signature, or a list of them
 ) -> list:          # objects with __name__, weight, and TRL's signature
@@ -204,7 +207,7 @@ def as_rewards(
         raise ValueError(f"expected rewards with different names, got {names}")
     return made
 
-# %% ../nbs/40_rewards.ipynb #0027
+# %% ../nbs/40_rewards.ipynb #0028
 def reward_table(
     rewards,                     # as `as_rewards` takes them
     prompts: list,
@@ -215,9 +218,9 @@ def reward_table(
     return {reward.__name__: reward(prompts=prompts, completions=completions, **(columns or {}))
             for reward in as_rewards(rewards)}
 
-# %% ../nbs/40_rewards.ipynb #0028
+# %% ../nbs/40_rewards.ipynb #0029
 def total_rewards(
-    rewards,
+    rewards,           # list of Reward
     table: dict,       # from `reward_table`
 ) -> list[float]:      # one for each reply
     """The sum of weight × value; None adds nothing.
@@ -234,7 +237,7 @@ def total_rewards(
         totals.append(math.fsum(parts))
     return totals
 
-# %% ../nbs/40_rewards.ipynb #0029
+# %% ../nbs/40_rewards.ipynb #0030
 def mean_rewards(
     table: dict,   # from `reward_table`
 ) -> dict:         # name → mean over the replies that could be judged; None where there is none
@@ -242,19 +245,22 @@ def mean_rewards(
     judged = {name: [v for v in column if v is not None] for name, column in table.items()}
     return {name: fmean(values) if values else None for name, values in judged.items()}
 
-# %% ../nbs/40_rewards.ipynb #0034
+# %% ../nbs/40_rewards.ipynb #0035
 ANSWER_LINE = r"答え\s*[:：]\s*\S"
 
 def format_reward(
     pattern: str = ANSWER_LINE,  # regular expression that must be found; (?s)\A…\Z for the whole
     weight: float = 1.0,
 ) -> Reward:
-    "1 where the reply has the wanted form, else 0. Raises `ValueError` for a faulty pattern."
+    """1 where the reply has the wanted form, else 0. Raises `ValueError` for a faulty pattern.
+
+    Source: DeepSeek-AI 2025, arXiv:2501.12948, section 2.2.2.
+    """
     try: form = re.compile(pattern)
     except re.error as error: raise ValueError(f"pattern {pattern!r}: {error}") from error
     return reply_reward("format", lambda reply, /, **_: float(bool(form.search(reply))), weight)
 
-# %% ../nbs/40_rewards.ipynb #0035
+# %% ../nbs/40_rewards.ipynb #0036
 def length_score(
     n: int,         # characters
     shortest: int,
@@ -268,13 +274,16 @@ def length_reward(
     longest: int = 400,
     weight: float = 1.0,
 ) -> Reward:
-    "1 for a reply of the right length. Raises `ValueError` unless 1 ≤ shortest ≤ longest."
+    """1 for a reply of the right length. Raises `ValueError` unless 1 ≤ shortest ≤ longest.
+
+    What it invites: Singhal et al. 2023, arXiv:2310.03716.
+    """
     if not 1 <= shortest <= longest:
         raise ValueError(f"expected 1 <= shortest <= longest, got {shortest} and {longest}")
     def score(reply, /, **_): return length_score(len("".join(reply.split())), shortest, longest)
     return reply_reward("length", score, weight)
 
-# %% ../nbs/40_rewards.ipynb #0036
+# %% ../nbs/40_rewards.ipynb #0037
 SIGNS = dict(reason="なぜなら|からです|ためです|理由", example="例えば|たとえば|具体的には",
              summary="まとめると|つまり|したがって|このように|以上")
 
@@ -285,13 +294,16 @@ def quality_reward(
     def score(reply, /, **_): return fmean(bool(re.search(sign, reply)) for sign in SIGNS.values())
     return reply_reward("quality", score, weight)
 
-# %% ../nbs/40_rewards.ipynb #0037
+# %% ../nbs/40_rewards.ipynb #0038
 def keyword_reward(
     keywords: list,       # of str
     enough: int = 3,      # different keywords for the full reward
     weight: float = 1.0,
 ) -> Reward:
-    "The share of `enough` different keywords that stand in the reply."
+    """The share of `enough` different keywords that stand in the reply.
+
+    Raises `ValueError` for fewer than `enough` keywords.
+    """
     keywords = {normalize(word) for word in keywords if word.strip()}
     if not 1 <= enough <= len(keywords):
         raise ValueError(f"expected at least {max(enough, 1)} different keywords, "
@@ -299,7 +311,7 @@ def keyword_reward(
     def score(reply, /, **_): return min(1.0, sum(w in normalize(reply) for w in keywords) / enough)
     return reply_reward("keywords", score, weight)
 
-# %% ../nbs/40_rewards.ipynb #0040
+# %% ../nbs/40_rewards.ipynb #0041
 def surface_rewards(
     keywords: list,   # of the domain
 ) -> list[Reward]:
@@ -307,7 +319,7 @@ def surface_rewards(
     return [format_reward(), length_reward(), quality_reward(),
             keyword_reward(keywords, min(3, len(keywords)))]
 
-# %% ../nbs/40_rewards.ipynb #0043
+# %% ../nbs/40_rewards.ipynb #0044
 BARE = ("名詞", "代名詞", "接頭辞", "接尾辞", "記号", "補助記号", "空白")
 BREAKS = set("、,・/;。.!?！？\n|")
 
@@ -323,7 +335,7 @@ def statement_pieces(
         else: pieces[-1].append(word)
     return pieces
 
-# %% ../nbs/40_rewards.ipynb #0044
+# %% ../nbs/40_rewards.ipynb #0045
 @lru_cache(maxsize=4096)
 def bare_pieces(
     text: str,
@@ -337,19 +349,18 @@ def bare_pieces(
         if name and all(word.pos in BARE for word in piece): found.append(name)
     return found
 
-# %% ../nbs/40_rewards.ipynb #0046
+# %% ../nbs/40_rewards.ipynb #0047
 @lru_cache(maxsize=4096)
 def with_digits(
     text: str,
 ) -> str:  # after NFKC
     "Numbers in kanji and mixed ones as digits: 五千八百件 and 5,800件 both become 5800件."
-    text = normalize(text)
     def digits(run):
-        found = find_numbers(text[max(0, run.start() - 1):run.end() + 1])
-        return str(abs(found[-1])) if found else run[0]
-    return re.sub(rf"(?:{ARABIC}|{KANJI})+", digits, text)
+        value = run_value(run)
+        return run[0] if value is None else str(abs(value))
+    return re.sub(NUMBER_RUN, digits, normalize(text))
 
-# %% ../nbs/40_rewards.ipynb #0048
+# %% ../nbs/40_rewards.ipynb #0049
 DENIAL = "(?:で|じゃ|と|だと)?(?:は|も)?(?:な[いくかけ]|ありません|ございません|違|ちが|言え|いえ)"
 
 def is_committed(
@@ -368,7 +379,7 @@ def is_committed(
     bare = bare_pieces(text.replace(answer, "甲"))
     return "甲" not in bare or all(piece == "甲" or piece in question for piece in bare)
 
-# %% ../nbs/40_rewards.ipynb #0049
+# %% ../nbs/40_rewards.ipynb #0050
 def states_answer(
     reply: str,
     answer: str | list,   # one answer, or all that are accepted
@@ -385,7 +396,7 @@ def states_answer(
                and is_committed(text, accepted, with_digits(question))
                for accepted in map(with_digits, accepted_answers(answer)))
 
-# %% ../nbs/40_rewards.ipynb #0052
+# %% ../nbs/40_rewards.ipynb #0053
 def bare_question(
     prompt: str,
     passage: str = "",  # None is no passage
@@ -403,7 +414,10 @@ def judge_answer(
     within: int,
     marker: str,
 ) -> bool:
-    "Whether a reply is right, in one of four ways."
+    """Whether a reply is right, in one of four ways.
+
+    Raises `ValueError` for `match` number and an answer without one.
+    """
     answer = [str(a) for a in (answer if isinstance(answer, list | tuple) else [answer])]
     given = final_answer(normalize(reply), marker) or reply
     if match == "stated": return states_answer(reply, answer, question, within, marker)
@@ -413,7 +427,7 @@ def judge_answer(
     if not wanted: raise ValueError(f"match='number' needs an answer with a number, got {answer}")
     return find_number(given) in wanted
 
-# %% ../nbs/40_rewards.ipynb #0053
+# %% ../nbs/40_rewards.ipynb #0054
 def correct_reward(
     match: str = "stated",   # stated, exact, number; contains can be fooled
     within: int = 40,        # for stated: characters beside the answer
@@ -425,6 +439,8 @@ def correct_reward(
 
     *stated*: a short statement that commits itself. *exact*: the answer and nothing else. *number*:
     the last number. *contains*: the answer stands somewhere. All through `llmft.grading`.
+
+    Raises `ValueError` for another `match`; the reward raises it for records without the column. Source: Shao et al. 2024, arXiv:2402.03300, a rule in place of a reward model.
     """
     if match not in MATCHES: raise ValueError(f"match must be one of {MATCHES}, got {match!r}")
     def score(reply, /, prompt, **row):
@@ -434,7 +450,7 @@ def correct_reward(
         return float(judge_answer(reply, row[column], question, match, within, marker))
     return reply_reward("correct", score, weight)
 
-# %% ../nbs/40_rewards.ipynb #0062
+# %% ../nbs/40_rewards.ipynb #0063
 @lru_cache(maxsize=4096)
 def copied_share(
     text: str,
@@ -449,7 +465,7 @@ def copied_share(
         if text[i:i + n] in source: covered[i:i + n] = [True] * n
     return max(0, sum(covered) - quote) / len(text) if text else 0.0
 
-# %% ../nbs/40_rewards.ipynb #0064
+# %% ../nbs/40_rewards.ipynb #0065
 EMPTY_WORDS = {"為る", "居る", "有る", "成る", "御座る", "致す", "申す", "言う", "頂く", "事", "物", "所", "為",
                "其れ", "此れ", "下さる", "出来る", "の", "様", "無い", "つ", *COUNTERS, *DIGITS, *SMALL_UNITS,
                *LARGE_UNITS}
@@ -463,7 +479,7 @@ def said_things(
     named = {word for word in content_words(text) if word not in EMPTY_WORDS and not word.isdigit()}
     return frozenset(named | {*find_numbers(text)})
 
-# %% ../nbs/40_rewards.ipynb #0065
+# %% ../nbs/40_rewards.ipynb #0066
 @lru_cache(maxsize=4096)
 def is_list(
     sentence: str,
@@ -472,7 +488,7 @@ def is_list(
     parts = re.search("[、,・]", sentence) and sentence_style(words(sentence)) == "none"
     return bool(parts) or len(bare_pieces(sentence)) > 3
 
-# %% ../nbs/40_rewards.ipynb #0066
+# %% ../nbs/40_rewards.ipynb #0067
 @lru_cache(maxsize=4096)
 def support_score(
     reply: str,
@@ -500,7 +516,7 @@ def support_score(
         taken |= things & known
     return held / said * min(1.0, len(taken) / enough) if said else 0.0
 
-# %% ../nbs/40_rewards.ipynb #0069
+# %% ../nbs/40_rewards.ipynb #0070
 def support_reward(
     columns: tuple = ("passage", "context"),  # the first that a record has
     quote: int = 40,      # characters of a sentence that may be copied in an answer
@@ -511,6 +527,8 @@ def support_reward(
 
     A question whose answer is known may be answered with a quote of one thing. A reply to an open
     prompt (no `answer`) must not be copied, and must take up `enough` things.
+
+    The reward raises `ValueError` for records without one of the columns.
     """
     def score(reply, /, prompt, **row):
         if not (there := [name for name in columns if name in row]):
@@ -521,7 +539,7 @@ def support_reward(
         return support_score(reply, passage, bare_question(prompt, passage), *limits)
     return reply_reward("support", score, weight)
 
-# %% ../nbs/40_rewards.ipynb #0072
+# %% ../nbs/40_rewards.ipynb #0073
 @lru_cache(maxsize=4096)
 def keigo_score(
     reply: str,
@@ -537,11 +555,14 @@ def keigo_reward(
     style: str = "polite",
     weight: float = 1.0,
 ) -> Reward:
-    "How steadily a reply keeps a style; None for a reply without a predicate."
+    """How steadily a reply keeps a style; None for a reply without a predicate.
+
+    Raises `ValueError` for another style.
+    """
     if style not in ("polite", "plain"): raise ValueError(f"style: polite or plain, got {style!r}")
     return reply_reward("keigo", lambda reply, /, **_: keigo_score(reply, style), weight)
 
-# %% ../nbs/40_rewards.ipynb #0074
+# %% ../nbs/40_rewards.ipynb #0075
 def repeated_share(
     text: str,
     n: int = 8,   # characters; shorter repeats are normal
@@ -561,7 +582,7 @@ def repetition_reward(
     "1 where nothing is said twice, falling to 0 for a loop."
     return reply_reward("repetition", lambda reply, /, **_: 1 - repeated_share(reply, n), weight)
 
-# %% ../nbs/40_rewards.ipynb #0076
+# %% ../nbs/40_rewards.ipynb #0077
 def language_score(
     reply: str,
 ) -> float:     # 0 to 1
@@ -579,7 +600,7 @@ def language_reward(
     "Whether a reply is Japanese. A number alone belongs to every language."
     return reply_reward("language", lambda reply, /, **_: language_score(reply), weight)
 
-# %% ../nbs/40_rewards.ipynb #0083
+# %% ../nbs/40_rewards.ipynb #0084
 def first_judged(
     gates: tuple,
     prompts: list,
@@ -594,7 +615,7 @@ def first_judged(
         said = [old if old is not None else new for old, new in zip(said, values)]
     return said
 
-# %% ../nbs/40_rewards.ipynb #0084
+# %% ../nbs/40_rewards.ipynb #0085
 def only_with(
     reward: Reward,
     *gates: Reward,               # of range 0 to 1; the first that can judge a reply decides
@@ -617,7 +638,7 @@ def only_with(
         return values
     return Reward(reward.name, measure, reward.weight, reward.low, reward.high)
 
-# %% ../nbs/40_rewards.ipynb #0086
+# %% ../nbs/40_rewards.ipynb #0087
 def optional(
     reward: Reward,
     columns: tuple = ("answer", "passage"),
@@ -628,7 +649,7 @@ def optional(
         return reward(prompts=prompts, completions=completions, **empty | given)
     return Reward(reward.name, measure, reward.weight, reward.low, reward.high)
 
-# %% ../nbs/40_rewards.ipynb #0087
+# %% ../nbs/40_rewards.ipynb #0088
 def grounded_rewards(
     match: str = "stated",      # how a reply is compared with the answer
     style: str = "polite",      # polite, plain; empty: style is not paid
@@ -647,7 +668,7 @@ def grounded_rewards(
     if pattern: forms.append(format_reward(pattern, 0.2))
     return [correct, support, *(only_with(form, correct, support) for form in forms)]
 
-# %% ../nbs/40_rewards.ipynb #0100
+# %% ../nbs/40_rewards.ipynb #0101
 def slots(
     prompt: str,
     passage: str,     # empty where there is none
@@ -658,13 +679,13 @@ def slots(
     sentences = [s.strip() for s in split_sentences(source) if s.strip()] or [""]
     nouns = [w.surface for w in words(source) if w.pos == "名詞" and len(w.surface) > 1]
     terms = list(dict.fromkeys(nouns))[:12] or [""]
-    numbers = re.findall(rf"(?:{ARABIC}|{KANJI})+[{COUNTERS}%つ]?", normalize(source)) or [""]
+    numbers = re.findall(rf"{NUMBER_RUN}[{COUNTERS}%つ]?", normalize(source)) or [""]
     return dict(prompt=prompt, passage=passage, first_sentence=sentences[0],
                 last_sentence=sentences[-1], first_term=terms[0], last_term=terms[-1],
                 terms="、".join(terms), numbers="、".join(numbers[:8]), first_number=numbers[0],
                 last_number=numbers[-1], keywords="、".join(keywords))
 
-# %% ../nbs/40_rewards.ipynb #0101
+# %% ../nbs/40_rewards.ipynb #0102
 BLOCKS = (
     "{prompt}", "{passage}", "{first_sentence}", "{last_sentence}", "{terms}", "{numbers}",
     "{keywords}",
@@ -677,7 +698,7 @@ BLOCKS = (
     "ご質問ありがとうございます。", "はい、そのとおりでございます。", "詳しくは、資料をご確認ください。",
     "一概には言えませんが、状況によって異なります。", "お役に立てれば幸いです。")
 
-# %% ../nbs/40_rewards.ipynb #0104
+# %% ../nbs/40_rewards.ipynb #0105
 def change_recipe(
     recipe: tuple,
     blocks: tuple,
@@ -694,7 +715,7 @@ def change_recipe(
     else: recipe[i] = draw.choice(blocks)
     return tuple(recipe)
 
-# %% ../nbs/40_rewards.ipynb #0105
+# %% ../nbs/40_rewards.ipynb #0106
 def climb(
     score: Callable,          # recipe → float
     blocks: tuple,
@@ -721,7 +742,7 @@ def climb(
         history.append((k + 1, known[best]))
     return best, history
 
-# %% ../nbs/40_rewards.ipynb #0108
+# %% ../nbs/40_rewards.ipynb #0109
 @dataclass(frozen=True)
 class Stuffing:
     "The best empty reply that a search found: one recipe of blocks, written for all prompts alike."
@@ -735,7 +756,7 @@ class Stuffing:
     @property
     def share(self) -> float: return self.score / self.reference     # of what a correct reply gets
 
-# %% ../nbs/40_rewards.ipynb #0109
+# %% ../nbs/40_rewards.ipynb #0110
 def search_stuffing(
     rewards,                       # as `as_rewards` takes them
     prompts: list,                 # at least two, with different answers
@@ -754,6 +775,8 @@ def search_stuffing(
     with the highest mean total. The same seed gives the same result.
 
     Raises `ValueError` for fewer than two prompts, and for a block with an unknown slot.
+
+    Source: Skalse et al. 2022, arXiv:2209.13085; Gao, Schulman and Hilton 2022, arXiv:2210.10760.
     """
     texts, columns = [plain_text(prompt) for prompt in prompts], columns or {}
     if len(texts) < 2: raise ValueError(f"expected at least two prompts, got {len(texts)}")

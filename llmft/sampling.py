@@ -20,7 +20,10 @@ def keep_top_k(
     logits: Tensor,  # (…, V)
     k: int,          # tokens to keep; 0 keeps all
 ) -> Tensor:         # (…, V), −inf where a token was dropped
-    "Keep the k largest logits of each row. Source: Fan et al. 2018, arXiv:1805.04833, section 5.1."
+    """Keep the k largest logits of each row. Source: Fan et al. 2018, arXiv:1805.04833, section 5.1.
+
+    Raises `ValueError` for a negative `k`.
+    """
     if k < 0: raise ValueError(f"top_k must be 0 (keep all) or more, got {k}")
     if k == 0 or k >= logits.shape[-1]: return logits
     return logits.masked_fill(logits < logits.topk(k).values[..., -1:], float("-inf"))
@@ -30,7 +33,10 @@ def keep_top_p(
     logits: Tensor,  # (…, V)
     p: float,        # 0 < p ≤ 1; 1 keeps all
 ) -> Tensor:         # (…, V), −inf where a token was dropped
-    "Keep the smallest set of tokens with total probability of at least p. Source: Holtzman et al. 2020, arXiv:1904.09751."
+    """Keep the smallest set of tokens with total probability of at least p. Source: Holtzman et al. 2020, arXiv:1904.09751.
+
+    Raises `ValueError` for a `p` outside (0, 1].
+    """
     if not 0 < p <= 1: raise ValueError(f"top_p must lie in (0, 1], got {p}")
     if p == 1: return logits
     ascending, order = logits.sort(dim=-1)
@@ -46,7 +52,10 @@ def pick_tokens(
     top_p: float = 1.0,         # 1 keeps all
     generator: torch.Generator | None = None,  # of the random choices
 ) -> Tensor:                    # (B,) int64
-    "Choose one token for each row: temperature first, then top-k, then top-p, then a draw."
+    """Choose one token for each row: temperature first, then top-k, then top-p, then a draw.
+
+    Raises `ValueError` for a negative temperature, and as `keep_top_k` and `keep_top_p` do.
+    """
     if temperature < 0: raise ValueError(f"temperature must not be negative, got {temperature}")
     if temperature == 0: return logits.argmax(-1)
     shaped = keep_top_p(keep_top_k(logits.float() / temperature, top_k), top_p)
@@ -59,8 +68,8 @@ class KVCache:
         config: GPTConfig,
         batch_size: int,      # B
         max_length: int,      # most tokens it will hold
-        dtype=torch.float32,
-        device="cpu",
+        dtype=torch.float32,  # of keys and values
+        device="cpu",         # where they lie
     ):
         shape = (config.n_layers, 2, batch_size, config.kv_heads, max_length, config.head_size)
         self.data = torch.empty(shape, dtype=dtype, device=device)

@@ -79,8 +79,7 @@ class ServerConfig:
 
     def __post_init__(self):
         for name in ("max_files", "max_jobs", "max_running", "max_requests", "concurrency",
-                     "max_new_tokens",
-                     "models_in_memory", "save_every", "attempts", "rank"):
+                     "max_new_tokens", "models_in_memory", "save_every", "attempts", "rank"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("max_file_mb", "max_json_mb"):
@@ -103,8 +102,8 @@ class Table:
     "One SQLite file, usable from many threads."
     def __init__(self, path: Path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.db, self.lock = sqlite3.connect(path, check_same_thread=False,
-                                             isolation_level=None), threading.RLock()
+        self.db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self.lock = threading.RLock()
         self.db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + TABLE)
 
     @contextmanager
@@ -121,7 +120,7 @@ class Table:
             finally:
                 if self.db.in_transaction: self.db.execute("ROLLBACK")
 
-    def bodies(self, where: str, *values) -> list[dict]:
+    def bodies(self, where: str, *values) -> list[dict]:    # values: for the ? in it
         "The objects that a condition picks, oldest first."
         with self.lock:
             rows = self.db.execute(f"SELECT body FROM objects WHERE {where} ORDER BY n",
@@ -131,26 +130,26 @@ class Table:
 # %% ../nbs/61_server.ipynb #0013
 class Store(Table):
     "The objects of the API: each has a kind, an id, and perhaps a parent."
-    def add(self, kind: str, body: dict, parent: str = "") -> dict:
+    def add(self, kind: str, body: dict, parent: str = "") -> dict:    # a new object
         with self.transaction():
             self.db.execute("INSERT INTO objects (kind, id, parent, body) VALUES (?, ?, ?, ?)",
                             (kind, body["id"], parent, json.dumps(body, ensure_ascii=False)))
         return body
 
-    def get(self, kind: str, id: str) -> dict | None:
+    def get(self, kind: str, id: str) -> dict | None:    # an object, or None
         return next(iter(self.bodies("kind = ? AND id = ?", kind, id)), None)
 
-    def all(self, kind: str, parent: str = "") -> list[dict]:
+    def all(self, kind: str, parent: str = "") -> list[dict]:    # the objects of a kind, oldest first
         return self.bodies("kind = ? AND parent = ?", kind, parent)
 
-    def update(self, kind: str, id: str, **changes) -> dict:
+    def update(self, kind: str, id: str, **changes) -> dict:    # the object with its changes
         with self.transaction():
             body = self.get(kind, id) | changes
             self.db.execute("UPDATE objects SET body = ? WHERE id = ?",
                             (json.dumps(body, ensure_ascii=False), id))
         return body
 
-    def remove(self, kind: str, id: str) -> None:
+    def remove(self, kind: str, id: str) -> None:    # an object; none is no fault
         with self.transaction():
             self.db.execute("DELETE FROM objects WHERE kind = ? AND id = ?", (kind, id))
 
@@ -332,8 +331,8 @@ def read_job(
 ) -> dict:             # the job object
     "Check the request for a job, and make the job. Raises `Refusal`."
     check_job(body, store, models, config)
-    chosen, nothing = read_hyperparameters(body), ("fine_tuned_model", "finished_at", "error",
-                                                   "trained_tokens", "estimated_finish")
+    chosen = read_hyperparameters(body)
+    nothing = ("fine_tuned_model", "finished_at", "error", "trained_tokens", "estimated_finish")
     own = dict(_suffix=body.get("suffix") or "", _step=0, _steps=0, _starts=0, _at=-1, _deaths=0)
     return dict(id=new_id("ftjob"), object="fine_tuning.job", created_at=int(time.time()),
                 model=body["model"], status="validating_files", organization_id="org-llmft",
@@ -347,7 +346,6 @@ def read_job(
 def settle(
     job: dict,      # a job object
     n: int,         # examples in its file
-    config: ServerConfig,
 ) -> dict:          # n_epochs, batch_size, learning_rate_multiplier, as numbers
     "Decide what the client left to the service."
     given = job["hyperparameters"]
@@ -365,9 +363,8 @@ def sft_settings(
     rate = config.lr or (5e-3 if job["model"] == "base" else 2e-4)
     an_epoch = -(-n // chosen["batch_size"])
     return dict(epochs=chosen["n_epochs"], batch_size=min(chosen["batch_size"], n),
-                lr=rate * chosen["learning_rate_multiplier"],
-                warmup_ratio=0.1, loss="assistant", save_every=min(config.save_every, an_epoch),
-                seed=job["seed"],
+                lr=rate * chosen["learning_rate_multiplier"], warmup_ratio=0.1, loss="assistant",
+                save_every=min(config.save_every, an_epoch), seed=job["seed"],
                 device=config.device)
 
 # %% ../nbs/61_server.ipynb #0036
@@ -408,22 +405,19 @@ def train_noting(
     job: dict,     # of job.json
 ):                 # a function like chapter 2's `train_here`
     "Chapter 2's training loop, which notes each start and what it learns from."
-    from llmft.chat import encode_examples, read_examples
+    from llmft.chat import encode_examples, padding_id, read_examples
     from llmft.core import append_jsonl
     from llmft.sft import train_rows
     def train(run_folder, model, tokenizer, rows, eval_rows, config, accelerator):
-        pad_id = next((i for i in (tokenizer.pad_token_id, tokenizer.eos_token_id)
-                       if i is not None), 0)
-        run = job_run(folder, tokenizer)(run_folder, model, rows, eval_rows, pad_id, config,
-                                         accelerator)
+        run = job_run(folder, tokenizer)(run_folder, model, rows, eval_rows, padding_id(tokenizer),
+                                         config, accelerator)
         whole = encode_examples(read_examples(job["data"]), tokenizer, config.loss)
-        n_cut = sum(len(row["input_ids"]) < len(full["input_ids"]) for row,
-                    full in zip(rows, whole))
+        n_cut = sum(len(row["input_ids"]) < len(full["input_ids"])
+                    for row, full in zip(rows, whole))
+        tokens = sum(len(row["input_ids"]) for row in rows) * config.epochs
         append_jsonl(folder / "starts.jsonl",
                      dict(step=run.step, steps=config.steps, n=len(rows), n_cut=n_cut,
-                          pid=os.getpid(),
-                                                   tokens=sum(len(row["input_ids"])
-                                                              for row in rows) * config.epochs))
+                          pid=os.getpid(), tokens=tokens))
         train_rows(run)
         return model
     return train
@@ -486,9 +480,8 @@ def new_lines(
         file.seek(place[1] if place[0] == inode else 0)
         data = file.read()
         whole = data[:data.rfind(b"\n") + 1]
-        return [json.loads(line) for line in whole.splitlines()], (inode,
-                                                                   file.tell() - len(data)
-                                                                   + len(whole))
+        end = file.tell() - len(data) + len(whole)
+        return [json.loads(line) for line in whole.splitlines()], (inode, end)
 
 # %% ../nbs/61_server.ipynb #0045
 def say(
@@ -499,10 +492,10 @@ def say(
     data: dict | None = None,  # numbers, for an event of type metrics
 ) -> None:
     "Add an event to a job."
-    store.add("event", dict(object="fine_tuning.job.event", id=new_id("ftevent"),
-                            created_at=int(time.time()), level=level,
-                            message=message, type="metrics" if data else "message", data=data),
-                            parent=job_id)
+    event = dict(object="fine_tuning.job.event", id=new_id("ftevent"),
+                 created_at=int(time.time()), level=level, message=message,
+                 type="metrics" if data else "message", data=data)
+    store.add("event", event, parent=job_id)
 
 def end_job(
     store: Store,
@@ -573,7 +566,7 @@ def validate_job(
         problem, n[name] = file_problem(root / "files" / job[name], config.max_file_mb,
                                         10 if name == "training_file" else 1)
         if problem: return fail_job(store, job, f"{name}: {problem}", f"invalid_{name}", name)
-    chosen = settle(job, n["training_file"], config)
+    chosen = settle(job, n["training_file"])
     with store.transaction():
         if store.get("job", job["id"])["status"] != "validating_files":
             return           # cancelled meanwhile
@@ -598,12 +591,11 @@ def start_process(
     write_json(folder / "job.json", dict(model=model, data=str(files / job["training_file"]),
                                          eval_data=eval_data,
                                          sft=sft_settings(job, job["_n"], config), lora=lora))
-    environment = {name: value for name, value in os.environ.items() if not secret
-                   or secret not in value}
+    environment = {name: value for name, value in os.environ.items()
+                   if not secret or secret not in value}
     with open(folder / "output.txt", "ab") as out:
         return subprocess.Popen([sys.executable, "-c", code, str(folder)], stdin=subprocess.PIPE,
-                                stdout=out, stderr=out,
-                                env=environment)
+                                stdout=out, stderr=out, env=environment)
 
 # %% ../nbs/61_server.ipynb #0051
 def publish_starts(
@@ -762,7 +754,7 @@ class Workers:
         self.store, self.root, self.models, self.config, self.code, self.secret = store, root, models, config, code, secret
         self.processes, self.places, self.waiting = {}, {}, {}
 
-    def start(self, job: dict) -> None:
+    def start(self, job: dict) -> None:    # as a process of its own, unless it has to wait
         if self.waiting.get(job["id"], 0) > time.time(): return
         with self.store.transaction():
             if self.store.get("job", job["id"])["status"] not in ACTIVE:
@@ -771,7 +763,7 @@ class Workers:
         self.processes[job["id"]] = start_process(job, self.root, self.models[job["model"]],
                                                   self.config, self.code, self.secret)
 
-    def follow(self, job: dict, process) -> None:
+    def follow(self, job: dict, process) -> None:    # process: of subprocess; what became of it
         status = process.poll()
         if job["status"] == "running":
             publish(self.store, job, self.root / "jobs" / job["id"], self.places)
@@ -793,8 +785,11 @@ class Workers:
 
 # %% ../nbs/61_server.ipynb #0058
 class Foreman(Workers):
-    "Looks after the jobs: validates, starts, follows and ends them, round after round."
-    def __init__(self, store: Store, *arguments):
+    """Looks after the jobs: validates, starts, follows and ends them, round after round.
+
+    Source: Armstrong 2003, Making reliable distributed systems: processes that supervise others.
+    """
+    def __init__(self, store: Store, *arguments):    # as for Workers
         super().__init__(store, *arguments)
         self.done, self.fallen = threading.Event(), False
         for job in store.all("job"):
@@ -810,9 +805,8 @@ class Foreman(Workers):
             if job["status"] == "validating_files":
                 validate_job(self.store, job, self.root, self.config)
             if job["id"] in self.processes: self.follow(job, self.processes[job["id"]])
-            elif job["status"] in ("queued",
-                                   "running") and len(self.processes) < self.config.max_running:
-                self.start(job)
+            elif (job["status"] in ("queued", "running")
+                  and len(self.processes) < self.config.max_running): self.start(job)
 
     def run(self) -> None:
         "Go round until `done` is set. What a full disk does not take now is written in a later round."
@@ -892,8 +886,8 @@ def read_chat(
         if given.get(name) not in (None, True, False):
             raise Refusal(400, f"{name} must be true or false", name)
     most = number_in(body, "max_tokens", 1, config.max_new_tokens, 0)
-    return Chat(body["model"], tuple(read_text_of(message, k) for k,
-                                     message in enumerate(messages, 1)),
+    texts = tuple(read_text_of(message, k) for k, message in enumerate(messages, 1))
+    return Chat(body["model"], texts,
                 number_in(body, "max_completion_tokens", 1, config.max_new_tokens, most),
                 number_in(body, "temperature", 0, 2, 1.0, float),
                 number_in(body, "seed", -2**63, 2**63 - 1, secrets.randbelow(2**31)),
@@ -1037,7 +1031,7 @@ def bounded(
 # %% ../nbs/61_server.ipynb #0083
 class Front:
     "The door, as ASGI middleware."
-    def __init__(self, app, key: str, config: ServerConfig):
+    def __init__(self, app, key: str, config: ServerConfig):    # app: of FastAPI
         self.app, self.key, self.config, self.active = app, key, config, 0
         self.key_hash = hashlib.sha256(key.encode()).digest()
 
@@ -1050,8 +1044,8 @@ class Front:
         async def answer(message):
             nonlocal status
             if message["type"] == "http.response.start":
-                status, message["headers"] = message["status"], [*message["headers"],
-                                                                 (b"x-request-id", number.encode())]
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", number.encode())]
             await send(message)
         self.active += 1
         try:
@@ -1124,7 +1118,7 @@ def parse_body(raw: bytes) -> dict:
     return body
 
 # %% ../nbs/61_server.ipynb #0090
-def file_routes(app, store: Store, root: Path, config: ServerConfig) -> None:
+def file_routes(app, store: Store, root: Path, config: ServerConfig) -> None:    # app: of FastAPI
     "POST, GET, DELETE of /v1/files."
     from fastapi import Request
     from starlette.concurrency import run_in_threadpool
@@ -1167,7 +1161,7 @@ def file_routes(app, store: Store, root: Path, config: ServerConfig) -> None:
         return dict(id=id, object="file", deleted=True)
 
 # %% ../nbs/61_server.ipynb #0091
-def job_routes(app, store: Store, models: dict, config: ServerConfig) -> None:
+def job_routes(app, store: Store, models: dict, config: ServerConfig) -> None:    # app: of FastAPI
     "Everything under /v1/fine_tuning/jobs."
     from fastapi import Request
     from starlette.concurrency import run_in_threadpool
@@ -1223,7 +1217,7 @@ class Turns:
         finally: self.n -= 1
 
 # %% ../nbs/61_server.ipynb #0094
-def chat_routes(app, store: Store, models: dict, shelf, config: ServerConfig) -> None:
+def chat_routes(app, store: Store, models: dict, shelf, config: ServerConfig) -> None:    # app: of FastAPI; shelf: of `model_shelf`
     "/v1/chat/completions and /v1/models."
     from fastapi import Request
     from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
@@ -1234,8 +1228,8 @@ def chat_routes(app, store: Store, models: dict, shelf, config: ServerConfig) ->
     async def complete(request: Request):
         chat, tally = read_chat(parse_body(await request.body()), config), {}
         name = models.get(chat.model) or find_object(store, "model", chat.model)["_folder"]
-        def whole(): return reply_object(chat, "".join(write_reply(*shelf(name), chat, tally)),
-                                         tally)
+        def whole():
+            return reply_object(chat, "".join(write_reply(*shelf(name), chat, tally)), tally)
         async with turns.turn():
             if not chat.stream: return await run_in_threadpool(whole)
             model = await run_in_threadpool(shelf, name)
@@ -1252,8 +1246,9 @@ def chat_routes(app, store: Store, models: dict, shelf, config: ServerConfig) ->
     def list_models(): return dict(object="list", data=[shown(body) for body in everything()])
 
     @app.get("/v1/models/{id:path}")
-    def retrieve(id: str): return shown(next((body for body in everything() if body["id"] == id),
-                                             None) or find_object(store, "model", id))
+    def retrieve(id: str):
+        found = next((body for body in everything() if body["id"] == id), None)
+        return shown(found or find_object(store, "model", id))
 
     @app.delete("/v1/models/{id:path}")
     def delete(id: str):
@@ -1269,7 +1264,10 @@ def create_app(
     config: ServerConfig = ServerConfig(),
     code: str = JOB,                      # Python of a job's process
 ):                                        # a FastAPI app; while it runs, jobs are worked on
-    "The service as an application. Raises `ValueError` for a key that is too short."
+    """The service as an application. Raises `ValueError` for a key that is too short.
+
+    Source of the comparison of keys: Kocher 1996, Timing Attacks.
+    """
     from fastapi import Depends, FastAPI
     from llmft.ui import model_shelf
     if len(key) < 16:

@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['CASE', 'SFTConfig', 'check_sft', 'teach_template', 'splits_head', 'summed_loss', 'row_order', 'rows_at',
            'fill_parameters', 'make_optimizer', 'SFTRun', 'sft_step', 'micro_batches', 'micro_step', 'apply_gradients',
-           'rows_loss', 'measure', 'train_rows', 'prepare_rows', 'prepare_model', 'count_steps', 'check_run',
-           'context_of', 'write_tuned', 'sft', 'train_here', 'write_sft_report', 'adapter_folder', 'load_base',
-           'load_model', 'answer_question', 'trl_settings', 'train_trl', 'trainer_class', 'to_peft', 'write_trl_log',
-           'judge', 'report_records', 'answer_sheet', 'write_sheet', 'company_case']
+           'rows_loss', 'measure', 'context_of', 'sample_prompts', 'sample_replies', 'sample_due', 'train_rows',
+           'prepare_rows', 'prepare_model', 'count_steps', 'check_run', 'write_tuned', 'sft', 'train_here',
+           'describe_training', 'adapter_folder', 'load_base', 'load_model', 'answer_question', 'trl_settings',
+           'train_trl', 'sample_callback', 'last_checkpoint', 'trainer_class', 'to_peft', 'write_trl_log', 'judge',
+           'report_records', 'answer_sheet', 'write_sheet', 'company_case']
 
 # %% ../nbs/23_sft.ipynb #0003
 import csv
@@ -25,22 +26,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .chat import (LOSSES, ask, check_packing, collate, encode_examples, pack_sequences, read_examples,
-                        use_chat_template)
-from .core import (Timer, append_jsonl, file_sha256, is_quiet, load_tensors, peak_memory_mb, pick_device, progress,
-                        read_json, read_jsonl, run_dir, save_tensors, seed_everything, write_atomic, write_json, write_jsonl)
+from .chat import (LOSSES, ask, check_packing, collate, encode_examples, pack_sequences, padding_id, read_examples,
+                        reply_batch, use_chat_template)
+from .core import (Timer, append_jsonl, file_sha256, is_quiet, load_tensors, pick_device, pick_dtype, progress, read_json,
+                        read_jsonl, run_dir, save_tensors, seed_everything, write_atomic, write_json, write_jsonl)
 from .export import base_model, load_transformers, quiet_transformers
 from .grading import character_f1, contains_answer, exact_match
 from .lora import (LoRAConfig, add_lora, add_tokens, base_quantization, count_parameters, load_lora,
                         merge_lora, remove_lora, save_lora)
 from .pretrain import (finish_step_on_interrupt, forget_after, keep_freed_memory, lr_at, optimizer_tensors,
                             restore_optimizer)
+from .report import finish_run
 from .text import chunk_text, read_text
 
 # %% ../nbs/23_sft.ipynb #0006
 @dataclass(frozen=True)
 class SFTConfig:
-    "Settings of a fine-tuning run. Raises `ValueError` for values that cannot work."
+    """Settings of a fine-tuning run. Raises `ValueError` for values that cannot work.
+
+    Source of the 8-bit optimizers: Dettmers et al. 2022, arXiv:2110.02861.
+    """
     epochs: int = 3             # times that each example is seen
     steps: int = 0              # optimizer steps; 0: as many as the epochs need
     batch_size: int = 16        # rows in one step, all processes together
@@ -61,6 +66,7 @@ class SFTConfig:
     eval_every: int = 0         # steps between two measurements on the evaluation data; 0: once an epoch
     patience: int = 0           # measurements without a better loss before it stops; 0: never
     save_every: int = 200       # steps between two checkpoints
+    n_samples: int = 2          # questions that are answered about ten times in a run, for samples.jsonl; 0: none
     seed: int = 0               # of the adapter, the order of the data, and dropout
     device: str = "auto"        # auto, cpu, cuda, mps
 
@@ -79,7 +85,7 @@ def check_sft(
         if settings[name] < 1: raise ValueError(f"{name} must be at least 1, got {settings[name]}")
     for name in ("lr", "clip"):
         if not settings[name] > 0: raise ValueError(f"{name} must be above 0, got {settings[name]}")
-    for name in ("steps", "warmup_steps", "final_lr", "weight_decay", "max_length", "eval_every", "patience"):
+    for name in ("steps", "warmup_steps", "final_lr", "weight_decay", "max_length", "eval_every", "patience", "n_samples"):
         if settings[name] < 0: raise ValueError(f"{name} must not be negative, got {settings[name]}")
     if not 0 <= settings["warmup_ratio"] < 1: raise ValueError(f"warmup_ratio must be from 0 to below 1, got {settings['warmup_ratio']}")
     if settings["batch_size"] % settings["accumulate"]:
@@ -185,15 +191,17 @@ class SFTRun:
         pad_id: int,
         config: SFTConfig,     # with its steps counted
         accelerator,
+        sampler: Callable | None = None,   # called with the number of a step when samples are due
     ):
         self.folder, self.model, self.rows, self.eval_rows = folder, model, rows, eval_rows
-        self.pad_id, self.config, self.accelerator = pad_id, config, accelerator
+        self.pad_id, self.config, self.accelerator, self.sampler = pad_id, config, accelerator, sampler
         self.trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.optimizer = make_optimizer([*self.trained.values()], config)
         self.scaler = torch.amp.GradScaler(accelerator.device.type, init_scale=1024.0, enabled=config.dtype == "fp16")
         self.split, self.step, self.best, self.stale = splits_head(model), 0, math.inf, 0
         if (folder / "checkpoint.safetensors").exists(): self.restore()
-        if accelerator.is_main_process: forget_after(folder / "log.jsonl", self.step)
+        if accelerator.is_main_process:
+            for name in ("log.jsonl", "samples.jsonl"): forget_after(folder / name, self.step)
 
     def save(self):
         "Replace the checkpoint, from the main process alone."
@@ -218,7 +226,7 @@ class SFTRun:
 # %% ../nbs/23_sft.ipynb #0030
 def sft_step(
     run: SFTRun,  # moves on by one step
-) -> dict:        # log record: step, lr, loss in nats per learnt token, gradient_norm, seconds
+) -> dict:        # log record: step, lr, loss in nats per learnt token, gradient_norm, seconds, tokens
     """One optimizer step.
 
     Raises `ValueError` when the loss is no longer a number; weights and last checkpoint are then as before.
@@ -237,7 +245,8 @@ def sft_step(
                              f"{config.lr:g}), lengthen warmup_steps (now {config.warmup_steps}), or use bf16 instead of fp16")
         norm = apply_gradients(run)
     run.step += 1
-    return dict(step=run.step, lr=lr_at(run.step - 1, config), loss=loss, gradient_norm=norm, seconds=round(timer.seconds, 4))
+    return dict(step=run.step, lr=lr_at(run.step - 1, config), loss=loss, gradient_norm=norm, seconds=round(timer.seconds, 4),
+                tokens=sum(len(row["input_ids"]) for row in rows))
 
 # %% ../nbs/23_sft.ipynb #0031
 def micro_batches(
@@ -293,7 +302,10 @@ def rows_loss(
     batch_size: int = 16,
     split: bool = False,   # what `splits_head` said
 ) -> float:                # nats per learnt token
-    "The mean loss of rows, in evaluation mode; rows of like length are read together."
+    """The mean loss of rows, in evaluation mode; rows of like length are read together.
+
+    Raises `ValueError` without rows.
+    """
     if not rows: raise ValueError("expected at least one row to measure the loss on, got none")
     total, training, order = 0.0, model.training, sorted(rows, key=lambda row: len(row["input_ids"]))
     model.eval()
@@ -317,11 +329,60 @@ def measure(
     else: run.stale += 1
     return dict(eval_loss=loss)
 
-# %% ../nbs/23_sft.ipynb #0037
+# %% ../nbs/23_sft.ipynb #0038
+def context_of(
+    model: nn.Module,
+) -> int:  # tokens
+    "How many tokens a model can read at once, from its configuration."
+    names = ("max_position_embeddings", "n_positions")
+    return next((getattr(model.config, name) for name in names if getattr(model.config, name, None)), 2048)
+
+# %% ../nbs/23_sft.ipynb #0039
+def sample_prompts(
+    rows: list,     # input_ids and labels, maybe position_ids
+    n: int,
+    context: int,   # most tokens that the model can read
+) -> list[list]:    # ids of at most n prompts, each with room for a reply
+    "What stands before the first learnt token of the first rows; of a row that is learnt from its beginning, the first quarter."
+    prompts = []
+    for row in rows[:n]:
+        places = row.get("position_ids", [])
+        end = next((t for t in range(1, len(places)) if places[t] == 0), len(row["input_ids"]))   # of the first example in a packed row
+        first = next((t for t in range(end) if row["labels"][t] != -100), 0)
+        prompts.append(row["input_ids"][:first or max(1, end // 4)])
+    return [prompt for prompt in prompts if len(prompt) < context]
+
+# %% ../nbs/23_sft.ipynb #0040
+def sample_replies(
+    model: nn.Module,
+    tokenizer,
+    prompts: list,              # from `sample_prompts`
+    step: int,                  # that was done last
+    path: Path,                 # samples.jsonl of the run
+    max_new_tokens: int = 40,
+) -> None:
+    "Write down what a model replies to prompts now, greedily; its mode and the random numbers stay as they are."
+    if not prompts: return
+    training, room = model.training, context_of(model) - max(map(len, prompts))
+    model.eval()
+    with torch.no_grad(): replies = reply_batch(model, tokenizer, prompts, min(max_new_tokens, room), 0.0)
+    model.train(training)
+    for ids, reply in zip(prompts, replies): append_jsonl(path, dict(step=step, prompt=tokenizer.decode(ids), reply=reply))
+
+# %% ../nbs/23_sft.ipynb #0041
+def sample_due(
+    step: int,        # just done: 1, 2 …
+    steps: int,       # of the run
+    every: int = 1,   # steps between two measurements
+) -> bool:
+    "Whether samples are taken: after each measurement, but not much more than ten times in a run, and at the end."
+    return step == steps or step % max(every, steps // 10) == 0
+
+# %% ../nbs/23_sft.ipynb #0044
 def train_rows(
     run: SFTRun,  # may already have done some steps
 ) -> None:
-    "Run the remaining steps, with a log line for each, measurements and checkpoints where they are due."
+    "Run the remaining steps, with a log line for each, measurements, samples and checkpoints where they are due."
     config, main = run.config, run.accelerator.is_main_process
     bar = progress(total=config.steps, desc="fine-tuning", unit="step", quiet=None if main else True)
     bar.update(run.step)
@@ -330,6 +391,7 @@ def train_rows(
         while run.step < config.steps and not (config.patience and run.stale >= config.patience):
             record = sft_step(run)
             if run.eval_rows and (run.step == config.steps or run.step % config.eval_every == 0): record |= measure(run)
+            if run.sampler and sample_due(run.step, config.steps, config.eval_every): run.sampler(run.step)
             if main: append_jsonl(run.folder / "log.jsonl", record)
             bar.update(1)
             bar.set_postfix(loss=f"{record['loss']:.3f}", refresh=False)
@@ -339,7 +401,7 @@ def train_rows(
     run.save()
     if (run.folder / "best.safetensors").exists(): fill_parameters(run.trained, load_tensors(run.folder / "best.safetensors")[0])
 
-# %% ../nbs/23_sft.ipynb #0039
+# %% ../nbs/23_sft.ipynb #0046
 def prepare_rows(
     path: str,        # training file of any format that `read_examples` knows; empty for none
     tokenizer,
@@ -355,27 +417,28 @@ def prepare_rows(
     rows = encode_examples(read_examples(path), tokenizer, config.loss, length)
     return pack_sequences(rows, length) if config.packing else rows
 
-# %% ../nbs/23_sft.ipynb #0040
+# %% ../nbs/23_sft.ipynb #0047
 def prepare_model(
     model: nn.Module,
     config: SFTConfig,
     lora: LoRAConfig,
     full: bool,        # True: train all weights
 ) -> nn.Module:        # the same model, ready to be trained
-    "Freeze and add the adapter, or free all weights; switch on gradient checkpointing."
+    """Freeze and add the adapter, or free all weights; switch on gradient checkpointing.
+
+    Raises `ValueError` for `full` training of a model in four bits.
+    """
     if full and base_quantization(model) != "none":
         raise ValueError("full training needs weights that can change, and these are quantized as "
                          f"{base_quantization(model)}; train an adapter, or load the model without quantization")
     if full: model.float().requires_grad_(True)
-    else:
-        half = dict(bf16=torch.bfloat16, fp16=torch.float16).get(config.dtype)
-        add_lora(model.to(half) if half else model, lora)
+    else: add_lora(model if config.dtype == "fp32" else model.to(pick_dtype(config.dtype)), lora)
     if config.gradient_checkpointing:
         model.activation_checkpointing_enable(dict(use_reentrant=False))
     if config.packing: check_packing(model)
     return model
 
-# %% ../nbs/23_sft.ipynb #0041
+# %% ../nbs/23_sft.ipynb #0048
 def count_steps(
     config: SFTConfig,
     n_rows: int,
@@ -386,7 +449,7 @@ def count_steps(
     return replace(config, steps=steps, eval_every=config.eval_every or an_epoch, warmup_ratio=0.0,
                    warmup_steps=round(config.warmup_ratio * steps) or config.warmup_steps)
 
-# %% ../nbs/23_sft.ipynb #0042
+# %% ../nbs/23_sft.ipynb #0049
 def check_run(
     config: SFTConfig,
     n_eval_rows: int,
@@ -399,15 +462,7 @@ def check_run(
         raise ValueError(f"batch_size {config.batch_size} in {config.accumulate} micro-batches must be a multiple of "
                          f"{n_processes} processes")
 
-# %% ../nbs/23_sft.ipynb #0044
-def context_of(
-    model: nn.Module,
-) -> int:  # tokens
-    "How many tokens a model can read at once, from its configuration."
-    names = ("max_position_embeddings", "n_positions")
-    return next((getattr(model.config, name) for name in names if getattr(model.config, name, None)), 2048)
-
-# %% ../nbs/23_sft.ipynb #0045
+# %% ../nbs/23_sft.ipynb #0051
 def write_tuned(
     model: nn.Module,   # trained
     tokenizer,
@@ -421,7 +476,7 @@ def write_tuned(
         tokenizer.save_pretrained(out)
     return out
 
-# %% ../nbs/23_sft.ipynb #0046
+# %% ../nbs/23_sft.ipynb #0052
 def sft(
     data: str,                  # records to learn from: .jsonl or .json of any known format
     model: str = "base",        # base (chapter 1), a transformers folder, a run folder, a name on the Hub, or (model, tokenizer)
@@ -431,11 +486,13 @@ def sft(
     full: bool = False,         # train all weights instead of an adapter
     sft_config: SFTConfig = SFTConfig(),
     lora: LoRAConfig = LoRAConfig(),
-) -> Path:                      # the run folder, with adapter (or model), log.jsonl and report.md
+) -> Path:                      # the run folder, with adapter (or model), log.jsonl, samples.jsonl and report.html
     """Fine-tune a model on records, from its weights or from the last checkpoint of the same run.
 
     Runs unchanged under `accelerate launch`. Raises `ValueError` for faults of the data, of the settings, and for a
     run folder of other settings. Ctrl-C saves the present step; the same call then goes on from there.
+
+    Source: Ouyang et al. 2022, InstructGPT, arXiv:2203.02155, section 3.1.
     """
     from accelerate import Accelerator
     if engine not in ("llmft", "trl"): raise ValueError(f"engine must be llmft or trl, got {engine!r}")
@@ -458,10 +515,10 @@ def sft(
     theirs = train(folder, theirs, tokenizer, rows, eval_rows, config, accelerator)
     if accelerator.is_main_process:
         write_tuned(theirs.eval(), tokenizer, folder, full)
-        write_sft_report(folder, theirs, rows)
+        finish_run(folder, accelerator.device.type, accelerator.num_processes, describe_training(theirs, rows))
     return folder
 
-# %% ../nbs/23_sft.ipynb #0047
+# %% ../nbs/23_sft.ipynb #0053
 def train_here(
     folder: Path,
     model: nn.Module,     # prepared
@@ -472,39 +529,32 @@ def train_here(
     accelerator,
 ) -> nn.Module:           # the same model, trained
     "Train with the loop of this page."
-    pad_id = next((i for i in (tokenizer.pad_token_id, tokenizer.eos_token_id) if i is not None), 0)
-    train_rows(SFTRun(folder, model, rows, eval_rows, pad_id, config, accelerator))
+    pad_id = padding_id(tokenizer)
+    prompts = sample_prompts(eval_rows or rows, config.n_samples, context_of(model))
+    listen = lambda step: sample_replies(model, tokenizer, prompts, step, folder / "samples.jsonl")
+    train_rows(SFTRun(folder, model, rows, eval_rows, pad_id, config, accelerator, listen if accelerator.is_main_process else None))
     return model
 
-# %% ../nbs/23_sft.ipynb #0048
-def write_sft_report(
-    folder: Path,      # run folder with config.json and log.jsonl
+# %% ../nbs/23_sft.ipynb #0054
+def describe_training(
     model: nn.Module,
     rows: list,        # that it was trained on
-) -> Path:             # report.md in it
-    "Write what a run did, all of it taken from config.json and log.jsonl."
-    config, log = read_json(folder / "config.json"), read_jsonl(folder / "log.jsonl")
-    seconds, (trained, n_all) = sum(record.get("seconds", 0) for record in log), count_parameters(model)
+) -> dict:             # words → number or words, for the report
+    "How much of a model was trained, and how much of its rows was learnt."
+    trained, n_all = count_parameters(model)
     n_labels = sum(label != -100 for row in rows for label in row["labels"])
     n_tokens = sum(len(row["input_ids"]) for row in rows)
-    lines = [f"# {folder.name}", "", f"- base: {config['model']}; engine: {config['engine']}",
-             f"- {trained:,} of {n_all:,} weights trained ({trained / n_all:.4%})",
-             f"- {len(rows):,} rows, {n_tokens:,} tokens, {n_labels:,} of them learnt ({n_labels / n_tokens:.1%})",
-             f"- {len(log):,} steps of {config['sft']['batch_size']} rows in {seconds:.0f} s, "
-             f"{len(log) * config['sft']['batch_size'] / max(seconds, 1e-9):.1f} rows a second, peak memory {peak_memory_mb():.0f} MB",
-             f"- loss {log[0]['loss']:.4f} → {log[-1]['loss']:.4f}", "", "| step | evaluation loss |", "|---|---|"]
-    lines += [f"| {record['step']} | {record['eval_loss']:.4f} |" for record in log if "eval_loss" in record]
-    with write_atomic(folder / "report.md") as file: file.write("\n".join(lines) + "\n")
-    return folder / "report.md"
+    return {"weights trained": f"{trained:,} of {n_all:,} ({trained / n_all:.4%})", "rows": len(rows),
+            "tokens of the rows": f"{n_tokens:,}, {n_labels:,} of them learnt ({n_labels / n_tokens:.1%})"}
 
-# %% ../nbs/23_sft.ipynb #0050
+# %% ../nbs/23_sft.ipynb #0056
 def adapter_folder(
     name: str,         # of a model
 ) -> Path | None:      # None: it has no adapter
     "Where the adapter of a run folder, or of an adapter folder, lies."
     return next((f for f in (Path(name) / "adapter", Path(name)) if (f / "adapter_config.json").exists()), None)
 
-# %% ../nbs/23_sft.ipynb #0051
+# %% ../nbs/23_sft.ipynb #0057
 def load_base(
     name: str = "base",   # base (chapter 1), a transformers folder, a run folder, or a name on the Hub
     device: str = "cpu",
@@ -517,7 +567,7 @@ def load_base(
     whole = Path(name) / "model"
     return load_transformers(str(whole) if (whole / "config.json").exists() else name, device)
 
-# %% ../nbs/23_sft.ipynb #0052
+# %% ../nbs/23_sft.ipynb #0058
 def load_model(
     name: str = "base",   # base, a run folder of `llmft sft`, an adapter folder, a transformers folder, or a name on the Hub
     device: str = "cpu",
@@ -537,7 +587,7 @@ def load_model(
     if len(tokenizer) > len(model.get_input_embeddings().weight): model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     return load_lora(model, folder).to(device).eval(), tokenizer
 
-# %% ../nbs/23_sft.ipynb #0053
+# %% ../nbs/23_sft.ipynb #0059
 def answer_question(
     question: str,              # what the user says
     model: str = "base",        # as in `load_model`
@@ -555,7 +605,7 @@ def answer_question(
     first = [dict(role="system", content=system)] if system else []
     return ask(theirs, tokenizer, [[*first, dict(role="user", content=question)]], max_new_tokens, 1, temperature, seed, progress="")[0]
 
-# %% ../nbs/23_sft.ipynb #0055
+# %% ../nbs/23_sft.ipynb #0061
 def trl_settings(
     folder: Path,
     config: SFTConfig,  # with its steps counted
@@ -574,7 +624,7 @@ def trl_settings(
         save_steps=due, eval_strategy="steps" if measured else "no", eval_steps=due, load_best_model_at_end=measured,
         metric_for_best_model="eval_loss", greater_is_better=False)
 
-# %% ../nbs/23_sft.ipynb #0056
+# %% ../nbs/23_sft.ipynb #0062
 def train_trl(
     folder: Path,
     model: nn.Module,     # prepared
@@ -587,10 +637,10 @@ def train_trl(
     "Train with TRL's SFTTrainer; an adapter goes there and comes back as PEFT's files."
     from datasets import Dataset
     from transformers import EarlyStoppingCallback, PrinterCallback
-    from transformers.trainer_utils import get_last_checkpoint
     from trl import SFTConfig as TRLConfig
-    with_adapter, pad_id = getattr(model, "lora_config", None), tokenizer.pad_token_id or tokenizer.eos_token_id or 0
-    order = [number for step in range(config.steps) for number in rows_at(step, len(rows), config.batch_size, config.seed)]
+    with_adapter, pad_id = getattr(model, "lora_config", None), padding_id(tokenizer)
+    numbers = [rows_at(step, len(rows), config.batch_size, config.seed) for step in range(config.steps)]
+    prompts = sample_prompts(eval_rows or rows, config.n_samples, context_of(model))
     with quiet_transformers(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)       # TRL and PEFT call names that transformers will drop in version 6
         if with_adapter: model = to_peft(model, folder / "trl" / "start")
@@ -598,17 +648,46 @@ def train_trl(
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_at(step, config) / config.lr)
         trainer = trainer_class(bool(with_adapter and with_adapter.train_tokens))(
             model, TRLConfig(**trl_settings(folder, config, accelerator.num_processes, bool(eval_rows))),
-            train_dataset=Dataset.from_list(rows).select(order), eval_dataset=Dataset.from_list(eval_rows) if eval_rows else None,
+            train_dataset=Dataset.from_list(rows).select(sum(numbers, [])), eval_dataset=Dataset.from_list(eval_rows) if eval_rows else None,
             processing_class=tokenizer, data_collator=lambda part: collate(part, pad_id), optimizers=(optimizer, schedule),
             callbacks=[EarlyStoppingCallback(config.patience)] if config.patience and eval_rows else None)
         trainer.remove_callback(PrinterCallback)
-        trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder / "trl")))
-    write_trl_log(trainer.state.log_history, folder / "log.jsonl")
+        trainer.add_callback(sample_callback(tokenizer, prompts, config.eval_every, folder, accelerator))
+        trainer.train(resume_from_checkpoint=last_checkpoint(folder, accelerator))
+    write_trl_log(trainer.state.log_history, folder / "log.jsonl", [sum(len(rows[n]["input_ids"]) for n in part) for part in numbers])
     if not with_adapter: return trainer.model
     trainer.model.save_pretrained(folder / "trl" / "adapter")
     return load_lora(trainer.model.unload(), folder / "trl" / "adapter")
 
-# %% ../nbs/23_sft.ipynb #0057
+# %% ../nbs/23_sft.ipynb #0063
+def sample_callback(
+    tokenizer,
+    prompts: list,   # from `sample_prompts`
+    every: int,      # steps between two measurements
+    folder: Path,    # of the run
+    accelerator,
+):                   # for a Trainer
+    "Samples while a Trainer of transformers trains. A model in shards (FSDP, DeepSpeed) cannot reply from one process, and takes none."
+    from transformers import TrainerCallback
+    sharded = accelerator.distributed_type in ("FSDP", "DEEPSPEED", "MEGATRON_LM")
+    class Listening(TrainerCallback):
+        def on_step_end(self, args, state, control, model=None, **others):
+            due = state.is_world_process_zero and sample_due(state.global_step, state.max_steps, every)
+            if due and not sharded: sample_replies(model, tokenizer, prompts, state.global_step, folder / "samples.jsonl")
+    return Listening()
+
+# %% ../nbs/23_sft.ipynb #0065
+def last_checkpoint(
+    folder: Path,    # of the run
+    accelerator,
+) -> str | None:     # folder of TRL's newest checkpoint; None: there is none
+    "Where TRL goes on from. Samples of steps that it will do again are dropped."
+    from transformers.trainer_utils import get_last_checkpoint
+    found = get_last_checkpoint(str(folder / "trl"))
+    if accelerator.is_main_process: forget_after(folder / "samples.jsonl", int(found.rsplit("-", 1)[1]) if found else 0)
+    return found
+
+# %% ../nbs/23_sft.ipynb #0066
 def trainer_class(
     own_logits: bool,  # True: the output layer is wrapped, because rows of tokens are trained
 ):                     # SFTTrainer or a subclass
@@ -625,7 +704,7 @@ def trainer_class(
             return Trainer.compute_loss(self, model, inputs | dict(use_cache=False), return_outputs, num_items_in_batch)
     return OwnLogitsTrainer
 
-# %% ../nbs/23_sft.ipynb #0058
+# %% ../nbs/23_sft.ipynb #0067
 def to_peft(
     model: nn.Module,  # with an adapter of ours; loses it
     folder: Path,      # for the adapter's files
@@ -640,10 +719,11 @@ def to_peft(
         warnings.filterwarnings("ignore", message="Unsupported layer type")     # it does what a linear layer does
         return PeftModel.from_pretrained(remove_lora(model), folder, is_trainable=True, config=config)
 
-# %% ../nbs/23_sft.ipynb #0059
+# %% ../nbs/23_sft.ipynb #0068
 def write_trl_log(
     history: list,  # `trainer.state.log_history`
     path: Path,     # log.jsonl
+    tokens: list,   # of each step
 ) -> None:
     "Write TRL's log in the words of ours."
     records = {}
@@ -652,10 +732,11 @@ def write_trl_log(
         if "loss" in entry: record |= dict(lr=entry["learning_rate"], loss=entry["loss"], gradient_norm=entry["grad_norm"])
         if "eval_loss" in entry: record["eval_loss"] = entry["eval_loss"]
         if "train_runtime" in entry: runtime = entry["train_runtime"]
-    kept = [record | dict(seconds=round(runtime / len(records), 4)) for record in records.values() if "loss" in record]
+    kept = [record | dict(seconds=round(runtime / len(records), 4), tokens=tokens[record["step"] - 1])
+            for record in records.values() if "loss" in record]
     write_jsonl(path, kept)
 
-# %% ../nbs/23_sft.ipynb #0091
+# %% ../nbs/23_sft.ipynb #0104
 def judge(
     model: nn.Module,
     tokenizer,
@@ -668,7 +749,7 @@ def judge(
     said = ask(model, tokenizer, questions, max_new_tokens, batch_size)
     return [{**pair, "said": reply, "right": exact_match(reply, pair["completion"])} for pair, reply in zip(pairs, said)]
 
-# %% ../nbs/23_sft.ipynb #0103
+# %% ../nbs/23_sft.ipynb #0116
 def report_records(
     report: str,       # Markdown or text file
     size: int = 64,    # characters in a piece; half of the context, since rare characters take several tokens
@@ -677,7 +758,7 @@ def report_records(
     pieces = [chunk.text for chunk in chunk_text(read_text(report), size, overlap=size // 3, min_size=size // 4)]
     return [dict(prompt=piece[:8], completion=piece[8:]) for piece in pieces if len(piece) > 16]
 
-# %% ../nbs/23_sft.ipynb #0104
+# %% ../nbs/23_sft.ipynb #0117
 def answer_sheet(
     model: nn.Module,
     tokenizer,
@@ -689,7 +770,7 @@ def answer_sheet(
     return [{**q, "said": reply, "right": contains_answer(reply, q["key"]), "f1": round(character_f1(reply, q["answer"]), 3)}
             for q, reply in zip(questions, said)]
 
-# %% ../nbs/23_sft.ipynb #0105
+# %% ../nbs/23_sft.ipynb #0118
 def write_sheet(
     before: list,  # from `answer_sheet`
     after: list,   # of the same questions
@@ -718,10 +799,10 @@ def write_sheet(
                         for b, a in zip(before, after))
     return totals
 
-# %% ../nbs/23_sft.ipynb #0106
+# %% ../nbs/23_sft.ipynb #0119
 CASE = SFTConfig(epochs=24, lr=5e-3, batch_size=32, warmup_steps=20)
 
-# %% ../nbs/23_sft.ipynb #0107
+# %% ../nbs/23_sft.ipynb #0120
 def company_case(
     data: str = "data/company_qa.jsonl",       # questions: id, question, answer, key, split (train or eval)
     report: str = "data/company_report.md",    # the document that they are about

@@ -16,7 +16,7 @@ from pathlib import Path
 from .core import write_atomic
 from .text import normalize, read_corpus
 
-# %% ../nbs/10_tokenizer.ipynb #0012
+# %% ../nbs/10_tokenizer.ipynb #0013
 def merge_pair(
     pieces: list[str],      # a text, cut into pieces
     pair: tuple[str, str],  # two neighbours
@@ -29,7 +29,7 @@ def merge_pair(
         i += length
     return merged
 
-# %% ../nbs/10_tokenizer.ipynb #0017
+# %% ../nbs/10_tokenizer.ipynb #0018
 def train_bpe(
     texts: list[str],  # each one is cut on its own
     n_merges: int,     # rounds; fewer when no pair is left
@@ -46,7 +46,7 @@ def train_bpe(
         texts = [merge_pair(pieces, best) for pieces in texts]
     return merges
 
-# %% ../nbs/10_tokenizer.ipynb #0026
+# %% ../nbs/10_tokenizer.ipynb #0027
 def apply_bpe(
     text: str,      # without line breaks and markers, which are pieces of their own
     scores: dict,   # piece → score; the larger is joined first
@@ -60,11 +60,11 @@ def apply_bpe(
         i = -best[1]
         pieces[i:i + 2] = [pieces[i] + pieces[i + 1]]
 
-# %% ../nbs/10_tokenizer.ipynb #0030
+# %% ../nbs/10_tokenizer.ipynb #0031
 SPECIAL_TOKENS = dict(eot="<|endoftext|>", im_start="<|im_start|>", im_end="<|im_end|>",
                       pad="<|pad|>")
 
-# %% ../nbs/10_tokenizer.ipynb #0031
+# %% ../nbs/10_tokenizer.ipynb #0032
 def trainer_options(
     vocab_size: int,            # pieces, all kinds together
     character_coverage: float,  # share of the text whose characters get a piece
@@ -79,7 +79,7 @@ def trainer_options(
         unk_id=0, bos_id=-1, eos_id=-1, pad_id=-1, split_digits=split_digits,
         max_sentencepiece_length=max_piece_length, num_threads=1, minloglevel=2)
 
-# %% ../nbs/10_tokenizer.ipynb #0033
+# %% ../nbs/10_tokenizer.ipynb #0034
 def training_lines(
     texts,                   # iterable of str; read once
     max_length: int = 1000,  # characters; longer lines are cut
@@ -89,7 +89,7 @@ def training_lines(
         for line in normalize(text).splitlines(keepends=True):
             for start in range(0, len(line), max_length): yield line[start:start + max_length]
 
-# %% ../nbs/10_tokenizer.ipynb #0037
+# %% ../nbs/10_tokenizer.ipynb #0038
 def explain_training_error(
     error: RuntimeError,  # from SentencePieceTrainer.train
     vocab_size: int,      # what was asked for
@@ -106,7 +106,7 @@ def explain_training_error(
                           f"{vocab_size}; set a larger vocab_size or a smaller character_coverage")
     return ValueError(reader[1] if reader else f"SentencePiece cannot train on this text: {error}")
 
-# %% ../nbs/10_tokenizer.ipynb #0039
+# %% ../nbs/10_tokenizer.ipynb #0040
 def write_model(
     model: bytes,     # a serialized SentencePiece model
     out: str | Path,  # file to write; the ending .model may be left out
@@ -123,7 +123,7 @@ def write_model(
     with write_atomic(path, "wb") as file: file.write(model)
     return path
 
-# %% ../nbs/10_tokenizer.ipynb #0040
+# %% ../nbs/10_tokenizer.ipynb #0041
 def train_tokenizer(
     data: str,                          # corpus file as `llmft corpus` writes it (.txt or .jsonl)
     out: str = "tokenizer",             # file to write; .model and .vocab are added
@@ -151,10 +151,10 @@ def train_tokenizer(
     except RuntimeError as error: raise explain_training_error(error, vocab_size) from error
     return write_model(model.getvalue(), out)
 
-# %% ../nbs/10_tokenizer.ipynb #0053
+# %% ../nbs/10_tokenizer.ipynb #0054
 MARKER = re.compile("(" + "|".join(map(re.escape, SPECIAL_TOKENS.values())) + ")")
 
-# %% ../nbs/10_tokenizer.ipynb #0054
+# %% ../nbs/10_tokenizer.ipynb #0055
 def split_markers(
     text: str,   # from a stranger
 ) -> list[str]:  # joined they are the text; none holds a whole marker
@@ -162,7 +162,7 @@ def split_markers(
     starts = [match.start() + 1 for match in MARKER.finditer(text)]
     return [text[i:j] for i, j in zip([0, *starts], [*starts, len(text)])]
 
-# %% ../nbs/10_tokenizer.ipynb #0056
+# %% ../nbs/10_tokenizer.ipynb #0057
 def find_model(
     path: str | Path,  # a .model file, or a folder that holds one
 ) -> Path:             # the .model file
@@ -175,7 +175,7 @@ def find_model(
     raise ValueError(f"{path}: expected one tokenizer file (.model), found {names}; name the file, or "
                      "make one with llmft tokenizer")
 
-# %% ../nbs/10_tokenizer.ipynb #0057
+# %% ../nbs/10_tokenizer.ipynb #0058
 class Tokenizer:
     """A SentencePiece model with NFKC in front of it, from a `.model` file or a folder with one.
 
@@ -214,10 +214,10 @@ class Tokenizer:
         "The piece with this id; a space is written as ▁, a byte as <0xE3>."
         return self.processor.id_to_piece(int(id))
 
-    def pieces(self, text: str, allow_special: bool = False) -> list[str]:
+    def pieces(self, text: str, allow_special: bool = False) -> list[str]:    # the texts of its tokens
         return [self.token(i) for i in self.encode(text, allow_special)]
 
-# %% ../nbs/10_tokenizer.ipynb #0074
+# %% ../nbs/10_tokenizer.ipynb #0075
 def characters_per_token(
     tokenizer: Tokenizer,
     texts,      # one text, or several

@@ -372,7 +372,7 @@ def chat_tab(
     with gr.Accordion("設定", open=False), gr.Row():
         settings = [gr.Checkbox(True, label="前のやり取りも読ませる（入りきらない古いものは忘れます）"),
                     gr.Slider(1, 512, 40, step=1, label="最大の長さ（トークン）"),
-                    gr.Slider(0, 2, 0, step=0.1, label="温度（0 はいつも最有力）"), gr.Number(0, label="乱数の種", precision=0)]
+                    gr.Slider(0, 2, 0, step=0.1, label="温度（0 なら常に最有力の候補を選ぶ）"), gr.Number(0, label="乱数の種", precision=0)]
     def answer(*values): yield from answer_both(shelf, *values)
     answering = gr.on([send.click, question.submit], answer, [*names, question, past, *settings], [past, *sides, question],
                       api_name="chat", concurrency_limit=4, show_progress="minimal")

@@ -1,4 +1,4 @@
-"""Everything that `make test` checks. The last line is `N passed, N failed`, counting notebooks."""
+"""Everything that `make test` checks. The last line is `N passed, N failed`: notebooks, and checks that fail."""
 import ast
 import json
 import os
@@ -11,7 +11,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import nbformat
+import graph
+import style
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))
@@ -40,10 +41,9 @@ def check_export():
 
 
 def check_clean():
-    "Notebooks hold outputs, but no counts, widgets, warnings, progress bars or paths of a machine, and stay below 500 KB."
+    "Notebooks hold outputs, but no counts, widgets, warnings, progress bars or paths of a machine."
     faults = []
     for path in [*NOTEBOOKS, ROOT / "nbs" / "index.ipynb"]:
-        if path.stat().st_size > 500_000: faults.append(f"{path.name}: {path.stat().st_size // 1000} KB, at most 500")
         notebook = json.loads(path.read_text(encoding="utf-8"))
         if "widgets" in notebook["metadata"]: faults.append(f"{path.name}: holds widgets")
         for number, cell in enumerate(notebook["cells"], 1):
@@ -56,25 +56,10 @@ def check_clean():
     return faults
 
 
-def check_style():
-    "Cells of at most 40 lines and none empty, functions of at most 40 lines, and tests in every notebook."
-    faults = []
-    for path in NOTEBOOKS:
-        cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
-        if sum("assert" in c or "expect_fail" in c for c in cells) < 10: faults.append(f"{path.name}: fewer than 10 testing cells")
-        for number, source in enumerate(cells, 1):
-            if not source.strip(): faults.append(f"{path.name}, code cell {number}: it is empty")
-            if len(source.splitlines()) > 42: faults.append(f"{path.name}, code cell {number}: {len(source.splitlines())} lines, at most 40")
-            for node in ast.walk(ast.parse(source)):
-                if isinstance(node, ast.FunctionDef) and node.end_lineno - node.body[0].lineno + 1 > 40:
-                    faults.append(f"{path.name}: {node.name} has a body of more than 40 lines")
-    return faults
-
-
-def imported_modules(source):
+def imported_modules(tree):
     "Names of the modules of llmft that a cell imports, and * for a star import."
     names = []
-    for node in ast.walk(ast.parse(re.sub(r"^[%!].*", "", source, flags=re.MULTILINE))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import): names += [alias.name for alias in node.names]
         if isinstance(node, ast.ImportFrom):
             names += [f"{node.module}.{alias.name}" if node.module == "llmft" else node.module for alias in node.names]
@@ -86,13 +71,16 @@ def check_imports():
     "A notebook imports modules of lower numbers only, in every cell."
     number = {path.stem.split("_", 1)[1]: int(path.stem[:2]) for path in NOTEBOOKS}
     faults = []
-    for path in NOTEBOOKS:
-        for cell in nbformat.read(path, as_version=4).cells:
-            if cell.cell_type != "code": continue
-            for name in imported_modules(cell.source):
-                if name in number and number[name] >= int(path.stem[:2]): faults.append(f"{path.name} imports llmft.{name}, which is not below it")
-                if name == "*": faults.append(f"{path.name}: star import")
+    for cell in style.read_cells():
+        for name in imported_modules(cell.tree):
+            if number.get(name, -1) >= int(cell.page[:2]): faults.append(f"{cell.page} imports llmft.{name}, which is not below it")
+            if name == "*": faults.append(f"{cell.page}: star import")
     return faults
+
+
+def check_graph():
+    "The picture of the imports is what the code gives, and the map in CONTRIBUTING.md names every module."
+    return graph.faults()
 
 
 def complaint(*words):
@@ -111,6 +99,19 @@ def check_readme():
     return complaint(sys.executable, "tools/readme.py", "--check")
 
 
+def check_parity():
+    "PARITY.md is what the notebooks give, and this run measured every row of it again, within its tolerance."
+    return complaint(sys.executable, "tools/parity.py", "--check", os.environ["LLMFT_PARITY"])
+
+
+def report(check):
+    "Run a check, say how it went, and tell whether it found faults."
+    faults = check()
+    print(f"{'FAILED' if faults else 'passed'}  {check.__doc__ or check.__name__}", flush=True)
+    for fault in faults: print(f"        {fault}", flush=True)
+    return bool(faults)
+
+
 def test_notebook(path):
     "Run the tests of one notebook in a process of its own."
     begin = time.perf_counter()
@@ -125,12 +126,10 @@ def test_notebook(path):
 WORKERS = max(1, min(2, os.cpu_count() or 1))
 
 if __name__ == "__main__":
-    bad = 0
-    for check in (check_export, check_clean, check_style, check_imports, check_ruff, check_readme):
-        faults = check()
-        bad += bool(faults)
-        print(f"{'FAILED' if faults else 'passed'}  {check.__doc__ or check.__name__}", flush=True)
-        for fault in faults: print(f"        {fault}", flush=True)
-    with ThreadPoolExecutor(WORKERS) as pool: passed = list(pool.map(test_notebook, NOTEBOOKS))
+    bad = sum(map(report, (check_export, check_clean, check_imports, check_graph, *style.CHECKS, check_ruff, check_readme)))
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["LLMFT_PARITY"] = str(Path(folder) / "parity.jsonl")      # the notebooks add their records to it
+        with ThreadPoolExecutor(WORKERS) as pool: passed = list(pool.map(test_notebook, NOTEBOOKS))
+        bad += report(check_parity)
     print(f"{sum(passed)} passed, {len(passed) - sum(passed) + bad} failed")
     sys.exit(bad > 0 or not all(passed))
