@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['COMMANDS', 'POSITIONAL', 'load_function', 'dataclass_comments', 'command_options', 'plain_type', 'make_command',
-           'call_safely', 'report', 'build_app', 'name_words', 'find_command', 'main', 'check_package', 'check_machine',
-           'doctor']
+           'call_safely', 'report', 'build_app', 'name_words', 'list_commands', 'find_command', 'main', 'check_package',
+           'check_machine', 'doctor']
 
 # %% ../nbs/70_cli.ipynb #0003
 import importlib
@@ -170,17 +170,30 @@ def name_words(
     return [part for name, word in zip(names, words) for part in (f"--{name}", word)] + words[len(names):]
 
 # %% ../nbs/70_cli.ipynb #0021
+def list_commands(
+    names,     # of commands
+) -> None:
+    "Print commands, a line for each."
+    for name in names: print(f"  {name:18} {COMMANDS[name][1]}")
+
+# %% ../nbs/70_cli.ipynb #0022
 def find_command(
     arguments: list,  # of the command line, at least one
 ) -> tuple:           # (name in COMMANDS, words behind it)
-    "The command that a line begins with; some have two words, as `dataset law`. Exits with status 2 where there is none."
+    """The command that a line begins with; some have two words, as `dataset law`. The first word alone, or with --help, lists
+    its commands and exits with status 0. Exits with status 2 where there is none.
+    """
     name = next((name for name in (" ".join(arguments[:2]), arguments[0]) if name in COMMANDS), None)
     if name: return name, arguments[len(name.split()):]
-    near = [name for name in COMMANDS if name.split()[0] == arguments[0]] or COMMANDS
+    near = [name for name in COMMANDS if name.split()[0] == arguments[0]]
+    if near and {*arguments[1:]} <= {"-h", "--help"}:
+        list_commands(near)
+        raise SystemExit(0)
+    near = near or COMMANDS
     print(f"error: no command {' '.join(arguments[:2])!r}; there are {', '.join(near)}", file=sys.stderr)
     raise SystemExit(2)
 
-# %% ../nbs/70_cli.ipynb #0022
+# %% ../nbs/70_cli.ipynb #0023
 def main(
     arguments: list | None = None,  # of the command line; None for sys.argv
 ) -> None:
@@ -188,8 +201,7 @@ def main(
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ("-h", "--help"):
         print("llmft: build, fine-tune and judge Japanese language models\n\nUsage: llmft COMMAND [OPTIONS]; llmft COMMAND --help\n")
-        for name, (_, line) in COMMANDS.items(): print(f"  {name:17} {line}")
-        return
+        return list_commands(COMMANDS)
     if arguments[0] == "--version":
         from llmft import __version__
         print(__version__)
@@ -199,7 +211,7 @@ def main(
         words = call_safely(lambda: load_function("llmft.law:book_options")(words))     # the law project's spellings
     build_app(name)(args=name_words(name, words), prog_name=f"llmft {name}")
 
-# %% ../nbs/70_cli.ipynb #0033
+# %% ../nbs/70_cli.ipynb #0034
 def check_package(
     package: str,  # distribution name
     extra: str,    # extra of llmft that installs it; empty when it is always needed
@@ -209,7 +221,7 @@ def check_package(
     found = versions(package)[package]
     return found is not None, found or "not installed", f"pip install 'llmft[{extra}]'" if extra else "pip install llmft"
 
-# %% ../nbs/70_cli.ipynb #0034
+# %% ../nbs/70_cli.ipynb #0035
 def check_machine() -> dict:  # name → (ok, what was found, remedy)
     "Python, device, memory, disk, font and dictionary."
     import psutil
@@ -228,7 +240,7 @@ def check_machine() -> dict:  # name → (ok, what was found, remedy)
             "Japanese font": (font is not None, font.name if font else "none", "pip install 'llmft[plot]'"),
             "MeCab dictionary": (words > 0, f"unidic-lite, {words} words in the test sentence", remedy)}
 
-# %% ../nbs/70_cli.ipynb #0035
+# %% ../nbs/70_cli.ipynb #0036
 def doctor() -> None:
     """Check what llmft needs on this machine, and say how to mend what is missing.
 
@@ -242,6 +254,6 @@ def doctor() -> None:
     missing = [name for name, (ok, _, _) in lines.items() if not ok and name not in optional | {"Japanese font": "plot"}]
     if missing: raise ValueError(f"missing: {', '.join(missing)}; the lines above say how to mend it")
 
-# %% ../nbs/70_cli.ipynb #0046
+# %% ../nbs/70_cli.ipynb #0047
 #| eval: false
 if __name__ == "__main__": main()
