@@ -3,22 +3,25 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+EXTRAS := dev,plot,trl,qlora,ui,eval,server
 export LLMFT_CACHE := $(CURDIR)/.cache
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help book test lab bench readme clean
+.PHONY: help book test lab bench readme drift wheel clean
 help:
 	@echo "make book    install, run every notebook, and write _book/index.html"
 	@echo "make test    install, and check everything; ends with 'N passed, N failed'"
 	@echo "make lab     open the notebooks in JupyterLab"
 	@echo "make bench   measure speed and memory against other libraries"
 	@echo "make readme  write README.md from nbs/index.ipynb"
+	@echo "make drift   run the tests with the newest versions that settings.ini allows, in .venv-drift"
+	@echo "make wheel   build the wheel, and try it in an empty environment and an empty folder"
 
 $(STAMP): settings.ini setup.py constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'llmft needs Python 3.10 or newer, this is ' + sys.version.split()[0] + '; use make PYTHON=python3.11')"
 	@echo "installing into $(VENV) (once; some minutes)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,plot,trl,qlora,ui,eval,server]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[$(EXTRAS)]"
 	@touch $(STAMP)
 
 book: $(STAMP)
@@ -38,5 +41,11 @@ bench: $(STAMP)
 readme: $(STAMP)
 	@$(BIN)/python tools/readme.py
 
+drift:
+	@LLMFT_CACHE="$(CURDIR)/.venv-drift/cache" $(PYTHON) tools/drift.py --extras $(EXTRAS) $(WITH)
+
+wheel:
+	@$(PYTHON) tools/wheel.py
+
 clean:
-	rm -rf $(VENV) .cache _book runs
+	rm -rf $(VENV) .venv-drift .cache _book runs

@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).parent.parent
-NOTEBOOKS = sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))
+NOTEBOOKS = [path for path in sorted((ROOT / "nbs").glob("[0-9]*.ipynb")) if path.name.startswith(tuple(sys.argv[1:]) or "")]
 DEBRIS = re.compile(r"(/home/|/Users/|/root/|/tmp/|/work/|[A-Z]:\\\\Users)|Warning:|it/s\]|\d+%\|")
 
 
