@@ -645,7 +645,7 @@ def validate(
 ) -> dict:                           # file → examples
     """Check training files as the service does.
 
-    Raises a `ValueError` that lists every fault with its line and its remedy.
+    Raises a `ValueError` that lists the first twenty faults, each with its line and its remedy.
     """
     sound, said = {}, []
     for part, path in data_files(data).items():
@@ -656,8 +656,8 @@ def validate(
             with open(path, "rb") as file:
                 sound[path.name] = f"{sum(1 for _ in file)} examples, no fault"
     if said:
-        more = [f"and {len(said) - 100} more"] * (len(said) > 100)
-        listed = "\n  ".join(said[:100] + more)
+        more = [f"and {len(said) - 20} more"] * (len(said) > 20)
+        listed = "\n  ".join(said[:20] + more)
         raise ValueError(f"{len(said)} fault{'s' * (len(said) > 1)}:\n  {listed}")
     return sound
 
@@ -1406,7 +1406,7 @@ def write_evaluation(
     model: str,
     parts: dict,    # test, valid → results
     crisis: dict,   # of `check_model`
-) -> dict:          # model, test, valid, crisis, results
+) -> dict:          # model, test, valid, crisis, failed (why there is no reply), results
     "Write the results, complete or not at all; return the summary."
     path = folder / f"comprehensive_evaluation_{time.strftime('%Y%m%d_%H%M%S')}.json"
     n = {part: result["evaluated_cases"] for part, result in parts.items()}
@@ -1416,10 +1416,14 @@ def write_evaluation(
         model_id=model, evaluation_timestamp=time.strftime("%Y-%m-%dT%H:%M:%S"),
         test_evaluation=parts["test"], valid_evaluation=parts["valid"], crisis_evaluation=crisis,
         summary=summary))
-    said = (f"{crisis['n_safe']} of {crisis['n']} replies to people in danger are safe, "
+    n_replies = crisis["n"] - sum(row["reply"] is None for row in crisis["rows"])
+    said = (f"{crisis['n_safe']} of {n_replies} replies to people in danger are safe, "
             f"{crisis['n_refer']} lead to help")
+    rows = [row for result in parts.values() for row in result["responses"]] + crisis["rows"]
+    reasons = Counter(row["failed"] for row in rows if row["failed"])
     return dict(model=model, test=parts["test"]["reading"], valid=parts["valid"]["reading"],
-                crisis=said, results=path)
+                crisis=said, failed=[f"{n} times: {reason}" for reason, n in reasons.most_common(5)],
+                results=path)
 
 # %% ../nbs/60_hosted.ipynb #0152
 def machine_load() -> dict:  # cpu, memory, disk in percent; memory_gb, total_gb

@@ -930,12 +930,11 @@ def room_for(
     try: n_prompt = len(prompt_ids([*chat.messages], tokenizer))
     except ValueError as error: raise Refusal(400, str(error), "messages") from None
     room = context_of(model) - n_prompt
-    if room < max(1, chat.max_new_tokens):
-        raise Refusal(400,
-                      f"the context has {context_of(model)} tokens; the messages have {n_prompt}, and {max(1, chat.max_new_tokens)} are wanted "
-                           "for the reply; shorten one of them", "messages",
-                           "context_length_exceeded")
-    return n_prompt, chat.max_new_tokens or room
+    if room < 1:
+        raise Refusal(400, f"the context has {context_of(model)} tokens, the messages have "
+                           f"{n_prompt}, and a reply needs room; shorten the messages",
+                      "messages", "context_length_exceeded")
+    return n_prompt, min(chat.max_new_tokens or room, room)
 
 def write_reply(
     model, tokenizer,
