@@ -106,8 +106,8 @@ def show(pins, found, results, word):
 
 def write_pins(pins, found):
     "Move the pins to the versions that were tried; what was not installed keeps its pin."
-    rows = {name: found.get(name) or pins[name] for name in {*pins, *found}}
-    lines = sorted((f"{name}=={version}" for name, version in rows.values()), key=str.lower)
+    versions = {name: version for name, (_, version) in (pins | found).items()}
+    lines = sorted((f"{(found | pins)[name][0]}=={version}" for name, version in versions.items()), key=str.lower)
     PINS.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
