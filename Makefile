@@ -1,4 +1,4 @@
-# Two commands do everything: `make book` and `make test`. They need Python 3.10 or newer and make.
+# Two commands do everything: `make book` and `make test`. They need Python 3.11 or newer and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,12 +17,12 @@ help:
 	@echo "make drift   run the tests with the newest versions that settings.ini allows, in .venv-drift"
 	@echo "make wheel   build the wheel, and try it in an empty environment and an empty folder"
 
+# the stamp holds the seconds that the installation took
 $(STAMP): settings.ini setup.py constraints.txt
-	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'llmft needs Python 3.10 or newer, this is ' + sys.version.split()[0] + '; use make PYTHON=python3.11')"
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'llmft needs Python 3.11 or newer, this is ' + sys.version.split()[0] + '; use make PYTHON=python3.11')"
 	@echo "installing into $(VENV) (once; some minutes)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[$(EXTRAS)]"
-	@touch $(STAMP)
+	@begin=$$(date +%s); $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[$(EXTRAS)]" && echo $$(( $$(date +%s) - begin )) > $(STAMP)
 
 book: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/llmft book

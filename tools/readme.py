@@ -44,7 +44,7 @@ def shown_cell(cell):
     "A cell as Markdown."
     source = re.sub(r"^#\|.*\n?", "", cell.source, flags=re.MULTILINE).strip()
     if cell.cell_type == "markdown": return to_root(source)
-    code = "" if "echo: false" in marks(cell) else f"```python\n{source}\n```"
+    code = "" if {"hide", "echo: false"} & {*marks(cell)} else f"```python\n{source}\n```"
     return "\n\n".join(part for part in (code, shown_output(cell)) if part)
 
 
