@@ -1,12 +1,13 @@
-# Two commands do everything: `make book` and `make test`. They need Python 3.10 or newer and make.
+# Two commands do everything: `make book` and `make test`. They need Python 3.11 or newer and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+EXTRAS := dev,plot,trl,qlora,ui,eval,server
 export LLMFT_CACHE := $(CURDIR)/.cache
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help book test lab bench readme docs clean
+.PHONY: help book test lab bench readme docs drift wheel clean
 help:
 	@echo "make book    install, run every notebook, and write _book/index.html"
 	@echo "make test    install, and check everything; ends with 'N passed, N failed'"
@@ -14,13 +15,15 @@ help:
 	@echo "make bench   measure speed and memory against other libraries"
 	@echo "make docs    write the book as an offline website, _site/index.html, and check it"
 	@echo "make readme  write README.md, PARITY.md and the picture of the imports"
+	@echo "make drift   run the tests with the newest versions that settings.ini allows, in .venv-drift"
+	@echo "make wheel   build the wheel, and try it in an empty environment and an empty folder"
 
+# the stamp holds the seconds that the installation took
 $(STAMP): settings.ini setup.py constraints.txt
-	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'llmft needs Python 3.10 or newer, this is ' + sys.version.split()[0] + '; use make PYTHON=python3.11')"
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'llmft needs Python 3.11 or newer, this is ' + sys.version.split()[0] + '; use make PYTHON=python3.11')"
 	@echo "installing into $(VENV) (once; some minutes)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,plot,trl,qlora,ui,eval,server]"
-	@touch $(STAMP)
+	@begin=$$(date +%s); $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[$(EXTRAS)]" && echo $$(( $$(date +%s) - begin )) > $(STAMP)
 
 book: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/llmft book
@@ -45,5 +48,11 @@ readme: $(STAMP)
 	@$(BIN)/python tools/parity.py
 	@$(BIN)/python tools/graph.py
 
+drift:
+	@LLMFT_CACHE="$(CURDIR)/.venv-drift/cache" $(PYTHON) tools/drift.py --extras $(EXTRAS) $(WITH)
+
+wheel:
+	@$(PYTHON) tools/wheel.py
+
 clean:
-	rm -rf $(VENV) .cache _book _site runs
+	rm -rf $(VENV) .venv-drift .cache _book _site runs
