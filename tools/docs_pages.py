@@ -12,7 +12,7 @@ from llmft.book import formulas_to_mathml
 ROOT = Path(__file__).parent.parent
 PARTS = {"0": "Ground floor 土台", "1": "1 Pretraining 事前学習", "2": "2 LoRA", "3": "3 QLoRA", "4": "4 GRPO", "5": "5 Evaluation 評価",
          "6": "6 Hosted fine-tuning", "7": "Commands コマンド"}
-ABOUT = {"README.ja.md": "日本語の説明", "CONTRIBUTING.md": "Contributing", "PAPERS.md": "Papers 論文", "data/README.md": "Data", "CHANGELOG.md": "Changelog"}
+ABOUT = {"README.ja.md": "日本語の説明", "CONTRIBUTING.md": "Contributing", "PAPERS.md": "Papers 論文", "PARITY.md": "Equal to the libraries 一致の表", "data/README.md": "Data", "CHANGELOG.md": "Changelog"}
 PAGES = {"README.md": "index.md", **{name: name for name in ABOUT}}  # file of the repository → page
 CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.DOTALL)
 
