@@ -225,6 +225,7 @@ def run_book(
         write_json(record, known)
         write_index(Path(out), known)
         print(f"\r{path.stem:16} {seconds:6.1f} s  {peak:6.0f} MB  {'failed' if error else 'ok':50}", file=sys.stderr)
+        if path == paths[0]: print(f"read along in {Path(out) / 'index.html'}: a page is added after each notebook", file=sys.stderr)
         if error:
             errors.append(error)
             if not keep_going: break

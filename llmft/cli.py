@@ -233,7 +233,7 @@ def check_machine() -> dict:  # name → (ok, what was found, remedy)
         import fugashi
         words, remedy = len(fugashi.Tagger()("汐見町は港町である。")), ""
     except (ImportError, RuntimeError) as error: words, remedy = 0, f"pip install 'fugashi[unidic-lite]' ({error})"
-    return {"Python": (sys.version_info >= (3, 10), sys.version.split()[0], "install Python 3.10 or newer"),
+    return {"Python": (sys.version_info >= (3, 11), sys.version.split()[0], "install Python 3.11 or newer"),
             "device": (True, f"{pick_device()} ({machine()['cpu']}, {machine()['cores']} cores {machine()['gpus'] or ''})", ""),
             "memory": (memory > 3, f"{memory:.1f} GB free", "close other programs; chapter 1 needs 3 GB"),
             "disk": (disk > 2, f"{disk:.0f} GB free", "free 2 GB, or set LLMFT_CACHE to another disk"),
