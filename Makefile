@@ -1,4 +1,4 @@
-# Two commands do everything: `make book` and `make test`. They need Python 3.11 or newer and make.
+# The two commands that count are `make book` and `make test`. They need Python 3.11 or newer and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +14,7 @@ help:
 	@echo "make lab     open the notebooks in JupyterLab"
 	@echo "make bench   measure speed and memory against other libraries"
 	@echo "make docs    write the book as an offline website, _site/index.html, and check it"
-	@echo "make readme  write README.md, PARITY.md and the picture of the imports"
+	@echo "make readme  write README.md, the tables of README.ja.md, PARITY.md and the picture of the imports"
 	@echo "make drift   run the tests with the newest versions that settings.ini allows, in .venv-drift"
 	@echo "make wheel   build the wheel, and try it in an empty environment and an empty folder"
 

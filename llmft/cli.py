@@ -235,7 +235,7 @@ def check_machine() -> dict:  # name → (ok, what was found, remedy)
     except (ImportError, RuntimeError) as error: words, remedy = 0, f"pip install 'fugashi[unidic-lite]' ({error})"
     return {"Python": (sys.version_info >= (3, 11), sys.version.split()[0], "install Python 3.11 or newer"),
             "device": (True, f"{pick_device()} ({machine()['cpu']}, {machine()['cores']} cores {machine()['gpus'] or ''})", ""),
-            "memory": (memory > 3, f"{memory:.1f} GB free", "close other programs; chapter 1 needs 3 GB"),
+            "memory": (memory > 3, f"{memory:.1f} GB free", "close other programs; the book needs 2 GB, and the system some more"),
             "disk": (disk > 2, f"{disk:.0f} GB free", "free 2 GB, or set LLMFT_CACHE to another disk"),
             "Japanese font": (font is not None, font.name if font else "none", "pip install 'llmft[plot]'"),
             "MeCab dictionary": (words > 0, f"unidic-lite, {words} words in the test sentence", remedy)}

@@ -174,7 +174,7 @@ def draw_curves(
 # %% ../nbs/08_report.ipynb #0028
 PANELS = {     # title → (unit, names)
     "Loss 損失": ("nats per token", ("loss", "validation_loss", "eval_loss")),
-    "Bits per character 一文字あたりのビット": ("bits per character", ("validation_bits_per_character",)),
+    "Bits per character 一文字あたりのビット数": ("bits per character", ("validation_bits_per_character",)),
     "Reward 報酬": ("reward, mean over the replies", ("reward",)),
     "Parts of the reward 報酬の内訳": ("mean over the replies", ("rewards.",)),
     "KL divergence KL ダイバージェンス": ("nats per token", ("kl",)),
@@ -184,7 +184,7 @@ PANELS = {     # title → (unit, names)
     "Learning rate 学習率": ("learning rate", ("lr",)),
     "Norm of the gradient 勾配のノルム": ("norm, before clipping", ("gradient_norm",)),
     "Speed 速さ": ("tokens per second", ("tokens_per_second",)),
-    "Time of a step 一歩の時間": ("seconds", ("seconds", "writing")),
+    "Time of a step ステップの時間": ("seconds", ("seconds", "writing")),
 }
 NAMES = dict(loss="training", validation_loss="validation", eval_loss="validation", seconds="whole step", writing="writing the replies")
 
@@ -408,7 +408,7 @@ def compare_runs(
     if len(differ) > 20: table = f"<details><summary>{len(differ)} settings differ, or only some of the runs have them</summary>{table}</details>"
     body = [f"<h1>{safe_text(' / '.join(runs))}</h1>", mixed, "<h2>What differs in the configuration 設定の違い</h2>", table,
             "<h2>Curves 曲線</h2>", show_panels(shared_panels(runs), {name: k for k, name in enumerate(runs)}),
-            "<h2>Last figures 最後の数値</h2><p><small>Means over the last tenth of the values.</small></p>", make_table(head, last),
+            "<h2>Last figures 最後の値</h2><p><small>Means over the last tenth of the values.</small></p>", make_table(head, last),
             "<h2>Time, memory, energy 時間・メモリ・電力量</h2>", make_table(head, costs), *(f"<p><small>{safe_text(line)}</small></p>" for line in assumed),
             "<h2>What differs in versions, commit and machine 環境の違い</h2>", make_table(head, around) if around else equal]
     with write_atomic(out) as file: file.write(page(" / ".join(runs), "\n".join(body), REPORT_STYLE))

@@ -15,6 +15,8 @@ import graph
 import style
 
 ROOT = Path(__file__).parent.parent
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])    # nbdev_test, ruff
+os.environ.setdefault("LLMFT_CACHE", str(ROOT / ".cache"))
 NOTEBOOKS = [path for path in sorted((ROOT / "nbs").glob("[0-9]*.ipynb")) if path.name.startswith(tuple(sys.argv[1:]) or "")]
 DEBRIS = re.compile(r"(/home/|/Users/|/root/|/tmp/|/work/|[A-Z]:\\\\Users)|Warning:|it/s\]|\d+%\|")
 
@@ -69,7 +71,7 @@ def imported_modules(tree):
 
 def check_imports():
     "A notebook imports modules of lower numbers only, in every cell."
-    number = {path.stem.split("_", 1)[1]: int(path.stem[:2]) for path in NOTEBOOKS}
+    number = {path.stem[3:]: int(path.stem[:2]) for path in style.PAGES}
     faults = []
     for cell in style.read_cells():
         for name in imported_modules(cell.tree):

@@ -18,7 +18,7 @@ TEXT = """\
 What this book builds by hand, beside the library that people use. Each row is printed by a test in a notebook, and
 `make test` measures it anew. **Largest difference** is the one on the machine that executed the notebooks, over all cases
 of the row; 0 means equal to the last bit, or the same text. **At most** is the limit: beyond it the test fails.
-Versions are those of `constraints.txt`. `make readme` writes this page.
+Versions are those of `constraints.txt`. Rows that say llmft compare two ways through this book. `make readme` writes this page.
 
 | ours | library | compared with | largest difference | at most |
 |---|---|---|---|---|
