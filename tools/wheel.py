@@ -20,7 +20,7 @@ STEPS = {                                       # command → a file that it mus
     "pretrain --data shiomi/documents.jsonl --tokenizer tok.model --out runs/tiny --steps 40 --batch-size 4": "runs/tiny/model.safetensors",
     "generate --model runs/tiny --prompt 汐見町": "",
     "export --model runs/tiny --out tiny": "tiny/config.json",
-    "sft --data shiomi/qa.jsonl --model tiny --out runs/answers --steps 20": "runs/answers/report.md",
+    "sft --data shiomi/qa.jsonl --model tiny --out runs/answers --steps 20": "runs/answers/report.html",
     "ask --model runs/answers --question 西橋工務店の創業者は誰ですか。": "",
     "evaluate --model runs/answers --data shiomi/choices.json --limit 8 --out runs/exam": "runs/exam/report.json",
 }
