@@ -616,7 +616,8 @@ def validate_file(
     "Everything the service would refuse about a training file; it is read line by line."
     path, faults, n, more = Path(path), [], 0, 0
     if not path.is_file():
-        return [Fault(0, "missing", f"{path} is not there", "name a .jsonl file")]
+        found = "a folder" if path.is_dir() else "not there"
+        return [Fault(0, "missing", f"{path} is {found}", "name a .jsonl file")]
     if (size := path.stat().st_size) > max_bytes:
         return [Fault(0, "too_large", f"{size:,} bytes, at most {max_bytes:,}",
                       "use fewer dialogues (limit)")]
@@ -1021,8 +1022,8 @@ def submit(
         check_open(service)
         for part, path in files.items():
             if faults := validate_file(path, min_examples=MIN_EXAMPLES if part == "train" else 1):
-                raise ValueError(f"{path.name}: {len(faults)} faults, the first: {faults[0]}; "
-                                 "llmft hosted validate lists them all")
+                raise ValueError(f"{path.name}: {faults[0]} (faults found: {len(faults)}; "
+                                 "llmft hosted validate lists them)")
         price = file_cost(files["train"], job, service, prices, yen)
         names = " and ".join(path.name for path in files.values())
         confirm(f"{price}\n{names} will be sent to {service.url}", service, yes)
