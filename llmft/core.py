@@ -5,16 +5,17 @@
 # %% auto #0
 __all__ = ['expect_fail', 'seed_everything', 'pick_device', 'pick_dtype', 'remove_leftovers', 'write_atomic', 'write_json',
            'read_json', 'append_jsonl', 'write_jsonl', 'read_jsonl', 'number_difference', 'largest_difference',
-           'assert_equal_to', 'file_sha256', 'plain_settings', 'content_hash', 'code_hash', 'tensors_sha256',
-           'own_memory', 'save_tensors', 'load_tensors', 'file_lock', 'cache_dir', 'versions', 'git_commit', 'machine',
-           'flatten', 'check_same_settings', 'run_dir', 'repository_root', 'write_results', 'read_results', 'is_quiet',
-           'progress', 'Timer', 'memory_mb', 'peak_memory_mb']
+           'assert_equal_to', 'assert_learnt', 'file_sha256', 'plain_settings', 'content_hash', 'code_hash',
+           'tensors_sha256', 'own_memory', 'save_tensors', 'load_tensors', 'file_lock', 'cache_dir', 'versions',
+           'git_commit', 'machine', 'flatten', 'check_same_settings', 'run_dir', 'repository_root', 'write_results',
+           'read_results', 'is_quiet', 'progress', 'Timer', 'memory_mb', 'peak_memory_mb']
 
 # %% ../nbs/00_core.ipynb #0003
 import ast
 import errno
 import hashlib
 import json
+import math
 import os
 import platform
 import random
@@ -254,6 +255,29 @@ def assert_equal_to(
     record = dict(piece=piece, library=library, difference=difference, tolerance=tolerance)
     if path := os.environ.get("LLMFT_PARITY"): append_jsonl(path, record)
     return difference
+
+# %% ../nbs/00_core.ipynb #8ff21749
+def assert_learnt(
+    what: str,                # what was measured, in words; one name for each test of a page
+    value: float,             # of this run
+    least: float = -math.inf, # the smallest value that passes
+    most: float = math.inf,   # the largest value that passes
+) -> float:                   # the value
+    """Assert that a learnt quantity lies where every right run has it, whatever seed and processor.
+
+    Where `LLMFT_SPREAD` names a file, a record is added to it and nothing fails. Raises
+    `AssertionError` outside the limits and for NaN, and `ValueError` where there is no limit.
+    """
+    value, limits = float(value), dict(least=least, most=most)
+    limits = {name: float(limit) for name, limit in limits.items() if math.isfinite(limit)}
+    if not limits: raise ValueError(f"{what}: expected a limit, least or most, got none")
+    if path := os.environ.get("LLMFT_SPREAD"):
+        append_jsonl(path, dict(what=what, value=value, **limits))
+        return value
+    if least <= value <= most: return value
+    asked = " and ".join(f"at {name} {limit:g}" for name, limit in limits.items())
+    raise AssertionError(f"{what}: expected {asked}, got {value:g}; "
+                         "SPREAD.md tells how far right runs lie apart")
 
 # %% ../nbs/00_core.ipynb #0049
 def file_sha256(
