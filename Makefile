@@ -7,12 +7,13 @@ EXTRAS := dev,plot,trl,qlora,ui,eval,server
 export LLMFT_CACHE := $(CURDIR)/.cache
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help book test lab bench readme docs drift wheel clean
+.PHONY: help book test lab bench spread readme docs drift wheel clean
 help:
 	@echo "make book    install, run every notebook, and write _book/index.html"
 	@echo "make test    install, and check everything; ends with 'N passed, N failed'"
 	@echo "make lab     open the notebooks in JupyterLab"
 	@echo "make bench   measure speed and memory against other libraries"
+	@echo "make spread  measure how far right runs lie apart: other seeds, other arithmetic (hours)"
 	@echo "make docs    write the book as an offline website, _site/index.html, and check it"
 	@echo "make readme  write README.md, the tables of README.ja.md, PARITY.md and the picture of the imports"
 	@echo "make drift   run the tests with the newest versions that settings.ini allows, in .venv-drift"
@@ -29,7 +30,7 @@ book: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/llmft book
 
 test: $(STAMP)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/check.py
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/check.py $(if $(SECOND),--second $(SECOND))
 
 lab: $(STAMP)
 	@cd nbs && ../$(BIN)/jupyter lab
@@ -39,6 +40,9 @@ bench: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llms-from-scratch==1.0.19
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/bench.py
 
+spread: $(STAMP)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/spread.py
+
 docs: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
 	@$(BIN)/python tools/docs.py
@@ -46,6 +50,7 @@ docs: $(STAMP)
 readme: $(STAMP)
 	@$(BIN)/python tools/readme.py
 	@$(BIN)/python tools/parity.py
+	@$(BIN)/python tools/spread.py --table
 	@$(BIN)/python tools/graph.py
 
 drift:

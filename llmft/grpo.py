@@ -123,7 +123,7 @@ def reply_weights(
     "What a token weighs: 1/(N · length), 1/(N · max_new_tokens), or 1/all tokens."
     N, n = len(n_tokens), n_tokens.to(torch.get_default_dtype())
     if loss_type in ("grpo", "gspo"): return 1 / (N * n.clamp_min(1))
-    if loss_type == "dr_grpo": return torch.full_like(n, 1 / (N * max_new_tokens))
+    if loss_type == "dr_grpo": return torch.full_like(n, 1 / (max(N, 1) * max_new_tokens))
     return (1 / n.sum().clamp_min(1)).expand(N)
 
 # %% ../nbs/42_grpo.ipynb #0027
@@ -585,12 +585,13 @@ def can_share(
 def prepare_parts(
     run: GRPORun,
     replies: list[Reply],  # of the whole step
+    dead: bool = False,    # True: dead groups, too, though they teach nothing
 ) -> list[dict]:           # from `stack_replies`, with weights, and ref where beta is not 0
     "Cut the replies of a step into micro-batches. Dead groups stay out unless their KL counts."
     c, device = run.config, run.accelerator.device
     n_tokens = [0 if c.mask_truncated and reply.truncated else len(reply.ids) for reply in replies]
     weights = reply_weights(torch.tensor(n_tokens), c.loss_type, c.max_new_tokens)
-    used = [i for i, reply in enumerate(replies) if c.beta or not reply.dead]
+    used = [i for i, reply in enumerate(replies) if c.beta or dead or not reply.dead]
     longer = sum(len(replies[i].prompt) for i in used) > sum(len(replies[i].ids) for i in used)
     shared, parts = run.can_share and longer, []
     size = c.n_replies if shared else 1                               # what must stay together
@@ -618,7 +619,7 @@ def learn_part(
     run: GRPORun,
     batch: dict,   # from `prepare_parts`; remembers the log-probabilities of the first time
 ) -> Tensor:       # (5,) loss, and sums over tokens: 1, entropy, KL, clipped
-    "Forward and backward of one micro-batch; gradients are added up."
+    "Forward, and where gradients are on backward, of one micro-batch; gradients are added up."
     c, mask, advantages = run.config, batch["mask"], batch["advantages"]
     device = run.accelerator.device.type
     with torch.autocast(device, torch.bfloat16, enabled=c.dtype == "bf16"):
@@ -626,7 +627,7 @@ def learn_part(
     old = batch.setdefault("old", logprobs.detach())
     loss = policy_loss(logprobs, old, batch.get("ref"), advantages, mask, c.loss_type, c.beta,
                        c.epsilon, c.epsilon_high, c.max_new_tokens, batch["weights"])
-    loss.backward()
+    if torch.is_grad_enabled(): loss.backward()
     with torch.no_grad():
         ratio, limits = policy_ratios(logprobs, old, mask, c.loss_type), clip_limits(
             c.loss_type, c.epsilon, c.epsilon_high)
@@ -638,25 +639,30 @@ def learn_part(
 # %% ../nbs/42_grpo.ipynb #0089
 def learn(
     run: GRPORun,
-    replies: list[Reply],  # of one step
-) -> dict:                 # loss, gradient_norm, entropy, clipped, kl; empty if nothing was learnt
-    """The optimizer steps on the replies of one step.
+    replies: list[Reply],  # of one step, to learn from
+    written: list[Reply],  # all of the step; measured where there is none to learn from
+) -> dict:                 # loss, gradient_norm, entropy, clipped; kl where beta is not 0
+    """The optimizer steps on the replies of one step; where all groups are dead there is none.
+
+    Such a step has the same keys: its gradient_norm is 0, entropy and KL are measured.
 
     Raises `ValueError` when the loss is no longer a number; the last checkpoint stays as it is.
     """
     config, parts, sums, norms = run.config, prepare_parts(run, replies), 0, []
-    if not parts: return {}
-    for _ in range(config.iterations):
-        found = torch.stack([learn_part(run, batch) for batch in parts]).sum(0)
+    alive = bool(parts)
+    if not alive: parts = prepare_parts(run, written[:config.batch_size * config.n_replies], True)
+    for _ in range(config.iterations if alive else 1):
+        with torch.set_grad_enabled(alive):
+            found = torch.stack([learn_part(run, batch) for batch in parts]).sum(0)
         if not found[0].isfinite():
             run.optimizer.zero_grad(set_to_none=True)
             raise ValueError(f"the loss became {float(found[0])} at step {run.step + 1}; the last "
                              f"good checkpoint is kept. Lower lr (now {config.lr:g}), or raise "
                              f"beta (now {config.beta:g})")
-        norms.append(apply_gradients(run))
+        norms.append(apply_gradients(run) if alive else 0.0)
         sums = sums + found
     loss, n, entropy, kl, clipped = sums.tolist()
-    record = dict(loss=loss / config.iterations, gradient_norm=sum(norms) / len(norms),
+    record = dict(loss=loss / len(norms), gradient_norm=sum(norms) / len(norms),
                   entropy=entropy / max(n, 1), clipped=clipped / max(n, 1))
     return record | (dict(kl=kl / max(n, 1)) if config.beta else {})
 
@@ -732,7 +738,7 @@ def grpo_step(
     for group in run.optimizer.param_groups: group["lr"] = lr_at(run.step, config)
     with Timer() as timer, explain_memory(config):
         with Timer() as writing: kept, written = gather_replies(run)
-        learnt = learn(run, kept)
+        learnt = learn(run, kept, written)
     run.stale = run.stale + 1 if all(reply.dead for reply in written) else 0
     run.step += 1
     record = dict(step=run.step, lr=lr_at(run.step - 1, config)) | describe_replies(written)

@@ -1,4 +1,9 @@
-"""Everything that `make test` checks; words name the notebooks to run, by how they begin (then PARITY.md is not measured). The last line is `N passed, N failed`: notebooks, and checks that fail."""
+"""Everything that `make test` checks; the last line is `N passed, N failed`: notebooks, and checks that fail.
+
+Words name the notebooks to run, by how they begin (then PARITY.md is not measured). `--second NAME` runs the pages that learn
+once more, under another arithmetic of `make spread`.
+"""
+import argparse
 import ast
 import json
 import os
@@ -12,12 +17,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import graph
+import spread
 import style
 
 ROOT = Path(__file__).parent.parent
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])    # nbdev_test, ruff
 os.environ.setdefault("LLMFT_CACHE", str(ROOT / ".cache"))
-NOTEBOOKS = [path for path in sorted((ROOT / "nbs").glob("[0-9]*.ipynb")) if path.name.startswith(tuple(sys.argv[1:]) or "")]
+PARSER = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+PARSER.add_argument("words", nargs="*")
+PARSER.add_argument("--second", choices=[name for name, settings in spread.ARITHMETICS.items() if settings])
+ASKED = PARSER.parse_args()
+NOTEBOOKS = [path for path in sorted((ROOT / "nbs").glob("[0-9]*.ipynb")) if path.name.startswith(tuple(ASKED.words) or "")]
 DEBRIS = re.compile(r"(/home/|/Users/|/root/|/tmp/|/work/|[A-Z]:\\\\Users)|Warning:|it/s\]|\d+%\|")
 
 
@@ -106,6 +116,11 @@ def check_parity():
     return complaint(sys.executable, "tools/parity.py", "--check", os.environ["LLMFT_PARITY"])
 
 
+def check_spread():
+    "SPREAD.md is what the notebooks give, and every test of something learnt stands far from what right runs give."
+    return complaint(sys.executable, "tools/spread.py", "--check")
+
+
 def report(check):
     "Run a check, say how it went, and tell whether it found faults."
     faults = check()
@@ -114,13 +129,14 @@ def report(check):
     return bool(faults)
 
 
-def test_notebook(path):
+def test_notebook(path, arithmetic=""):
     "Run the tests of one notebook in a process of its own."
     begin = time.perf_counter()
     env = dict(os.environ, LLMFT_QUIET="1", OMP_NUM_THREADS="1") if WORKERS > 1 else dict(os.environ, LLMFT_QUIET="1")
+    if arithmetic: env = spread.environment(arithmetic, Path(os.environ["LLMFT_CACHE"]) / arithmetic)
     status, said = run("nbdev_test", "--path", str(path), "--n_workers", "0", "--do_print", env=env)
     said = re.sub(r"\x1b\[[0-9;]*m", "", said)
-    print(f"{'passed' if not status else 'FAILED'}  {path.stem:16} {time.perf_counter() - begin:6.1f} s", flush=True)
+    print(f"{'passed' if not status else 'FAILED'}  {path.stem:16} {time.perf_counter() - begin:6.1f} s  {arithmetic}", flush=True)
     if status: print("\n".join(said.splitlines()[-25:]), flush=True)
     return not status
 
@@ -128,10 +144,13 @@ def test_notebook(path):
 WORKERS = max(1, min(2, os.cpu_count() or 1))
 
 if __name__ == "__main__":
-    bad = sum(map(report, (check_export, check_clean, check_imports, check_graph, *style.CHECKS, check_ruff, check_readme)))
+    bad = sum(map(report, (check_export, check_clean, check_imports, check_graph, *style.CHECKS, check_ruff, check_readme, check_spread)))
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LLMFT_PARITY"] = str(Path(folder) / "parity.jsonl")      # the notebooks add their records to it
         with ThreadPoolExecutor(WORKERS) as pool: passed = list(pool.map(test_notebook, NOTEBOOKS))
-        if not sys.argv[1:]: bad += report(check_parity)
+        if not ASKED.words: bad += report(check_parity)
+        os.environ["LLMFT_PARITY"] = ""
+        again = [path for path in spread.learning_pages() if path in NOTEBOOKS] if ASKED.second else []
+        with ThreadPoolExecutor(WORKERS) as pool: passed += pool.map(lambda path: test_notebook(path, ASKED.second), again)
     print(f"{sum(passed)} passed, {len(passed) - sum(passed) + bad} failed")
     sys.exit(bad > 0 or not all(passed))
