@@ -15,12 +15,12 @@ help:
 	@echo "make bench   measure speed and memory against other libraries"
 	@echo "make spread  measure how far right runs lie apart: other seeds, other arithmetic (hours)"
 	@echo "make docs    write the book as an offline website, _site/index.html, and check it"
-	@echo "make readme  write README.md, the tables of README.ja.md, PARITY.md and the picture of the imports"
+	@echo "make readme  write README.md, the tables of README.ja.md, PARITY.md and SPREAD.md"
 	@echo "make drift   run the tests with the newest versions that settings.ini allows, in .venv-drift"
 	@echo "make wheel   build the wheel, and try it in an empty environment and an empty folder"
 
 # the stamp holds the seconds that the installation took
-$(STAMP): settings.ini setup.py constraints.txt
+$(STAMP): settings.ini setup.py pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'llmft needs Python 3.11 or newer, this is ' + sys.version.split()[0] + '; use make PYTHON=python3.11')"
 	@echo "installing into $(VENV) (once; some minutes)"
 	@$(PYTHON) -m venv $(VENV)
@@ -51,7 +51,6 @@ readme: $(STAMP)
 	@$(BIN)/python tools/readme.py
 	@$(BIN)/python tools/parity.py
 	@$(BIN)/python tools/spread.py --table
-	@$(BIN)/python tools/graph.py
 
 drift:
 	@LLMFT_CACHE="$(CURDIR)/.venv-drift/cache" $(PYTHON) tools/drift.py --extras $(EXTRAS) $(WITH)

@@ -77,7 +77,7 @@ def read_source(
     file: Path,
     name: str,          # the name that its records will carry
 ) -> list[Source]:      # one, or several where the file holds several documents
-    "The documents of one file. Raises `ValueError` as the readers of 02_text do."
+    "The documents of one file. Raises `ValueError` as the readers of 93_text do."
     if file.suffix.lower() == ".pdf":
         pages = drop_running_lines(read_pdf(file))
         text = unwrap_lines("\n".join(pages))

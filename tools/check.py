@@ -4,7 +4,6 @@ Words name the notebooks to run, by how they begin (then PARITY.md is not measur
 once more, under another arithmetic of `make spread`.
 """
 import argparse
-import ast
 import json
 import os
 import re
@@ -16,7 +15,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import graph
 import spread
 import style
 
@@ -68,37 +66,15 @@ def check_clean():
     return faults
 
 
-def imported_modules(tree):
-    "Names of the modules of llmft that a cell imports, and * for a star import."
-    names = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import): names += [alias.name for alias in node.names]
-        if isinstance(node, ast.ImportFrom):
-            names += [f"{node.module}.{alias.name}" if node.module == "llmft" else node.module for alias in node.names]
-            names += ["*" for alias in node.names if alias.name == "*"]
-    return [name.removeprefix("llmft.") for name in names if name == "*" or name.startswith("llmft.")]
-
-
-def check_imports():
-    "A notebook imports modules of lower numbers only, in every cell."
-    number = {path.stem[3:]: int(path.stem[:2]) for path in style.PAGES}
-    faults = []
-    for cell in style.read_cells():
-        for name in imported_modules(cell.tree):
-            if number.get(name, -1) >= int(cell.page[:2]): faults.append(f"{cell.page} imports llmft.{name}, which is not below it")
-            if name == "*": faults.append(f"{cell.page}: star import")
-    return faults
-
-
-def check_graph():
-    "The picture of the imports is what the code gives, and the map in CONTRIBUTING.md names every module."
-    return graph.faults()
-
-
 def complaint(*words):
     "What a command says when it fails."
     status, said = run(*words)
     return [said] if status else []
+
+
+def check_layers():
+    "Modules import their own layer or lower ones, without circles (pyproject.toml)."
+    return complaint("lint-imports", "--no-cache", "--no-timing") if shutil.which("lint-imports") else ["import-linter is not installed; run make clean test"]
 
 
 def check_ruff():
@@ -144,7 +120,7 @@ def test_notebook(path, arithmetic=""):
 WORKERS = max(1, min(2, os.cpu_count() or 1))
 
 if __name__ == "__main__":
-    bad = sum(map(report, (check_export, check_clean, check_imports, check_graph, *style.CHECKS, check_ruff, check_readme, check_spread)))
+    bad = sum(map(report, (check_export, check_clean, check_layers, *style.CHECKS, check_ruff, check_readme, check_spread)))
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LLMFT_PARITY"] = str(Path(folder) / "parity.jsonl")      # the notebooks add their records to it
         with ThreadPoolExecutor(WORKERS) as pool: passed = list(pool.map(test_notebook, NOTEBOOKS))

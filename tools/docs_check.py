@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-SEARCHES = {"学習率": "nbs/13_pretrain", "汐見町": "nbs/06_world", "LoRA": "nbs/22_lora", "方策勾配": "nbs/42_grpo"}  # words → a page that holds them
+SEARCHES = {"学習率": "nbs/13_pretrain", "汐見町": "nbs/97_world", "LoRA": "nbs/22_lora", "方策勾配": "nbs/42_grpo"}  # words → a page that holds them
 LOADING = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src", "video": "src", "audio": "src", "embed": "src", "object": "data"}
 
 

@@ -10,8 +10,8 @@ from docs_api import linked, module_page, read_module
 from llmft.book import formulas_to_mathml
 
 ROOT = Path(__file__).parent.parent
-PARTS = {"0": "Ground floor 土台", "1": "1 Pretraining 事前学習", "2": "2 LoRA", "3": "3 QLoRA", "4": "4 GRPO", "5": "5 Evaluation 評価",
-         "6": "6 Hosted fine-tuning", "7": "Commands コマンド"}
+PARTS = {"1": "1 Pretraining 事前学習", "2": "2 LoRA", "3": "3 QLoRA", "4": "4 GRPO", "5": "5 Evaluation 評価",
+         "6": "6 Hosted fine-tuning", "7": "Commands コマンド", "89": "Workshop 道具"}
 ABOUT = {"README.ja.md": "日本語の説明", "CONTRIBUTING.md": "Contributing", "PAPERS.md": "Papers 論文", "PARITY.md": "Equal to the libraries 一致の表", "data/README.md": "Data", "CHANGELOG.md": "Changelog"}
 PAGES = {"README.md": "index.md", **{name: name for name in ABOUT}}  # file of the repository → page
 CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.DOTALL)
@@ -100,7 +100,7 @@ def toctree(caption: str, entries: list) -> str:
 def contents(notebooks: list) -> str:
     "The lists of pages that the side bar shows: the Japanese page, the chapters by parts, the reference."
     about = [f"{title} <{name[:-3]}>" for name, title in ABOUT.items()]
-    parts = [toctree(title, [f"{notebook_label(p)} <nbs/{p.stem}>" for p in notebooks if p.stem[0] == digit]) for digit, title in PARTS.items()]
+    parts = [toctree(title, [f"{notebook_label(p)} <nbs/{p.stem}>" for p in notebooks if p.stem[0] in digit]) for digit, title in PARTS.items()]
     return "\n\n".join([toctree("", about[:1]), *parts, toctree("Reference", ["API <api/index>", *about[1:]])])
 
 
