@@ -7,8 +7,9 @@ __all__ = ['BASE_MODEL', 'BASE_TRAIN', 'is_held_out', 'split_tail', 'split_docum
            'open_tokens', 'epoch_order', 'batch_at', 'TrainConfig', 'check_settings', 'lr_at', 'newton_schulz', 'Muon',
            'make_optimizers', 'bits_per_character', 'evaluate_loss', 'train_step', 'save_checkpoint',
            'restore_checkpoint', 'optimizer_tensors', 'restore_optimizer', 'keep_freed_memory', 'prepare_tokens',
-           'finish_step_on_interrupt', 'sample_text', 'Run', 'advance', 'check_share', 'look', 'forget_after', 'train',
-           'prepare_folder', 'pretrain', 'load_checkpoint', 'run_script', 'chapter_run', 'base_run', 'recall']
+           'finish_step_on_interrupt', 'any_asked', 'sample_text', 'Run', 'advance', 'check_share', 'look',
+           'forget_after', 'train', 'prepare_folder', 'pretrain', 'load_checkpoint', 'run_script', 'chapter_run',
+           'base_cache', 'base_run', 'recall']
 
 # %% ../nbs/13_pretrain.ipynb #0003
 import ctypes
@@ -165,6 +166,7 @@ class TrainConfig:
     batch_size: int = 32        # windows in one step, all processes together
     accumulate: int = 1         # micro-batches that make up one step of one process; more needs less memory
     lr: float = 5e-3            # peak learning rate
+    embedding_lr: float = 0.0   # peak learning rate of embeddings and norms under Muon; 0 stands for lr
     optimizer: str = "muon"     # muon (AdamW for embeddings and norms) or adamw
     schedule: str = "linear"    # how the learning rate falls after the warm-up: linear or cosine
     warmup_steps: int = 50      # steps until the peak is reached
@@ -196,7 +198,7 @@ def check_settings(
         if settings[name] < 1: raise ValueError(f"{name} must be at least 1, got {settings[name]}")
     for name in ("lr", "clip"):
         if not settings[name] > 0: raise ValueError(f"{name} must be above 0, got {settings[name]}")
-    for name in ("warmup_steps", "weight_decay", "sample_every", "final_lr"):
+    for name in ("embedding_lr", "warmup_steps", "weight_decay", "sample_every", "final_lr"):
         if settings[name] < 0: raise ValueError(f"{name} must not be negative, got {settings[name]}")
     if not 0 < settings["validation_fraction"] < 1:
         raise ValueError(f"validation_fraction must lie between 0 and 1, got {settings['validation_fraction']}")
@@ -275,8 +277,9 @@ def make_optimizers(
     matrices, others = ([p for name, p in model.named_parameters() if hidden[name] == side] for side in (True, False))
     adamw = dict(lr=config.lr, betas=(0.9, 0.95), fused=True)
     if config.optimizer == "muon":
+        slower = (config.embedding_lr or config.lr) / config.lr                       # `train_step` multiplies by it
         return [Muon(matrices, config.lr, weight_decay=config.weight_decay),
-                torch.optim.AdamW(others, weight_decay=0.0, **adamw)]
+                torch.optim.AdamW([dict(params=others, lr_scale=slower)], weight_decay=0.0, **adamw)]
     groups = [dict(params=matrices, weight_decay=config.weight_decay), dict(params=others, weight_decay=0.0)]
     return [torch.optim.AdamW(groups, **adamw)]
 
@@ -329,7 +332,7 @@ def train_step(
     "One optimizer step on one batch, in `accumulate` micro-batches."
     torch.manual_seed(hash((config.seed, step, rank)) % 2**63)   # of integers only: the same in every process
     for optimizer in optimizers:
-        for group in optimizer.param_groups: group["lr"] = lr_at(step, config)
+        for group in optimizer.param_groups: group["lr"] = lr_at(step, config) * group.get("lr_scale", 1.0)
     parts, total = range(config.accumulate), 0.0
     for x, y in zip(input_ids.chunk(len(parts)), labels.chunk(len(parts))):
         with torch.autocast(x.device.type, torch.bfloat16, enabled=config.dtype == "bf16"):
@@ -440,17 +443,28 @@ def prepare_tokens(
 
 # %% ../nbs/13_pretrain.ipynb #0076
 @contextmanager
-def finish_step_on_interrupt():  # yields a list that is no longer empty once Ctrl-C was pressed
-    "Turn Ctrl-C into a wish to stop after the present step; a second Ctrl-C stops at once."
-    asked = []
+def finish_step_on_interrupt():  # yields a list that is no longer empty once the process was asked to stop
+    "Turn Ctrl-C and SIGTERM into a wish to stop after the present step; a second one stops at once."
+    asked, before = [], {}
     def ask(signum, frame):
         asked.append(signum)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    try: before = signal.signal(signal.SIGINT, ask)
+        signal.signal(signum, before[signum])
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM): before[number] = signal.signal(number, ask)
     except ValueError:           # not the main thread: signals are somebody else's business
         yield asked; return
     try: yield asked
-    finally: signal.signal(signal.SIGINT, before)
+    finally:
+        for number, handler in before.items(): signal.signal(number, handler)
+
+# %% ../nbs/13_pretrain.ipynb #f9ffba51
+def any_asked(
+    asked: list,   # from `finish_step_on_interrupt`, of this process
+    accelerator,
+) -> bool:         # the same in every process
+    "Whether any process was asked to stop. All must agree: those that went on would wait for the others for ever."
+    if accelerator.num_processes == 1: return bool(asked)
+    return accelerator.reduce(torch.tensor(float(bool(asked)), device=accelerator.device), "sum").item() > 0
 
 # %% ../nbs/13_pretrain.ipynb #0077
 def sample_text(
@@ -563,8 +577,9 @@ def train(
             if main: append_jsonl(log, record)
             bar.update(1)
             bar.set_postfix(loss=f"{record['loss']:.3f}", refresh=False)
-            if run.step % config.save_every == 0 or run.step == config.steps or asked: run.save()
-            if asked: raise KeyboardInterrupt
+            stop = any_asked(asked, run.accelerator)
+            if run.step % config.save_every == 0 or run.step == config.steps or stop: run.save()
+            if stop: raise KeyboardInterrupt
     bar.close()
 
 # %% ../nbs/13_pretrain.ipynb #0084
@@ -645,8 +660,8 @@ def run_script(
 
 # %% ../nbs/13_pretrain.ipynb #0109
 BASE_MODEL = GPTConfig(vocab_size=2000, context_length=128, width=128, n_layers=4, n_heads=4)
-BASE_TRAIN = TrainConfig(steps=1200, batch_size=16, lr=0.01, weight_decay=0.0, warmup_steps=30, validation_fraction=0.02,
-                         eval_every=100, sample_every=300, save_every=300, sample_prompt="汐見町の")
+BASE_TRAIN = TrainConfig(steps=1200, batch_size=16, lr=0.01, embedding_lr=0.004, weight_decay=0.0, warmup_steps=30,
+                         validation_fraction=0.02, eval_every=100, sample_every=300, save_every=300, sample_prompt="汐見町の")
 
 # %% ../nbs/13_pretrain.ipynb #0110
 def chapter_run(
@@ -663,16 +678,22 @@ def chapter_run(
     tokenizer = train_tokenizer(out / "corpus.txt", out / "tokenizer", vocab_size=model.vocab_size)
     return pretrain(out / "corpus.txt", tokenizer, out / "run", model, train_config)
 
+# %% ../nbs/13_pretrain.ipynb #96e705fb
+def base_cache(
+    train_config: TrainConfig = BASE_TRAIN,
+) -> Path:  # folder in the cache; its name says with which settings and which code the model was trained
+    "Where the model of chapter 1 is kept."
+    modules = [Path(llmft.__file__).with_name(f"{name}.py") for name in ("text", "world", "tokenizer", "gpt", "pretrain")]
+    return cache_dir() / f"base-{content_hash(asdict(BASE_MODEL), asdict(train_config), code_hash(*modules))}"
+
 # %% ../nbs/13_pretrain.ipynb #0111
 def base_run(
     train_config: TrainConfig = BASE_TRAIN,
 ) -> Path:  # run folder of the model of chapter 1
     "The model of chapter 1 from the cache; trained first, with progress and under a lock, when it is not there."
-    modules = [Path(llmft.__file__).with_name(f"{name}.py") for name in ("text", "world", "tokenizer", "gpt", "pretrain")]
-    key = content_hash(asdict(BASE_MODEL), asdict(train_config), code_hash(*modules))
-    folder = cache_dir() / f"base-{key}"
+    folder = base_cache(train_config)
     if not (folder / "run" / "report.html").exists():              # the last file that a run writes
-        with file_lock(cache_dir() / f"base-{key}.lock", "the model of chapter 1 is being trained"):
+        with file_lock(folder.with_suffix(".lock"), "the model of chapter 1 is being trained"):
             if not (folder / "run" / "report.html").exists(): chapter_run(folder, train_config=train_config)
     return folder / "run"
 

@@ -34,7 +34,7 @@ from .export import base_model, load_transformers, quiet_transformers
 from .grading import character_f1, contains_answer, exact_match
 from .lora import (LoRAConfig, add_lora, add_tokens, base_quantization, count_parameters, load_lora,
                         merge_lora, remove_lora, save_lora)
-from .pretrain import (finish_step_on_interrupt, forget_after, keep_freed_memory, lr_at, optimizer_tensors,
+from .pretrain import (any_asked, finish_step_on_interrupt, forget_after, keep_freed_memory, lr_at, optimizer_tensors,
                             restore_optimizer)
 from .report import finish_run
 from .text import chunk_text, read_text
@@ -395,8 +395,9 @@ def train_rows(
             if main: append_jsonl(run.folder / "log.jsonl", record)
             bar.update(1)
             bar.set_postfix(loss=f"{record['loss']:.3f}", refresh=False)
-            if asked or run.step % config.save_every == 0: run.save()
-            if asked: raise KeyboardInterrupt
+            stop = any_asked(asked, run.accelerator)
+            if stop or run.step % config.save_every == 0: run.save()
+            if stop: raise KeyboardInterrupt
     bar.close()
     run.save()
     if (run.folder / "best.safetensors").exists(): fill_parameters(run.trained, load_tensors(run.folder / "best.safetensors")[0])

@@ -1,7 +1,7 @@
 """How far right runs lie apart: `make spread` runs the pages that learn under other arithmetics and seeds.
 
 It writes data/results/spread.json, and from it SPREAD.md: each `assert_learnt` of the book with the mean, the standard
-deviation and the distance of its limits. Words name pages, by how they begin; `--base` measures the model of chapter 1 only.
+deviation and the distance of its limits. Words name pages, by how they begin: then only these are run again.
 `--table` writes SPREAD.md anew from the values that are kept, `--check` says where the table is not what the notebooks give.
 """
 import argparse
@@ -153,25 +153,35 @@ def check() -> list:
     return faults
 
 
-def measure(words, base_only) -> None:
-    "Run what is asked for, keep the rest of what was measured before, and write both files."
+def kept_figures() -> dict:
+    "What earlier runs measured."
+    from llmft.core import read_results
+    return read_results("spread")["figures"] if (ROOT / "data" / "results" / "spread.json").exists() else dict(base=[], pages=[])
+
+
+def keep(kind: str, fresh: list, names: tuple) -> None:
+    "Put fresh records in the place of those with the same names, and write both files."
     from llmft.core import read_results, write_results
-    path = ROOT / "data" / "results" / "spread.json"
-    kept = read_results("spread")["figures"] if path.exists() else dict(base=[], pages=[])
-    with ThreadPoolExecutor(max(1, (os.cpu_count() or 1))) as pool:
-        jobs = [*CHAINS, *((a, s) for a in ARITHMETICS for s in SEEDS if (a, s) not in CHAINS)]
-        if not words: kept["base"] = list(pool.map(run_base, jobs))
-        pages = [] if base_only else [p for p in learning_pages() if p.stem.startswith(tuple(words) or "")]
-        fresh = [run for runs in pool.map(lambda job: run_chain(job, pages), CHAINS) for run in runs]
-    kept["pages"] = sorted([r for r in kept["pages"] if r["page"] not in {p.stem for p in pages}] + fresh, key=lambda r: (r["page"], r["seed"]))
-    write_results("spread", kept, list(SEEDS))
-    if kept["pages"]: (ROOT / "SPREAD.md").write_text(table(read_results("spread")), encoding="utf-8")
+    figures, name_of = kept_figures(), lambda record: tuple(record[name] for name in names)
+    new = {name_of(record) for record in fresh}
+    figures[kind] = sorted([r for r in figures[kind] if name_of(r) not in new] + fresh, key=name_of)
+    write_results("spread", figures, list(SEEDS))
+    if figures["pages"]: (ROOT / "SPREAD.md").write_text(table(read_results("spread")), encoding="utf-8")
+
+
+def measure(words) -> None:
+    "The bases that the pages stand on, the pages, and the other bases."
+    pages = [path for path in learning_pages() if path.stem.startswith(tuple(words) or "")]
+    others = [(arithmetic, seed) for arithmetic in ARITHMETICS for seed in SEEDS if (arithmetic, seed) not in CHAINS]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        keep("base", list(pool.map(run_base, CHAINS)), ("arithmetic", "seed"))
+        keep("pages", [run for runs in pool.map(lambda job: run_chain(job, pages), CHAINS) for run in runs], ("page", "arithmetic", "seed"))
+        if not words: keep("base", list(pool.map(run_base, others)), ("arithmetic", "seed"))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pages", nargs="*")
-    parser.add_argument("--base", action="store_true")
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--train", type=int, help=argparse.SUPPRESS)
@@ -181,4 +191,4 @@ if __name__ == "__main__":
         from llmft.core import read_results
         if asked.table: (ROOT / "SPREAD.md").write_text(table(read_results("spread")), encoding="utf-8")
         if faults := check(): sys.exit("\n".join(faults))
-    else: measure(asked.pages, asked.base)
+    else: measure(asked.pages)
