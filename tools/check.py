@@ -109,7 +109,7 @@ def test_notebook(path, arithmetic=""):
     "Run the tests of one notebook in a process of its own."
     begin = time.perf_counter()
     env = dict(os.environ, LLMFT_QUIET="1", OMP_NUM_THREADS="1") if WORKERS > 1 else dict(os.environ, LLMFT_QUIET="1")
-    if arithmetic: env = spread.environment(arithmetic, Path(os.environ["LLMFT_CACHE"]) / arithmetic)
+    if arithmetic: env = spread.environment(arithmetic, Path(os.environ["LLMFT_CACHE"]) / arithmetic) | dict(LLMFT_PARITY="")
     status, said = run("nbdev_test", "--path", str(path), "--n_workers", "0", "--do_print", env=env)
     said = re.sub(r"\x1b\[[0-9;]*m", "", said)
     print(f"{'passed' if not status else 'FAILED'}  {path.stem:16} {time.perf_counter() - begin:6.1f} s  {arithmetic}", flush=True)
@@ -123,10 +123,10 @@ if __name__ == "__main__":
     bad = sum(map(report, (check_export, check_clean, check_layers, *style.CHECKS, check_ruff, check_readme, check_spread)))
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LLMFT_PARITY"] = str(Path(folder) / "parity.jsonl")      # the notebooks add their records to it
-        with ThreadPoolExecutor(WORKERS) as pool: passed = list(pool.map(test_notebook, NOTEBOOKS))
+        jobs = [(path, "") for path in NOTEBOOKS]
+        if ASKED.second: jobs += [(path, ASKED.second) for path in spread.learning_pages() if path in NOTEBOOKS]
+        jobs.sort(key=lambda job: not job[0].stem.startswith("13"))          # the others wait for the model that it trains
+        with ThreadPoolExecutor(WORKERS) as pool: passed = list(pool.map(lambda job: test_notebook(*job), jobs))
         if not ASKED.words: bad += report(check_parity)
-        os.environ["LLMFT_PARITY"] = ""
-        again = [path for path in spread.learning_pages() if path in NOTEBOOKS] if ASKED.second else []
-        with ThreadPoolExecutor(WORKERS) as pool: passed += pool.map(lambda path: test_notebook(path, ASKED.second), again)
     print(f"{sum(passed)} passed, {len(passed) - sum(passed) + bad} failed")
     sys.exit(bad > 0 or not all(passed))
