@@ -457,7 +457,7 @@ def finish_step_on_interrupt():  # yields a list that is no longer empty once th
     finally:
         for number, handler in before.items(): signal.signal(number, handler)
 
-# %% ../nbs/13_pretrain.ipynb #f9ffba51
+# %% ../nbs/13_pretrain.ipynb #5a4f7533
 def any_asked(
     asked: list,   # from `finish_step_on_interrupt`, of this process
     accelerator,
@@ -678,7 +678,7 @@ def chapter_run(
     tokenizer = train_tokenizer(out / "corpus.txt", out / "tokenizer", vocab_size=model.vocab_size)
     return pretrain(out / "corpus.txt", tokenizer, out / "run", model, train_config)
 
-# %% ../nbs/13_pretrain.ipynb #96e705fb
+# %% ../nbs/13_pretrain.ipynb #a9ee4b30
 def base_cache(
     train_config: TrainConfig = BASE_TRAIN,
 ) -> Path:  # folder in the cache; its name says with which settings and which code the model was trained
