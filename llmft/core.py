@@ -90,7 +90,7 @@ def pick_dtype(
         raise ValueError(f"dtype must be auto, fp32, bf16 or fp16, got {dtype!r}")
     return formats[dtype]
 
-# %% ../nbs/90_core.ipynb #d796e04a
+# %% ../nbs/90_core.ipynb #2011ecda
 BEHIND = 2**30       # Windows locks bytes and not files: one far behind all that a lock file says
 
 def try_lock(
@@ -132,7 +132,7 @@ def remove_leftovers(
         except OSError:                 # killed before there was a lock: the folder is empty
             with suppress(OSError): folder.rmdir()
 
-# %% ../nbs/90_core.ipynb #f22685a0
+# %% ../nbs/90_core.ipynb #5cf93367
 def lock_part(
     path: Path,  # file or folder to be written
 ):               # the open lock file in a new folder beside it; None: a cleaner was quicker
@@ -159,7 +159,7 @@ def part_folder(
         lock.close()
         discard_part(Path(lock.name).parent)
 
-# %% ../nbs/90_core.ipynb #b765f905
+# %% ../nbs/90_core.ipynb #8b4184e5
 def sync_path(
     path: Path,  # file or folder
 ) -> None:
@@ -192,7 +192,7 @@ def explain_full_disk(
         remedy = "make room and run again; the last complete version is untouched"
         raise OSError(error.errno, f"{os.strerror(error.errno)}: {remedy}", str(path)) from error
 
-# %% ../nbs/90_core.ipynb #6412e054
+# %% ../nbs/90_core.ipynb #6f030be3
 @contextmanager
 def write_beside(
     path: str | Path,  # to make or replace; folders above it are made, a link is followed
@@ -265,7 +265,7 @@ def append_jsonl(
             if file.read(1) != b"\n": line = b"\n" + line
         file.write(line)
 
-# %% ../nbs/90_core.ipynb #4cc6328d
+# %% ../nbs/90_core.ipynb #9574b2b0
 def cut_unfinished_line(
     path: str | Path,  # JSON Lines file, or nothing yet
 ) -> int:              # bytes that were cut
@@ -407,23 +407,23 @@ def file_sha256(
         while block := file.read(2**20): digest.update(block)
     return digest.hexdigest()
 
-# %% ../nbs/90_core.ipynb #02c6a5f9
+# %% ../nbs/90_core.ipynb #d0171ced
 def describe_file(
     path: str | Path,  # file that a run reads
 ) -> dict:             # path (absolute) and sha256
     "What a run notes about a file: where it lay, and what was in it."
     return dict(path=str(Path(path).resolve()), sha256=file_sha256(path))
 
-# %% ../nbs/90_core.ipynb #7c2e9661
+# %% ../nbs/90_core.ipynb #7106ea2b
 def check_files(
     recorded: dict,  # path → SHA-256, as `file_sha256` gave it
     remedy: str = "bring the old files back, or begin anew in another folder",
 ) -> None:
     "Raise `ValueError` naming every file that is missing, or changed since its hash was noted."
-    missing = [path for path in recorded if not Path(path).is_file()]
-    changed = [path for path, noted in recorded.items()
-               if path not in missing and file_sha256(path) != noted]
-    faults = [f"{path} is missing" for path in missing] + [f"{path} has changed" for path in changed]
+    faults = []
+    for path, noted in recorded.items():
+        if not Path(path).is_file(): faults.append(f"{path} is missing")
+        elif file_sha256(path) != noted: faults.append(f"{path} has changed")
     if faults: raise ValueError(f"{'; '.join(faults)}; {remedy}")
 
 # %% ../nbs/90_core.ipynb #0051
@@ -456,7 +456,7 @@ def code_hash(
     "A key of what programs do: comments and layout do not change it, a changed statement or docstring does."
     return content_hash([ast.unparse(ast.parse(Path(module).read_text(encoding="utf-8"))) for module in modules])
 
-# %% ../nbs/90_core.ipynb #4b56c4af
+# %% ../nbs/90_core.ipynb #eebbcd81
 def check_finite(
     config,  # a dataclass
 ) -> None:
@@ -465,7 +465,8 @@ def check_finite(
         if isinstance(value, (list, tuple)): return any(map(endless, value))
         return isinstance(value, Real) and (value != value or abs(value) == math.inf)
     values = {field.name: getattr(config, field.name) for field in fields(config)}
-    wrong = [f"{name} must be finite, got {value}" for name, value in values.items() if endless(value)]
+    wrong = [f"{name} must be finite, got {value}"
+             for name, value in values.items() if endless(value)]
     if wrong: raise ValueError("; ".join(wrong))
 
 # %% ../nbs/90_core.ipynb #0061
@@ -543,7 +544,7 @@ def load_tensors(
         raise ValueError(f"{path}: changed or damaged (contents and hash differ); {remedy}")
     return tensors, metadata
 
-# %% ../nbs/90_core.ipynb #d8f91b29
+# %% ../nbs/90_core.ipynb #2afc9d92
 def sign_lock(
     file,  # a lock file that we hold
 ) -> None:
@@ -660,21 +661,23 @@ def settings_in_words(
     flat, words = flatten(config), {}
     for key, value in flat.items():
         name, _, last = key.rpartition(".")
-        is_file = f"{name}.path" in flat and f"{name}.sha256" in flat
-        if is_file and last == "path": continue
-        hashed = re.fullmatch("[0-9a-f]{16}|[0-9a-f]{64}", str(value))
-        said = flat[f"{name}.path"] if is_file and last == "sha256" else repr(value)
-        words[name if is_file else key] = value, "the content" if said == repr(value) and hashed else said
+        if last == "path" and f"{name}.sha256" in flat: continue
+        is_file = last == "sha256" and f"{name}.path" in flat
+        if is_file: key, said = name, flat[f"{name}.path"]
+        elif re.fullmatch("[0-9a-f]{16}|[0-9a-f]{64}", str(value)): said = "the content"
+        else: said = repr(value)
+        words[key] = value, said
     return words
 
-# %% ../nbs/90_core.ipynb #64ebce7c
+# %% ../nbs/90_core.ipynb #484dc6fa
 def check_same_settings(
     folder: Path,  # of a run, or nothing yet
     config,        # dict or dataclass: what is asked now
 ) -> None:
     "Raise `ValueError` that names every setting in which a run folder differs from `config`."
     if not (folder / "config.json").exists(): return
-    saved, asked = map(settings_in_words, (read_json(folder / "config.json"), plain_settings(config)))
+    both = read_json(folder / "config.json"), plain_settings(config)
+    saved, asked = map(settings_in_words, both)
     differ = []
     for key in sorted(saved | asked):
         (was, there), (wanted, here) = (side.get(key, (None, "nothing")) for side in (saved, asked))
@@ -706,7 +709,7 @@ def run_dir(
     write_json(folder / "config.json", config)         # last: where it is, the other is, too
     return folder
 
-# %% ../nbs/90_core.ipynb #2965c132
+# %% ../nbs/90_core.ipynb #659be66a
 @contextmanager
 def claim_run(
     folder: str | Path,  # of the run
