@@ -35,12 +35,12 @@ TEXT = """\
 # How far right runs lie apart
 
 A trained model depends on its seed and, through the order of additions, on the processor and the number of threads. Each row
-is a test in a notebook (`assert_learnt`): its value over {n} runs, each with another seed of the base model and another
+is a test in a notebook (`assert_learnt`): its value over runs that each have another seed of the base model and another
 arithmetic, and how many standard deviations lie between the mean and the nearest limit. A test is kept only if that is at
 least {enough}. A deviation of 0 means that all runs gave the same value. `make spread` makes the runs; commit {commit}, {cpu}.
 
-| page | what was learnt | mean | standard deviation | limits | distance |
-|---|---|---|---|---|---|
+| page | what was learnt | runs | mean | standard deviation | limits | distance |
+|---|---|---|---|---|---|---|
 """
 
 
@@ -128,19 +128,20 @@ def table_rows(runs) -> tuple:
         for name, least, most in written_tests(path):
             for what in [w for w in here if re.fullmatch(name, w)] or [None]:
                 if what is None: faults.append(f"{path.stem}: {name} was not measured; run make spread"); continue
+                if len(here[what]) < 2: faults.append(f"{path.stem}: {what} was measured once; run make spread"); continue
                 mean, deviation = fmean(here[what]), stdev(here[what])
-                room = min([mean - least] * (least is not None) + [most - mean] * (most is not None))
-                rows.append((path.stem, what, mean, deviation, least, most, room / deviation if deviation else math.copysign(math.inf, room)))
+                room = min([mean - least] * (least is not None) + [most - mean] * (most is not None), default=-math.inf)
+                rows.append((path.stem, what, len(here[what]), mean, deviation, least, most, room / deviation if deviation else math.copysign(math.inf, room)))
     return rows, faults + [f"{page}: {what}: its limit is {far:.1f} standard deviations from the mean, at least {ENOUGH}"
                            for page, what, *_, far in rows if not far >= ENOUGH]
 
 
 def table(study) -> str:
     "SPREAD.md."
-    lines = [TEXT.format(n=len(CHAINS), enough=ENOUGH, commit=study["commit"], cpu=study["machine"]["cpu"])]
-    for page, what, mean, deviation, least, most, far in table_rows(study["figures"]["pages"])[0]:
+    lines = [TEXT.format(enough=ENOUGH, commit=study["commit"], cpu=study["machine"]["cpu"])]
+    for page, what, n, mean, deviation, least, most, far in table_rows(study["figures"]["pages"])[0]:
         limits = " and ".join(f"at {side} {limit:g}" for side, limit in (("least", least), ("most", most)) if limit is not None)
-        lines.append(f"| [{page}](nbs/{page}.ipynb) | {what} | {mean:.4g} | {deviation:.2g} | {limits} | {far:.1f} |\n")
+        lines.append(f"| [{page}](nbs/{page}.ipynb) | {what} | {n} | {mean:.4g} | {deviation:.2g} | {limits} | {far:.1f} |\n")
     return "".join(lines)
 
 
