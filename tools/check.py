@@ -74,7 +74,7 @@ def complaint(*words):
 
 def check_layers():
     "Modules import their own layer or lower ones, without circles (pyproject.toml)."
-    return complaint("lint-imports", "--no-cache", "--no-timing") if shutil.which("lint-imports") else ["import-linter is not installed; run make clean test"]
+    return complaint("lint-imports", "--no-cache", "--no-logo") if shutil.which("lint-imports") else ["import-linter is not installed; run make clean test"]
 
 
 def check_ruff():

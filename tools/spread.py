@@ -106,9 +106,10 @@ def limit_of(node):
 
 def written_tests(path: Path) -> list:
     "(pattern of the name, least, most) of each `assert_learnt` in a notebook; a limit is None where there is none."
+    from llmft.book import is_skipped
     found = []
     for cell in nbformat.read(path, as_version=4).cells:
-        if cell.cell_type != "code" or "assert_learnt(" not in cell.source: continue
+        if cell.cell_type != "code" or "assert_learnt(" not in cell.source or is_skipped(cell.source): continue
         for node in ast.walk(ast.parse(re.sub(r"^[%!].*$", "pass", cell.source, flags=re.MULTILINE))):
             if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "assert_learnt": continue
             parts = node.args[0].values if isinstance(node.args[0], ast.JoinedStr) else [node.args[0]]
@@ -122,16 +123,18 @@ def table_rows(runs) -> tuple:
     "(rows of the table, faults): the tests as the notebooks have them now, with the values of the runs."
     values, rows, faults = {}, [], []
     for run in runs:
-        for v in run["values"]: values.setdefault((run["page"], v["what"]), []).append(v["value"])
+        for v in run["values"]: values.setdefault((run["page"], v["what"]), []).append(v)
     for path in learning_pages():
         here = {what: vs for (page, what), vs in values.items() if page == path.stem}
         for name, least, most in written_tests(path):
             for what in [w for w in here if re.fullmatch(name, w)] or [None]:
                 if what is None: faults.append(f"{path.stem}: {name} was not measured; run make spread"); continue
-                if len(here[what]) < 2: faults.append(f"{path.stem}: {what} was measured once; run make spread"); continue
-                mean, deviation = fmean(here[what]), stdev(here[what])
-                room = min([mean - least] * (least is not None) + [most - mean] * (most is not None), default=-math.inf)
-                rows.append((path.stem, what, len(here[what]), mean, deviation, least, most, room / deviation if deviation else math.copysign(math.inf, room)))
+                n, measured = len(here[what]), [v["value"] for v in here[what]]
+                low, high = (here[what][-1].get(side) if limit is None else limit for side, limit in (("least", least), ("most", most)))
+                if n < 2: faults.append(f"{path.stem}: {what} was measured once; run make spread"); continue
+                mean, deviation = fmean(measured), stdev(measured)
+                room = min([sign * (mean - limit) for sign, limit in ((1, low), (-1, high)) if limit is not None], default=-math.inf)
+                rows.append((path.stem, what, n, mean, deviation, low, high, room / deviation if deviation else math.copysign(math.inf, room)))
     return rows, faults + [f"{page}: {what}: its limit is {far:.1f} standard deviations from the mean, at least {ENOUGH}"
                            for page, what, *_, far in rows if not far >= ENOUGH]
 
