@@ -278,7 +278,7 @@ def check_causal(
         "whose class ends with ForCausalLM, or save it again with its output layer"
     )
 
-
+# %% ../nbs/80_models.ipynb #0bdf291c
 def check_loaded(
     name,  # of the model, for the message
     info: dict,  # from `from_pretrained(…, output_loading_info=True)`
@@ -328,7 +328,7 @@ def unpacking(
         return dict(quantization_config=Mxfp4Config(dequantize=True))
     return {}
 
-
+# %% ../nbs/80_models.ipynb #43bd8a25
 def open_folder(
     folder: Path,
     device: str,
@@ -419,7 +419,7 @@ def gguf_settings(
             setattr(settings, name, about[f"{family}.{key}"])
     return settings
 
-
+# %% ../nbs/80_models.ipynb #e2b6fd0b
 def keep_spaces(
     tokenizer,  # from a GGUF file whose vocabulary is SentencePiece's; changed in place
 ) -> None:
@@ -434,7 +434,7 @@ def keep_spaces(
     back = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
     engine.decoder = decoders.Sequence(back)
 
-
+# %% ../nbs/80_models.ipynb #ea33a446
 def open_gguf(
     path: Path,
     device: str,
@@ -626,7 +626,7 @@ def ask_hub(
         )
     raise ValueError(f"{name}: {why}") from answer
 
-
+# %% ../nbs/80_models.ipynb #c33711bc
 def hub_folder(
     name: str,
     config: OpenConfig,
