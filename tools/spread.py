@@ -144,7 +144,8 @@ def table(study) -> str:
     lines = [TEXT.format(enough=ENOUGH, commit=study["commit"], cpu=study["machine"]["cpu"])]
     for page, what, n, mean, deviation, least, most, far in table_rows(study["figures"]["pages"])[0]:
         limits = " and ".join(f"at {side} {limit:g}" for side, limit in (("least", least), ("most", most)) if limit is not None)
-        lines.append(f"| [{page}](nbs/{page}.ipynb) | {what} | {n} | {mean:.4g} | {deviation:.2g} | {limits} | {f"{far:.1f}" if far < 100 else "> 100"} |\n")
+        distance = f"{far:.1f}" if far < 100 else "> 100"
+        lines.append(f"| [{page}](nbs/{page}.ipynb) | {what} | {n} | {mean:.4g} | {deviation:.2g} | {limits} | {distance} |\n")
     return "".join(lines)
 
 
