@@ -90,7 +90,7 @@ def pick_dtype(
         raise ValueError(f"dtype must be auto, fp32, bf16 or fp16, got {dtype!r}")
     return formats[dtype]
 
-# %% ../nbs/90_core.ipynb #8b779f87
+# %% ../nbs/90_core.ipynb #270574f0
 BEHIND = 2**30       # Windows locks bytes and not files: one far behind all that a lock file says
 
 def try_lock(
@@ -132,7 +132,7 @@ def remove_leftovers(
         except OSError:                 # killed before there was a lock: the folder is empty
             with suppress(OSError): folder.rmdir()
 
-# %% ../nbs/90_core.ipynb #9e686f27
+# %% ../nbs/90_core.ipynb #99bb5c92
 def lock_part(
     path: Path,  # file or folder to be written
 ):               # the open lock file in a new folder beside it; None: a cleaner was quicker
@@ -159,7 +159,7 @@ def part_folder(
         lock.close()
         discard_part(Path(lock.name).parent)
 
-# %% ../nbs/90_core.ipynb #4e21a405
+# %% ../nbs/90_core.ipynb #f75c8fb3
 def sync_path(
     path: Path,  # file or folder
 ) -> None:
@@ -192,7 +192,7 @@ def explain_full_disk(
         remedy = "make room and run again; the last complete version is untouched"
         raise OSError(error.errno, f"{os.strerror(error.errno)}: {remedy}", str(path)) from error
 
-# %% ../nbs/90_core.ipynb #b9a27c2d
+# %% ../nbs/90_core.ipynb #fb3ade7c
 @contextmanager
 def write_beside(
     path: str | Path,  # to make or replace; folders above it are made, a link is followed
@@ -265,7 +265,7 @@ def append_jsonl(
             if file.read(1) != b"\n": line = b"\n" + line
         file.write(line)
 
-# %% ../nbs/90_core.ipynb #76db7638
+# %% ../nbs/90_core.ipynb #a13628e3
 def cut_unfinished_line(
     path: str | Path,  # JSON Lines file, or nothing yet
 ) -> int:              # bytes that were cut
@@ -407,14 +407,14 @@ def file_sha256(
         while block := file.read(2**20): digest.update(block)
     return digest.hexdigest()
 
-# %% ../nbs/90_core.ipynb #7370759a
+# %% ../nbs/90_core.ipynb #15b8f81b
 def describe_file(
     path: str | Path,  # file that a run reads
 ) -> dict:             # path (absolute) and sha256
     "What a run notes about a file: where it lay, and what was in it."
     return dict(path=str(Path(path).resolve()), sha256=file_sha256(path))
 
-# %% ../nbs/90_core.ipynb #722cfba3
+# %% ../nbs/90_core.ipynb #372cd8a3
 def check_files(
     recorded: dict,  # path → SHA-256, as `file_sha256` gave it
     remedy: str = "bring the old files back, or begin anew in another folder",
@@ -456,7 +456,7 @@ def code_hash(
     "A key of what programs do: comments and layout do not change it, a changed statement or docstring does."
     return content_hash([ast.unparse(ast.parse(Path(module).read_text(encoding="utf-8"))) for module in modules])
 
-# %% ../nbs/90_core.ipynb #6a2487c7
+# %% ../nbs/90_core.ipynb #c1579637
 def check_finite(
     config,  # a dataclass
 ) -> None:
@@ -544,7 +544,7 @@ def load_tensors(
         raise ValueError(f"{path}: changed or damaged (contents and hash differ); {remedy}")
     return tensors, metadata
 
-# %% ../nbs/90_core.ipynb #b3e58a9f
+# %% ../nbs/90_core.ipynb #bcfa1676
 def sign_lock(
     file,  # a lock file that we hold
 ) -> None:
@@ -669,7 +669,7 @@ def settings_in_words(
         words[key] = value, said
     return words
 
-# %% ../nbs/90_core.ipynb #4aca73f7
+# %% ../nbs/90_core.ipynb #727abd10
 def check_same_settings(
     folder: Path,  # of a run, or nothing yet
     config,        # dict or dataclass: what is asked now
@@ -709,7 +709,7 @@ def run_dir(
     write_json(folder / "config.json", config)         # last: where it is, the other is, too
     return folder
 
-# %% ../nbs/90_core.ipynb #bd92cc32
+# %% ../nbs/90_core.ipynb #4e4fca21
 @contextmanager
 def claim_run(
     folder: str | Path,  # of the run

@@ -801,8 +801,7 @@ def ask_service(
             return found
         except openai.APIError as error: raise explain(error, service) from None
         except ValueError as error:                        # garbage, or JSON that is something else
-            if isinstance(error, ServiceError) or attempt == retries:
-                raise explain(error, service) from None
+            if attempt == retries: raise explain(error, service) from None
             time.sleep(min(service.pause * 2**attempt, 60))
 
 # %% ../nbs/60_hosted.ipynb #0082
