@@ -229,10 +229,11 @@ def forget_orphans(
     store: Store,
     folder: Path,
 ) -> list[str]:  # names of files that were taken away
-    "Remove files that no entry knows: their upload was killed."
+    "Remove files that no entry knows, and unfinished folders of `write_atomic`: their upload was killed."
     known = {body["id"] for body in store.all("file")}
-    lost = [path for path in folder.glob("*") if path.name not in known]
-    for path in lost: path.unlink()
+    lost = [path for path in folder.glob("*") if path.name not in known
+            and (path.is_file() or re.fullmatch(r"\..+\.[0-9a-f]{16}\.part", path.name))]
+    for path in lost: shutil.rmtree(path) if path.is_dir() else path.unlink()
     return [path.name for path in lost]
 
 # %% ../nbs/61_server.ipynb #0025
