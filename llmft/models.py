@@ -92,7 +92,8 @@ def is_lost_folder(
     "Whether a name can only mean a folder: a name on the Hub is `owner/model`, with one slash."
     path = Path(name).expanduser()
     beside = path.parent != Path(".") and path.parent.is_dir()  # runs/typo, where runs/ is here
-    return beside or path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
+    possible = re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", name, re.ASCII)
+    return beside or not possible
 
 
 def lost_folder(
@@ -108,6 +109,7 @@ def lost_folder(
 
 def no_model(
     path: Path,  # file or folder that is there
+    name: str,  # as it was asked for
 ) -> ValueError:  # to be raised
     "What to say of a place that holds no model, or several."
     if path.is_file():
@@ -124,7 +126,7 @@ def no_model(
             "no run of llmft, no adapter and no GGUF file, and it holds no config.json of "
             "transformers; check the folder"
         )
-    return ValueError(f"{path}: {why}")
+    return ValueError(f"{name}: {why}")
 
 # %% ../nbs/80_models.ipynb #d7a9487b
 USES = ("chat", "text", "train")
@@ -228,7 +230,7 @@ def one_line(
 def on_this_machine(
     config: OpenConfig,
 ):
-    "Inside the block the Hub is not asked, unless for code that is trusted; and transformers is quiet."
+    "Inside the block transformers is quiet and asks no Hub, unless for code that is trusted."
     from huggingface_hub import constants
 
     before = constants.HF_HUB_OFFLINE
@@ -279,29 +281,29 @@ def check_causal(
         "whose class ends with ForCausalLM, or save it again with its output layer"
     )
 
-# %% ../nbs/80_models.ipynb #3199c1a6
+# %% ../nbs/80_models.ipynb #fdeea29a
+def random_weights(
+    info: dict,  # from `from_pretrained(…, **REPORT)`
+) -> str:  # empty when there are none
+    "Which weights a file does not give, so that they would be random numbers."
+    if missing := sorted(info["missing_keys"]):
+        return f"lacks {len(missing)} of the weights ({missing[0]} …)"
+    if other := sorted(info["mismatched_keys"]):
+        name, has, wanted = other[0]
+        return f"holds {name} as {tuple(has)}, and config.json says {tuple(wanted)}"
+    return ""
+
+
 def check_loaded(
     name,  # of the model, for the message
-    info: dict,  # from `from_pretrained(…, output_loading_info=True)`
+    info: dict,  # from `from_pretrained(…, **REPORT)`
 ) -> None:
     "Raise `ValueError` for weights that would be random, and warn of weights that are not used."
-    missing, unused = (sorted(info[key]) for key in ("missing_keys", "unexpected_keys"))
-    other = sorted(info["mismatched_keys"])
-    if missing or other:
-        what = (
-            f"lacks {len(missing)} of the weights ({missing[0]} …)"
-            if missing
-            else (
-                f"holds {other[0][0]} as {tuple(other[0][1])}, and config.json says {tuple(other[0][2])}"
-            )
-        )
-        raise ValueError(
-            f"{name}: its file {what}, so that they would be random numbers; save or download it again"
-        )
-    if unused:
-        warnings.warn(
-            f"{name}: {len(unused)} tensors of its file are not used ({unused[0]} …)", stacklevel=2
-        )
+    if why := random_weights(info):
+        raise ValueError(f"{name}: its file {why}; save or download it again")
+    if unused := sorted(info["unexpected_keys"]):
+        some = f"{len(unused)} tensors of its file are not used ({unused[0]} …)"
+        warnings.warn(f"{name}: {some}", stacklevel=2)
 
 # %% ../nbs/80_models.ipynb #b2ff3620
 def read_tokenizer(
@@ -321,6 +323,8 @@ def read_tokenizer(
             return PreTrainedTokenizerFast.from_pretrained(str(folder))
         trust = config.trust_remote_code
         return AutoTokenizer.from_pretrained(str(folder), trust_remote_code=trust)
+
+
 REPORT = dict(output_loading_info=True, ignore_mismatched_sizes=True)  # for `check_loaded`
 
 
@@ -337,7 +341,7 @@ def unpacking(
         return dict(quantization_config=Mxfp4Config(dequantize=True))
     return {}
 
-# %% ../nbs/80_models.ipynb #9f5497aa
+# %% ../nbs/80_models.ipynb #494f49f1
 def open_folder(
     folder: Path,
     device: str,
@@ -411,6 +415,18 @@ def read_gguf(
         raise ValueError(f"{path}: a part of a model; join the parts with llama-gguf-split --merge")
     return about
 
+# %% ../nbs/80_models.ipynb #8aa3f475
+@contextmanager
+def our_bar():
+    "Inside the block the reader of GGUF shows our progress bar, which LLMFT_QUIET switches off."
+    from transformers import modeling_gguf_pytorch_utils as reader
+
+    before, reader.tqdm = reader.tqdm, progress
+    try:
+        yield
+    finally:
+        reader.tqdm = before
+
 
 def gguf_settings(
     folder: str,  # with model.gguf
@@ -419,19 +435,15 @@ def gguf_settings(
     "The settings of a GGUF file, with the head width and the positions that are left out."
     from transformers import AutoConfig
 
-    settings, family = (
-        AutoConfig.from_pretrained(folder, gguf_file="model.gguf"),
-        about["general.architecture"],
-    )
-    for key, name in (
-        ("attention.key_length", "head_dim"),
-        ("context_length", "max_position_embeddings"),
-    ):
-        if f"{family}.{key}" in about and hasattr(settings, name):
-            setattr(settings, name, about[f"{family}.{key}"])
+    settings = AutoConfig.from_pretrained(folder, gguf_file="model.gguf")
+    left_out = {"attention.key_length": "head_dim", "context_length": "max_position_embeddings"}
+    for key, name in left_out.items():
+        value = about.get(f"{about['general.architecture']}.{key}")
+        if value and hasattr(settings, name):
+            setattr(settings, name, value)
     return settings
 
-# %% ../nbs/80_models.ipynb #3dbe0791
+
 def keep_spaces(
     tokenizer,  # from a GGUF file whose vocabulary is SentencePiece's; changed in place
 ) -> None:
@@ -445,48 +457,46 @@ def keep_spaces(
     engine.normalizer, engine.pre_tokenizer = normalizers.Sequence(rules), None
     back = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
     engine.decoder = decoders.Sequence(back)
-@contextmanager
-def our_bar():
-    "Inside the block the reader of GGUF shows our progress bar, which LLMFT_QUIET switches off."
-    from transformers import modeling_gguf_pytorch_utils as reader
 
-    before, reader.tqdm = reader.tqdm, progress
-    try:
-        yield
-    finally:
-        reader.tqdm = before
+# %% ../nbs/80_models.ipynb #e1e5c758
+def gguf_tokenizer(
+    folder: str,  # with model.gguf
+    about: dict,  # from `read_gguf`
+):  # a tokenizer of transformers
+    "The tokenizer in a GGUF file, which puts a space before a text only if the file says so."
+    from transformers import AutoTokenizer
 
-# %% ../nbs/80_models.ipynb #7e997bdc
+    file = dict(gguf_file="model.gguf", trust_remote_code=False)
+    tokenizer = AutoTokenizer.from_pretrained(folder, **file)
+    plain = about["tokenizer.ggml.model"] != "llama"
+    if not plain and not about.get("tokenizer.ggml.add_space_prefix", True):
+        keep_spaces(tokenizer)
+    return tokenizer
+
+
 def open_gguf(
     path: Path,
     device: str,
     config: OpenConfig,
 ) -> tuple:  # (model with plain weights, tokenizer)
     "Open a GGUF file. Raises `ValueError` for one that cannot be used."
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers import AutoModelForCausalLM, GgufConfig
 
-    about, dtype = read_gguf(path), wanted_dtype(config.dtype, device)
-    if not config.tokenizer and "tokenizer.ggml.model" not in about:
+    about, own = read_gguf(path), config.tokenizer
+    if not own and "tokenizer.ggml.model" not in about:
         raise ValueError(f"{path}: there is no tokenizer in this file; name a .model (tokenizer=…)")
+    unpack = dict(quantization_config=GgufConfig(dequantize=True), trust_remote_code=False)
+    options = dict(gguf_file="model.gguf", dtype=wanted_dtype(config.dtype, device), **unpack)
     with tempfile.TemporaryDirectory() as alone:
         (Path(alone) / "model.gguf").symlink_to(path.resolve())
-        file = dict(gguf_file="model.gguf", trust_remote_code=False)
         with one_line(path):
             settings = gguf_settings(alone, about)
         check_causal(path, settings)
         with one_line(path), our_bar():
-            unpack = dict(quantization_config=GgufConfig(dequantize=True), dtype=dtype)
-            model, info = AutoModelForCausalLM.from_pretrained(
-                alone, config=settings, **REPORT, **file, **unpack
-            )
-            if config.tokenizer:
-                tokenizer = read_tokenizer(path.parent, config)
-            else:
-                tokenizer = AutoTokenizer.from_pretrained(alone, **file)
+            opener = AutoModelForCausalLM
+            model, info = opener.from_pretrained(alone, config=settings, **options, **REPORT)
+            tokenizer = read_tokenizer(path, config) if own else gguf_tokenizer(alone, about)
     check_loaded(path, info)
-    plain = about.get("tokenizer.ggml.add_space_prefix", True) or config.tokenizer
-    if about.get("tokenizer.ggml.model") == "llama" and not plain:
-        keep_spaces(tokenizer)
     return model, tokenizer
 
 # %% ../nbs/80_models.ipynb #23295c54
@@ -502,7 +512,7 @@ class Adapter:
 def base_of(
     folder: Path,  # of the adapter
 ) -> str:
-    "The name of an adapter's base: the run's word, else that of the adapter. `ValueError` for none."
+    "The name of an adapter's base, by its run or by itself. Raises `ValueError` for none."
     run = folder.parent / "config.json"
     stated = read_json(run).get("model") if folder.name == "adapter" and run.exists() else ""
     base = stated or read_json(folder / "adapter_config.json").get("base_model_name_or_path")
@@ -517,7 +527,7 @@ def base_of(
 def read_adapter(
     folder: Path,
 ) -> Adapter:
-    "What must be known before the base is opened. Raises `ValueError` for an adapter without weights."
+    "What must be known before the base is opened. Raises `ValueError` for a broken adapter."
     from safetensors import safe_open
 
     path, settings = folder / "adapter_model.safetensors", read_json(folder / "adapter_config.json")
@@ -561,12 +571,12 @@ def open_adapter(
     "Open an adapter on its base, as it was trained. Raises `ValueError` if the two do not fit."
     about = read_adapter(place.path)
     word = about.quantization if config.use == "train" else config.quantize or about.quantization
-    below = replace(config, use="train", quantize=word, tokenizer="")
+    below = replace(config, use="train", quantize=word)
     try:
         model, tokenizer = open_model(about.base, device, below)
     except ValueError as error:
         raise ValueError(f"{place.name}: its base cannot be opened: {error}") from error
-    if config.tokenizer or (place.path / "tokenizer_config.json").exists():
+    if (place.path / "tokenizer_config.json").exists():
         with on_this_machine(config):
             tokenizer = read_tokenizer(place.path, config)
     if about.rows > len(model.get_input_embeddings().weight):
@@ -588,8 +598,7 @@ def cached_folder(
 
     store = Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}"
     newest = store / "refs" / "main"
-    folder = store / "snapshots" / newest.read_text().strip() if newest.exists() else None
-    return folder if folder and folder.is_dir() else None
+    return store / "snapshots" / newest.read_text().strip() if newest.exists() else None
 
 
 def is_whole(
@@ -619,12 +628,36 @@ def wanted_files(
     return [name for name in top if re.fullmatch(small, name)] + next(filter(None, found), [])
 
 # %% ../nbs/80_models.ipynb #ef359e4a
+def hub_refusal(
+    name: str,
+    answer: Exception,  # of the Hub's client
+) -> ValueError:  # to be raised
+    "What to say when the Hub does not tell what a model consists of."
+    from huggingface_hub import constants
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+
+    if isinstance(answer, ValueError):  # no name that the Hub could have
+        return lost_folder(name)
+    said = (str(answer) or type(answer).__name__).splitlines()[0]
+    why = (
+        "no such folder is here, it is not in the cache of the Hub, and there is no network to "
+        f"{constants.ENDPOINT} ({said}); give a folder, or fetch it where there is one "
+        f"(hf download {name}); HF_HUB_OFFLINE=1 leaves the Hub out"
+    )
+    if isinstance(answer, HfHubHTTPError):
+        why = f"the Hub answers {answer.response.status_code}; try again later"
+    if isinstance(answer, RepositoryNotFoundError):
+        why = "no such folder is here, and no such model on the Hub; check the name, or log in"
+    if isinstance(answer, GatedRepoError):
+        why = "the Hub wants you to accept its terms there, and to log in (hf auth login)"
+    return ValueError(f"{name}: {why}")
+
+
 def ask_hub(
     name: str,
 ) -> list[str]:  # names of its files
     "Ask the Hub once what a model consists of. Raises `ValueError` when it does not say in time."
-    from huggingface_hub import HfApi, constants
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+    from huggingface_hub import HfApi
 
     answers = [TimeoutError(f"no answer within {HUB_SECONDS:g} s")]
 
@@ -637,37 +670,18 @@ def ask_hub(
     asking = threading.Thread(target=question, daemon=True)  # looking up the address knows no limit
     asking.start()
     asking.join(HUB_SECONDS + 0.5)
-    answer = answers[-1]
-    if not isinstance(answer, Exception):
-        return [file.rfilename for file in answer.siblings]
-    if isinstance(answer, GatedRepoError):
-        why = "the Hub wants you to accept its terms there, and to log in (hf auth login)"
-    elif isinstance(answer, RepositoryNotFoundError):
-        why = "no such folder is here, and no such model on the Hub; check the name, or log in"
-    elif isinstance(answer, HfHubHTTPError):
-        why = f"the Hub answers {answer.response.status_code}; try again later"
-    else:
-        why = (
-            "no such folder is here, it is not in the cache of the Hub, and there is no network to "
-            f"{constants.ENDPOINT} ({str(answer).splitlines()[0]}); give a folder, or fetch it "
-            f"where there is one (hf download {name}); HF_HUB_OFFLINE=1 leaves the Hub out"
-        )
-    raise ValueError(f"{name}: {why}") from answer
+    if isinstance(answer := answers[-1], Exception):
+        raise hub_refusal(name, answer) from answer
+    return [file.rfilename for file in answer.siblings]
 
-# %% ../nbs/80_models.ipynb #2855dfda
+# %% ../nbs/80_models.ipynb #3154cad8
 def hub_folder(
     name: str,
     config: OpenConfig,
 ) -> Path:  # in the cache of the Hub
     "Where the files of a Hub name lie; loaded first when they are missing. `ValueError` if not."
     from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
 
-    try:
-        validate_repo_id(name)
-    except HFValidationError as error:
-        raise lost_folder(name) from error
     cached = cached_folder(name)
     if cached and is_whole(cached, config.trust_remote_code):
         return cached
@@ -677,6 +691,11 @@ def hub_folder(
             f"is not to be asked (offline); give a folder, or fetch it first: hf download {name}"
         )
     files = wanted_files(ask_hub(name), config.trust_remote_code)
+    if len(some := [file for file in files if file.endswith(".gguf")]) > 1:
+        raise ValueError(
+            f"{name}: there are {len(some)} GGUF files ({', '.join(some[:8])}); fetch one (hf "
+            f"download {name} FILE --local-dir FOLDER), and give it"
+        )
     with one_line(name):
         return Path(snapshot_download(name, allow_patterns=files))
 
@@ -730,7 +749,7 @@ def locate_model(
         path = hub_folder(name, config)
     found = find_kind(path)
     if found is None:
-        raise no_model(path)
+        raise no_model(path, name)
     kind, place = found
     return Place(kind, place, str(place) if here and kind == "transformers folder" else name)
 
@@ -761,9 +780,9 @@ def open_model(
             with on_this_machine(config):
                 theirs, tokenizer = OPENERS[place.kind](place.path, device, config)
         if config.use == "train" or not adapted:
-            theirs.name_or_path = theirs.config.name_or_path = place.name
+            theirs.name_or_path = place.name
             if config.quantize:
                 quantize_model(theirs, config.quantize, device=device)
     if config.use == "chat" and not adapted:
         add_template(theirs, tokenizer)
-    return theirs.to(device).eval(), tokenizer
+    return theirs.to(device), tokenizer
