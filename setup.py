@@ -1,4 +1,5 @@
 """Packaging from settings.ini, so that versions and requirements stand in one place."""
+
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -7,14 +8,19 @@ from setuptools import find_packages, setup
 config = ConfigParser(delimiters=["="])
 config.read("settings.ini", encoding="utf-8")
 settings = config["DEFAULT"]
-extras = {key.removesuffix("_requirements"): value.split()
-          for key, value in settings.items() if key.endswith("_requirements")}
+extras = {
+    key.removesuffix("_requirements"): value.split()
+    for key, value in settings.items()
+    if key.endswith("_requirements")
+}
 
 setup(
     name=settings["lib_name"],
     version=settings["version"],
     description=settings["description"],
-    long_description=Path("README.md").read_text(encoding="utf-8") if Path("README.md").exists() else "",
+    long_description=Path("README.md").read_text(encoding="utf-8")
+    if Path("README.md").exists()
+    else "",
     long_description_content_type="text/markdown",
     author=settings["author"],
     url=settings["git_url"],

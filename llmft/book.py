@@ -22,11 +22,12 @@ from .core import git_commit, machine, read_json, versions, write_atomic, write_
 # %% ../nbs/83_book.ipynb #0006
 def directives(
     source: str,  # of a cell
-) -> list[str]:   # for example ["export"], ["slow", "net"], ["eval: false"]
+) -> list[str]:  # for example ["export"], ["slow", "net"], ["eval: false"]
     "The nbdev directives at the top of a cell."
     found = []
     for line in source.splitlines():
-        if not line.startswith("#|"): break
+        if not line.startswith("#|"):
+            break
         found.append(line[2:].strip())
     return found
 
@@ -35,62 +36,91 @@ def is_skipped(
     source: str,  # of a cell
 ) -> bool:
     "Whether the book shows a cell without running it."
-    return any(d in ("slow", "gpu", "net") or d.replace(" ", "") == "eval:false" for d in directives(source))
+    return any(
+        d in ("slow", "gpu", "net") or d.replace(" ", "") == "eval:false"
+        for d in directives(source)
+    )
 
 # %% ../nbs/83_book.ipynb #0010
 class MemoryWatch(threading.Thread):
     "Largest memory, in MiB, that a process and its children held together, looked at every 0.1 s."
+
     def __init__(self, pid: int):
         super().__init__(daemon=True)
         self.pid, self.peak, self.ended = pid, 0.0, threading.Event()
 
     def run(self):
         import psutil
+
         while not self.ended.wait(0.1):
-            try: family = [psutil.Process(self.pid), *psutil.Process(self.pid).children(recursive=True)]
-            except psutil.NoSuchProcess: return
+            try:
+                family = [
+                    psutil.Process(self.pid),
+                    *psutil.Process(self.pid).children(recursive=True),
+                ]
+            except psutil.NoSuchProcess:
+                return
             total = 0
             for process in family:
-                try: total += process.memory_info().rss
-                except psutil.NoSuchProcess: continue
+                try:
+                    total += process.memory_info().rss
+                except psutil.NoSuchProcess:
+                    continue
             self.peak = max(self.peak, total / 2**20)
 
 # %% ../nbs/83_book.ipynb #132fdb21
 def describe_failure(
-    cell,              # of the notebook
-    number: int,       # of the cell in the notebook, from 1
-    failure,           # what nbclient raised
-) -> str:              # one line: cell, its first line, the error
+    cell,  # of the notebook
+    number: int,  # of the cell in the notebook, from 1
+    failure,  # what nbclient raised
+) -> str:  # one line: cell, its first line, the error
     "Say which cell failed, and why."
-    lines = [line.strip() for line in cell.source.splitlines() if line.strip() and not line.startswith("#|")]
-    reason = f"{failure.ename}: {failure.evalue}" if hasattr(failure, "ename") else "the kernel died (out of memory?)"
+    lines = [
+        line.strip()
+        for line in cell.source.splitlines()
+        if line.strip() and not line.startswith("#|")
+    ]
+    reason = (
+        f"{failure.ename}: {failure.evalue}"
+        if hasattr(failure, "ename")
+        else "the kernel died (out of memory?)"
+    )
     return f"cell {number} ({lines[0][:60] if lines else ''}): {reason}"
 
 # %% ../nbs/83_book.ipynb #0012
 def execute_notebook(
-    path: Path,       # .ipynb file
+    path: Path,  # .ipynb file
     tell=lambda cell, n_cells: None,  # called before each cell that runs
-    env: dict = {},                   # environment variables for its kernel, beside our own
-    stop_on_error: bool = False,      # stop at a failing assertion, too
-) -> tuple:           # (executed notebook, seconds, peak memory in MiB, {cell number: what failed})
+    env: dict = {},  # environment variables for its kernel, beside our own
+    stop_on_error: bool = False,  # stop at a failing assertion, too
+) -> tuple:  # (executed notebook, seconds, peak memory in MiB, {cell number: what failed})
     "Run a notebook in its own kernel, in its own folder. A failing assertion does not stop it, any other error does."
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
+
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(notebook, timeout=None, kernel_name="python3", extra_arguments=["--log-level=40"],
-                            resources={"metadata": {"path": str(path.parent)}})
+    client = NotebookClient(
+        notebook,
+        timeout=None,
+        kernel_name="python3",
+        extra_arguments=["--log-level=40"],
+        resources={"metadata": {"path": str(path.parent)}},
+    )
     begin, errors = time.perf_counter(), {}
     with client.setup_kernel(env=dict(os.environ, LLMFT_QUIET="1", **env)):
         watch = MemoryWatch(client.km.provisioner.pid)
         watch.start()
         for index, cell in enumerate(notebook.cells):
-            if cell.cell_type != "code" or is_skipped(cell.source): continue
+            if cell.cell_type != "code" or is_skipped(cell.source):
+                continue
             tell(index, len(notebook.cells))
-            try: client.execute_cell(cell, index)
+            try:
+                client.execute_cell(cell, index)
             except (CellExecutionError, DeadKernelError) as failure:
                 errors[index + 1] = describe_failure(cell, index + 1, failure)
-                if stop_on_error or getattr(failure, "ename", "") != "AssertionError": break
+                if stop_on_error or getattr(failure, "ename", "") != "AssertionError":
+                    break
         watch.ended.set()
         watch.join()
     return notebook, time.perf_counter() - begin, watch.peak, errors
@@ -113,62 +143,90 @@ p, ul, ol, blockquote { max-width: 44rem; } img { max-width: 100%; } a { color: 
 # %% ../nbs/83_book.ipynb #0017
 def formulas_to_mathml(
     text: str,  # Markdown
-) -> str:       # the same, with $…$ and $$…$$ as MathML
+) -> str:  # the same, with $…$ and $$…$$ as MathML
     "Turn formulas into MathML; code spans and code blocks are left alone."
     from latex2mathml.converter import convert
+
     parts = re.split(r"(```.*?```|`[^`\n]+`)", text, flags=re.DOTALL)
     for i in range(0, len(parts), 2):
-        parts[i] = re.sub(r"\$\$(.+?)\$\$", lambda m: convert(m[1].strip(), display="block"), parts[i], flags=re.DOTALL)
-        parts[i] = re.sub(r"(?<![\\$\w])\$(?! )([^$\n]+?)(?<! )\$(?![\w$])", lambda m: convert(m[1]), parts[i])
+        parts[i] = re.sub(
+            r"\$\$(.+?)\$\$",
+            lambda m: convert(m[1].strip(), display="block"),
+            parts[i],
+            flags=re.DOTALL,
+        )
+        parts[i] = re.sub(
+            r"(?<![\\$\w])\$(?! )([^$\n]+?)(?<! )\$(?![\w$])", lambda m: convert(m[1]), parts[i]
+        )
     return "".join(parts)
 
 # %% ../nbs/83_book.ipynb #0019
 def code_html(
     code: str,  # Python
-) -> str:       # HTML with a class for each kind of token; the colours are in the style of the page
+) -> str:  # HTML with a class for each kind of token; the colours are in the style of the page
     "Colour the words of a program."
     from pygments import highlight
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
+
     return highlight(code, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True)).rstrip("\n")
 
 # %% ../nbs/83_book.ipynb #0021
 def cell_html(
-    cell,     # of an executed notebook
-) -> str:     # HTML; empty for hidden cells
+    cell,  # of an executed notebook
+) -> str:  # HTML; empty for hidden cells
     "One cell as HTML: prose, code with its output, pictures inside the page."
     from nbconvert.filters import ansi2html, markdown2html
+
     if cell.cell_type == "markdown":
-        shown = re.sub(r'href="([^"/:]+)\.ipynb', r'href="\1.html', markdown2html(formulas_to_mathml(cell.source)))
-        return re.sub(r"(<table.*?</table>)", r'<div class="tablewrap">\1</div>', shown, flags=re.DOTALL)
+        shown = re.sub(
+            r'href="([^"/:]+)\.ipynb',
+            r'href="\1.html',
+            markdown2html(formulas_to_mathml(cell.source)),
+        )
+        return re.sub(
+            r"(<table.*?</table>)", r'<div class="tablewrap">\1</div>', shown, flags=re.DOTALL
+        )
     marks = directives(cell.source)
     failed = any(output.output_type == "error" for output in cell.get("outputs", []))
     hidden = "hide" in marks and not failed
-    if cell.cell_type != "code" or hidden or any(m.startswith("default_exp") for m in marks): return ""
-    code = "\n".join(cell.source.splitlines()[len(marks):])
-    parts = [f'<pre{" class=skipped" if is_skipped(cell.source) else ""}><code>{code_html(code)}</code></pre>']
+    if cell.cell_type != "code" or hidden or any(m.startswith("default_exp") for m in marks):
+        return ""
+    code = "\n".join(cell.source.splitlines()[len(marks) :])
+    parts = [
+        f"<pre{' class=skipped' if is_skipped(cell.source) else ''}><code>{code_html(code)}</code></pre>"
+    ]
     for output in cell.outputs:
         data = output.get("data", {})
-        if "text" in output: parts.append(f'<pre class="out">{html.escape(output.text)}</pre>')
-        elif "image/png" in data: parts.append(f'<img alt="figure" src="data:image/png;base64,{"".join(data["image/png"].split())}">')
-        elif "text/html" in data: parts.append(data["text/html"])
-        elif "text/plain" in data: parts.append(f'<pre class="out">{html.escape(data["text/plain"])}</pre>')
-        elif output.output_type == "error": parts.append(f'<pre class="out bad">{ansi2html(chr(10).join(output.traceback))}</pre>')
+        if "text" in output:
+            parts.append(f'<pre class="out">{html.escape(output.text)}</pre>')
+        elif "image/png" in data:
+            parts.append(
+                f'<img alt="figure" src="data:image/png;base64,{"".join(data["image/png"].split())}">'
+            )
+        elif "text/html" in data:
+            parts.append(data["text/html"])
+        elif "text/plain" in data:
+            parts.append(f'<pre class="out">{html.escape(data["text/plain"])}</pre>')
+        elif output.output_type == "error":
+            parts.append(f'<pre class="out bad">{ansi2html(chr(10).join(output.traceback))}</pre>')
     return "\n".join(parts)
 
 # %% ../nbs/83_book.ipynb #0022
 def page(
     title: str,
-    body: str,        # HTML
+    body: str,  # HTML
     style: str = "",  # more CSS
-) -> str:             # a whole HTML document that loads nothing
+) -> str:  # a whole HTML document that loads nothing
     "Wrap a body into a page."
-    return (f'<!doctype html>\n<html lang="ja"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>{html.escape(title)}</title><style>{STYLE}{style}</style></head><body>\n{body}\n</body></html>\n")
+    return (
+        f'<!doctype html>\n<html lang="ja"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title)}</title><style>{STYLE}{style}</style></head><body>\n{body}\n</body></html>\n"
+    )
 
 # %% ../nbs/83_book.ipynb #0023
 def notebook_title(
-    notebook,          # as nbformat reads it
+    notebook,  # as nbformat reads it
 ) -> tuple[str, str]:  # (title, one line)
     "Title and subtitle from the first Markdown cell."
     source = next((cell.source for cell in notebook.cells if cell.cell_type == "markdown"), "")
@@ -177,26 +235,30 @@ def notebook_title(
 
 # %% ../nbs/83_book.ipynb #342ec815
 def notebook_html(
-    notebook,      # executed
+    notebook,  # executed
     errors: dict,  # cell number → what failed
-) -> str:          # HTML: a list of what failed with links, and the cells; those that failed are marked
+) -> str:  # HTML: a list of what failed with links, and the cells; those that failed are marked
     "The body of a notebook's page."
     found = [f'<li><a href="#cell-{n}">{html.escape(said)}</a></li>' for n, said in errors.items()]
     head = f'<div class="failed"><p>Failed 失敗</p><ul>{"".join(found)}</ul></div>' if found else ""
     parts = []
     for number, cell in enumerate(notebook.cells, 1):
         shown = cell_html(cell)
-        parts.append(f'<div class="failed" id="cell-{number}">{shown}</div>' if number in errors else shown)
+        parts.append(
+            f'<div class="failed" id="cell-{number}">{shown}</div>' if number in errors else shown
+        )
     nav = '<nav><a href="index.html">← 目次 Contents</a></nav>'
     return "\n".join([nav, head, *parts, nav])
 
 # %% ../nbs/83_book.ipynb #0026
-POWER = dict(core=12.0, cuda=200.0, mps=30.0, memory=0.3725)      # watts: a core, a GPU, an Apple chip, a GB of memory
+POWER = dict(
+    core=12.0, cuda=200.0, mps=30.0, memory=0.3725
+)  # watts: a core, a GPU, an Apple chip, a GB of memory
 
 # %% ../nbs/83_book.ipynb #0027
 def assumed_power(
-    machine: dict,       # from `llmft.core.machine`
-    device: str = "cpu", # what computed: cpu, cuda or mps
+    machine: dict,  # from `llmft.core.machine`
+    device: str = "cpu",  # what computed: cpu, cuda or mps
     n_devices: int = 1,  # number of GPUs
 ) -> tuple[float, str]:  # watts, and how they come about
     """The power that a machine is assumed to draw at full load: processor or GPUs, and memory.
@@ -204,99 +266,147 @@ def assumed_power(
     Source: Lannelongue et al. 2021, Green Algorithms, Advanced Science 8, 2100707; the 30 W of mps are our assumption.
     """
     memory = machine["memory_gb"]
-    n, unit, name = {"cpu": (machine["cores"], POWER["core"], "cores"), "cuda": (n_devices, POWER["cuda"], "GPU"),
-                     "mps": (1, POWER["mps"], "Apple chip")}[device]
-    return n * unit + memory * POWER["memory"], f"{n} {name} × {unit:g} W + {memory:g} GB of memory × {POWER['memory']} W"
+    n, unit, name = {
+        "cpu": (machine["cores"], POWER["core"], "cores"),
+        "cuda": (n_devices, POWER["cuda"], "GPU"),
+        "mps": (1, POWER["mps"], "Apple chip"),
+    }[device]
+    return n * unit + memory * POWER[
+        "memory"
+    ], f"{n} {name} × {unit:g} W + {memory:g} GB of memory × {POWER['memory']} W"
 
 # %% ../nbs/83_book.ipynb #0028
 def estimate_energy(
     seconds: float,
-    machine: dict,        # from `llmft.core.machine`
+    machine: dict,  # from `llmft.core.machine`
     device: str = "cpu",  # what computed: cpu, cuda or mps
-    n_devices: int = 1,   # number of GPUs
-    watts: float = 0.0,   # power of the whole machine, where it is known; 0: `assumed_power`
-) -> tuple[float, str]:   # kWh, and the sentence that must stand beside it
+    n_devices: int = 1,  # number of GPUs
+    watts: float = 0.0,  # power of the whole machine, where it is known; 0: `assumed_power`
+) -> tuple[float, str]:  # kWh, and the sentence that must stand beside it
     "Energy as time × power: an estimate, never a measurement. Raises `ValueError` for a negative power."
-    if watts < 0: raise ValueError(f"watts must not be negative, got {watts:g}; 0 stands for the assumption")
+    if watts < 0:
+        raise ValueError(f"watts must not be negative, got {watts:g}; 0 stands for the assumption")
     power, why = (watts, "as it was given") if watts else assumed_power(machine, device, n_devices)
     source = "" if watts else ", all busy (Green Algorithms, Lannelongue et al. 2021)"
-    return seconds * power / 3.6e6, (f"The energy is an estimate, nothing was measured: {seconds:,.0f} s × {power:.1f} W. "
-                                     f"The power is assumed: {why}{source}.")
+    return seconds * power / 3.6e6, (
+        f"The energy is an estimate, nothing was measured: {seconds:,.0f} s × {power:.1f} W. "
+        f"The power is assumed: {why}{source}."
+    )
 
 # %% ../nbs/83_book.ipynb #0033
 def run_book(
-    nbs: str = "nbs",            # folder of the notebooks
-    out: str = "_book",          # folder of the pages
-    only: str = "",              # run only notebooks whose name contains this
-    resume: bool = False,        # keep pages of notebooks that have not changed since they were finished
-    stop_on_error: bool = False, # stop at the first cell that fails
-) -> Path:                       # index.html
+    nbs: str = "nbs",  # folder of the notebooks
+    out: str = "_book",  # folder of the pages
+    only: str = "",  # run only notebooks whose name contains this
+    resume: bool = False,  # keep pages of notebooks that have not changed since they were finished
+    stop_on_error: bool = False,  # stop at the first cell that fails
+) -> Path:  # index.html
     """Run the notebooks in order and write them as offline pages.
 
     A notebook that fails is marked on its page and in the index, and the next one is run. Raises `ValueError` at the end, with
     the list of all cells that failed.
     """
     paths = sorted(path for path in Path(nbs).glob("[0-9]*.ipynb") if only in path.name)
-    if not paths: raise ValueError(f"{nbs}: expected notebooks named like 90_core.ipynb, found none (only={only!r})")
+    if not paths:
+        raise ValueError(
+            f"{nbs}: expected notebooks named like 90_core.ipynb, found none (only={only!r})"
+        )
     Path(out).mkdir(exist_ok=True, parents=True)
     record = Path(out) / "book.json"
     known = read_json(record) if record.exists() else {}
     begin, failed = time.perf_counter(), []
     for number, path in enumerate(paths, 1):
         key = hashlib.sha256(path.read_bytes()).hexdigest()
-        if resume and known.get(path.stem, {}).get("key") == key and not known[path.stem]["errors"]: continue
-        tell = lambda cell, n: show_progress(path.stem, number, len(paths), cell, n, begin, [known.get(p.stem, {}).get("seconds") for p in paths])
+        if resume and known.get(path.stem, {}).get("key") == key and not known[path.stem]["errors"]:
+            continue
+        tell = lambda cell, n: show_progress(
+            path.stem,
+            number,
+            len(paths),
+            cell,
+            n,
+            begin,
+            [known.get(p.stem, {}).get("seconds") for p in paths],
+        )
         notebook, seconds, peak, errors = execute_notebook(path, tell, stop_on_error=stop_on_error)
         title, line = notebook_title(notebook)
-        known[path.stem] = dict(key=key, title=title, line=line, seconds=seconds, peak_mb=peak, errors=errors)
-        with write_atomic(Path(out) / f"{path.stem}.html") as file: file.write(page(title, notebook_html(notebook, errors)))
+        known[path.stem] = dict(
+            key=key, title=title, line=line, seconds=seconds, peak_mb=peak, errors=errors
+        )
+        with write_atomic(Path(out) / f"{path.stem}.html") as file:
+            file.write(page(title, notebook_html(notebook, errors)))
         write_json(record, known)
         write_index(Path(out), known)
-        print(f"\r{path.stem:16} {seconds:6.1f} s  {peak:6.0f} MB  {'failed' if errors else 'ok':50}", file=sys.stderr)
-        if path == paths[0]: print(f"read along in {Path(out) / 'index.html'}: a page is added after each notebook", file=sys.stderr)
+        print(
+            f"\r{path.stem:16} {seconds:6.1f} s  {peak:6.0f} MB  {'failed' if errors else 'ok':50}",
+            file=sys.stderr,
+        )
+        if path == paths[0]:
+            print(
+                f"read along in {Path(out) / 'index.html'}: a page is added after each notebook",
+                file=sys.stderr,
+            )
         failed += [f"{path.name}, {said}" for said in errors.values()]
-        if failed and stop_on_error: break
+        if failed and stop_on_error:
+            break
     if failed:
-        raise ValueError("\n  ".join([f"{len(failed)} cells failed:", *failed]) +
-                         f"\nThe pages are in {out}, with these cells marked; --resume runs again only what failed or changed")
+        raise ValueError(
+            "\n  ".join([f"{len(failed)} cells failed:", *failed])
+            + f"\nThe pages are in {out}, with these cells marked; --resume runs again only what failed or changed"
+        )
     return Path(out) / "index.html"
 
 # %% ../nbs/83_book.ipynb #0034
 def show_progress(
-    name: str,        # of the notebook
-    number: int,      # 1, 2 …
+    name: str,  # of the notebook
+    number: int,  # 1, 2 …
     n_notebooks: int,
-    cell: int,        # index of the cell
+    cell: int,  # index of the cell
     n_cells: int,
-    begin: float,     # time.perf_counter() at the start of the book
-    earlier: list,    # seconds of each notebook in the last run, None where unknown
+    begin: float,  # time.perf_counter() at the start of the book
+    earlier: list,  # seconds of each notebook in the last run, None where unknown
 ) -> None:
     "One line on the error stream: where we are, how long it took, and how long it may take."
     elapsed = time.perf_counter() - begin
     left = ""
     if all(earlier):
-        done = sum(earlier[:number - 1]) + earlier[number - 1] * cell / n_cells
+        done = sum(earlier[: number - 1]) + earlier[number - 1] * cell / n_cells
         left = f", about {(sum(earlier) - done) / 60:.1f} min left"
-    print(f"\r[{number}/{n_notebooks}] {name}, cell {cell + 1}/{n_cells}, {elapsed / 60:.1f} min{left}    ", end="", file=sys.stderr, flush=True)
+    print(
+        f"\r[{number}/{n_notebooks}] {name}, cell {cell + 1}/{n_cells}, {elapsed / 60:.1f} min{left}    ",
+        end="",
+        file=sys.stderr,
+        flush=True,
+    )
 
 # %% ../nbs/83_book.ipynb #0035
 def write_index(
-    out: Path,    # folder of the pages
+    out: Path,  # folder of the pages
     known: dict,  # notebook → title, line, seconds, peak_mb, errors
 ) -> None:
     "The first page: chapters with measured minutes and memory, the machine, versions and commit, and the energy, estimated."
-    failed = lambda name, errors: "<br>".join(f'<a href="{name}.html#cell-{n}">{html.escape(said)}</a>' for n, said in errors.items())
+    failed = lambda name, errors: "<br>".join(
+        f'<a href="{name}.html#cell-{n}">{html.escape(said)}</a>' for n, said in errors.items()
+    )
     rows = "\n".join(
         f'<tr><td><a href="{name}.html">{name[:2]}</a></td><td><a href="{name}.html">{html.escape(c["title"])}</a><br><small>{html.escape(c["line"])}</small></td>'
-        f'<td>{c["seconds"]:.0f} s</td><td>{c["peak_mb"]:.0f} MB</td><td class="bad">{failed(name, c["errors"])}</td></tr>' for name, c in sorted(known.items()))
-    total, peak = sum(c["seconds"] for c in known.values()), max(c["peak_mb"] for c in known.values())
+        f'<td>{c["seconds"]:.0f} s</td><td>{c["peak_mb"]:.0f} MB</td><td class="bad">{failed(name, c["errors"])}</td></tr>'
+        for name, c in sorted(known.items())
+    )
+    total, peak = (
+        sum(c["seconds"] for c in known.values()),
+        max(c["peak_mb"] for c in known.values()),
+    )
     about = ", ".join(f"{k} {v}" for k, v in versions().items() if v)
     m, commit = machine(), git_commit()
     kwh, why = estimate_energy(total, m)
-    body = (f"<h1>llmft</h1><p>A book that runs: build, fine-tune and judge Japanese language models.<br>日本語の言語モデルを作り、調整し、測る。動く本です。</p>"
-            f'<div class="tablewrap"><table><tr><th></th><th>Chapter 章</th><th>Time 時間</th><th>Memory メモリ</th><th></th></tr>\n{rows}\n'
-            f"<tr><th></th><th>Total 合計</th><th>{total / 60:.1f} min</th><th>{peak:.0f} MB</th><th></th></tr></table></div>"
-            f"<p>Energy 電力量: about {kwh:.4f} kWh. <small>{html.escape(why)}</small></p>"
-            f"<p><small>Measured on {html.escape(m['cpu'])}, {m['cores']} cores, {m['memory_gb']} GB, {m['system']}. {html.escape(about)}. "
-            f"Commit {html.escape(commit or 'unknown: not in a repository')}.</small></p>")
-    with write_atomic(out / "index.html") as file: file.write(page("llmft", body))
+    body = (
+        f"<h1>llmft</h1><p>A book that runs: build, fine-tune and judge Japanese language models.<br>日本語の言語モデルを作り、調整し、測る。動く本です。</p>"
+        f'<div class="tablewrap"><table><tr><th></th><th>Chapter 章</th><th>Time 時間</th><th>Memory メモリ</th><th></th></tr>\n{rows}\n'
+        f"<tr><th></th><th>Total 合計</th><th>{total / 60:.1f} min</th><th>{peak:.0f} MB</th><th></th></tr></table></div>"
+        f"<p>Energy 電力量: about {kwh:.4f} kWh. <small>{html.escape(why)}</small></p>"
+        f"<p><small>Measured on {html.escape(m['cpu'])}, {m['cores']} cores, {m['memory_gb']} GB, {m['system']}. {html.escape(about)}. "
+        f"Commit {html.escape(commit or 'unknown: not in a repository')}.</small></p>"
+    )
+    with write_atomic(out / "index.html") as file:
+        file.write(page("llmft", body))

@@ -32,8 +32,8 @@ ROLES = ("system", "developer", "user", "assistant", "tool")
 
 # %% ../nbs/20_chat.ipynb #0011
 def message_faults(
-    messages,     # what should be a list of {"role": …, "content": …}
-) -> list[str]:   # what is wrong, each with its remedy; empty when nothing is
+    messages,  # what should be a list of {"role": …, "content": …}
+) -> list[str]:  # what is wrong, each with its remedy; empty when nothing is
     "Everything that keeps a list of messages from being a conversation."
     if not isinstance(messages, list | tuple) or not messages:
         return ["messages must be a list of {role, content}, and not empty; write one"]
@@ -57,38 +57,44 @@ class Example:
     `plain` records have two messages, a prompt and its completion, that are joined without a
     template. Raises `ValueError` for broken messages, and where no answer follows a question.
     """
-    messages: tuple[dict, ...]                # each {"role", "content"}
+
+    messages: tuple[dict, ...]  # each {"role", "content"}
     meta: dict = field(default_factory=dict)  # everything else that the record said
-    plain: bool = False                       # True: prompt and completion are bare strings
-    n_prompt: int | None = None               # messages of the prompt; None: all but the last
+    plain: bool = False  # True: prompt and completion are bare strings
+    n_prompt: int | None = None  # messages of the prompt; None: all but the last
 
     def __post_init__(self):
-        if faults := message_faults(self.messages): raise ValueError("; ".join(faults))
+        if faults := message_faults(self.messages):
+            raise ValueError("; ".join(faults))
         object.__setattr__(self, "messages", tuple(self.messages))
-        if self.n_prompt is None: object.__setattr__(self, "n_prompt", len(self.messages) - 1)
+        if self.n_prompt is None:
+            object.__setattr__(self, "n_prompt", len(self.messages) - 1)
         if self.messages[-1]["role"] != "assistant":
-            raise ValueError(f"no answer: the last message is from {self.messages[-1]['role']}; "
-                             "add what the assistant should say, or delete the record")
+            raise ValueError(
+                f"no answer: the last message is from {self.messages[-1]['role']}; "
+                "add what the assistant should say, or delete the record"
+            )
         if not 0 < self.n_prompt < len(self.messages):
             raise ValueError("no question comes before the answer; add a user message")
 
 # %% ../nbs/20_chat.ipynb #0017
 def answer_of(
     record: dict,
-    key: str,     # where the answer should be
+    key: str,  # where the answer should be
 ) -> str:
     "The answer of a record. Raises `ValueError` when it is missing, empty or no text."
     answer = record.get(key)
-    if isinstance(answer, str) and answer.strip(): return answer
+    if isinstance(answer, str) and answer.strip():
+        return answer
     state = "missing" if answer is None else "empty, or no text"
     raise ValueError(f"no answer: {key!r} is {state}; add it, or delete the record")
 
 # %% ../nbs/20_chat.ipynb #0018
 def one_question(
-    question,       # of the user
+    question,  # of the user
     answer: str,
-    system=None,    # what comes before the question, or nothing
-) -> tuple:         # messages
+    system=None,  # what comes before the question, or nothing
+) -> tuple:  # messages
     "A conversation of one question and one answer."
     first = [dict(role="system", content=system)] if system else []
     return (*first, dict(role="user", content=question), dict(role="assistant", content=answer))
@@ -110,8 +116,10 @@ def from_prompt_completion(record: dict) -> Example:
     if not isinstance(prompt, list):
         raise ValueError(f"'prompt' is {type(prompt).__name__}; write a string or messages")
     if not isinstance(completion, list) or not completion:
-        raise ValueError("no answer: with a list as 'prompt', 'completion' must be a list of "
-                         "messages, too, and not empty; add it, or delete the record")
+        raise ValueError(
+            "no answer: with a list as 'prompt', 'completion' must be a list of "
+            "messages, too, and not empty; add it, or delete the record"
+        )
     return Example([*prompt, *completion], n_prompt=len(prompt))
 
 # %% ../nbs/20_chat.ipynb #0021
@@ -122,18 +130,22 @@ def from_input_output(record: dict) -> Example:
 # %% ../nbs/20_chat.ipynb #0022
 def from_question_answer(record: dict) -> Example:
     '`{"question", "answer"}`, and `system` where it is given.'
-    return Example(one_question(record["question"], answer_of(record, "answer"), record.get("system")))
+    return Example(
+        one_question(record["question"], answer_of(record, "answer"), record.get("system"))
+    )
 
 # %% ../nbs/20_chat.ipynb #0023
 def from_alpaca(record: dict) -> Example:
     '`{"instruction", "input", "output"}`; the input, if any, follows after an empty line.'
     question, more = record["instruction"], record.get("input")
-    if more: question = f"{question}\n\n{more}"
+    if more:
+        question = f"{question}\n\n{more}"
     return Example(one_question(question, answer_of(record, "output"), record.get("system")))
 
 # %% ../nbs/20_chat.ipynb #0024
-SHAREGPT_ROLES = dict(human="user", gpt="assistant", chatgpt="assistant", function="tool",
-                      observation="tool") | {role: role for role in ROLES}
+SHAREGPT_ROLES = dict(
+    human="user", gpt="assistant", chatgpt="assistant", function="tool", observation="tool"
+) | {role: role for role in ROLES}
 
 # %% ../nbs/20_chat.ipynb #0025
 def from_sharegpt(record: dict) -> Example:
@@ -146,67 +158,83 @@ def from_sharegpt(record: dict) -> Example:
         raise ValueError("'conversations' must be a list of {from, value}; write one")
     first = [dict(role="system", content=system)] if system else []
     roles = [SHAREGPT_ROLES.get(turn.get("from"), turn.get("from")) for turn in turns]
-    return Example(first + [dict(role=role, content=turn.get("value"))
-                            for role, turn in zip(roles, turns)])
+    return Example(
+        first + [dict(role=role, content=turn.get("value")) for role, turn in zip(roles, turns)]
+    )
 
 # %% ../nbs/20_chat.ipynb #0027
-FORMATS = {   # the key that tells the format: its reader, and the keys that the reader uses
+FORMATS = {  # the key that tells the format: its reader, and the keys that the reader uses
     "messages": (from_messages, {"messages"}),
     "conversations": (from_sharegpt, {"conversations", "system"}),
     "instruction": (from_alpaca, {"instruction", "input", "output", "system"}),
     "prompt": (from_prompt_completion, {"prompt", "completion"}),
     "input": (from_input_output, {"input", "output", "system"}),
-    "question": (from_question_answer, {"question", "answer", "system"})}
+    "question": (from_question_answer, {"question", "answer", "system"}),
+}
 
 # %% ../nbs/20_chat.ipynb #0028
 def format_of(
     record,  # one record of a file
-) -> str:    # a key of FORMATS
+) -> str:  # a key of FORMATS
     "Which format a record has. Raises `ValueError` that lists the known ones."
     if not isinstance(record, dict):
-        raise ValueError("a record must be an object {…} with the keys of a known format, got "
-                         f"{type(record).__name__}; write one")
+        raise ValueError(
+            "a record must be an object {…} with the keys of a known format, got "
+            f"{type(record).__name__}; write one"
+        )
     for key in FORMATS:
-        if key in record: return key
-    raise ValueError(f"no known format has the keys {', '.join(record) or '(none)'}; use messages, "
-                     "prompt and completion, input and output, question and answer, "
-                     "instruction and output, or conversations")
+        if key in record:
+            return key
+    raise ValueError(
+        f"no known format has the keys {', '.join(record) or '(none)'}; use messages, "
+        "prompt and completion, input and output, question and answer, "
+        "instruction and output, or conversations"
+    )
 
 # %% ../nbs/20_chat.ipynb #0029
 def parse_record(
-    record: dict,   # as it was read from a file
+    record: dict,  # as it was read from a file
 ) -> Example:
     "One record of any known format. Raises `ValueError` that says what is wrong and what to do."
     read, used = FORMATS[format_of(record)]
     meta = {key: value for key, value in record.items() if key not in used}
-    if isinstance(meta.get("meta"), dict): meta |= meta.pop("meta")
+    if isinstance(meta.get("meta"), dict):
+        meta |= meta.pop("meta")
     return replace(read(record), meta=meta)
 
 # %% ../nbs/20_chat.ipynb #0034
 def numbered_records(
-    data: bytes,         # of a .jsonl file, or of a .json file with one list
+    data: bytes,  # of a .jsonl file, or of a .json file with one list
 ) -> tuple[list, list]:  # (place, record), and (place, fault); a place is "line 3" or "record 3"
     "The records of a file and where each stands, and the places that are not JSON."
     data, records, faults = data.removeprefix(b"\xef\xbb\xbf"), [], []
     if data.lstrip().startswith(b"["):
-        try: return [(f"record {k}", record) for k, record in enumerate(json.loads(data), 1)], []
-        except ValueError as error: return [], [("record 0", f"not a JSON list ({error}); mend it")]
+        try:
+            return [(f"record {k}", record) for k, record in enumerate(json.loads(data), 1)], []
+        except ValueError as error:
+            return [], [("record 0", f"not a JSON list ({error}); mend it")]
     for number, line in enumerate(data.split(b"\n"), 1):
-        if not line.strip(): continue
-        try: records.append((f"line {number}", json.loads(line.decode())))
-        except UnicodeDecodeError: faults.append((f"line {number}", "not UTF-8; save it as UTF-8"))
+        if not line.strip():
+            continue
+        try:
+            records.append((f"line {number}", json.loads(line.decode())))
+        except UnicodeDecodeError:
+            faults.append((f"line {number}", "not UTF-8; save it as UTF-8"))
         except json.JSONDecodeError as error:
             faults.append((f"line {number}", f"not JSON ({error.msg}); mend or delete it"))
     return records, faults
 
 # %% ../nbs/20_chat.ipynb #0037
 def mixed_formats(
-    kinds: dict,   # format → places
-) -> list:         # nothing, or one pair (place, fault)
+    kinds: dict,  # format → places
+) -> list:  # nothing, or one pair (place, fault)
     "The fault of a file that holds records of several formats."
-    if len(kinds) < 2: return []
-    parts = (f"{kind} ({', '.join(places[:3])}{', …' * (len(places) > 3)})"
-             for kind, places in kinds.items())
+    if len(kinds) < 2:
+        return []
+    parts = (
+        f"{kind} ({', '.join(places[:3])}{', …' * (len(places) > 3)})"
+        for kind, places in kinds.items()
+    )
     return [("the file", f"mixes formats: {'; '.join(parts)}; keep one format in a file")]
 
 # %% ../nbs/20_chat.ipynb #0038
@@ -219,17 +247,21 @@ def read_examples(
     broken JSON, no answer, unknown format, broken messages, several formats, no file.
     """
     path = Path(path)
-    if not path.is_file(): raise ValueError(f"{path}: expected a file of records, found nothing")
+    if not path.is_file():
+        raise ValueError(f"{path}: expected a file of records, found nothing")
     records, faults = numbered_records(path.read_bytes())
     examples, kinds = [], defaultdict(list)
     for place, record in records:
         try:
             examples.append(parse_record(record))
             kinds[format_of(record) + " as text" * examples[-1].plain].append(place)
-        except ValueError as error: faults.append((place, str(error)))
+        except ValueError as error:
+            faults.append((place, str(error)))
     faults = sorted(faults, key=lambda fault: int(fault[0].split()[-1])) + mixed_formats(kinds)
-    if not records and not faults: faults = [("the file", "holds no records; write one a line")]
-    if not faults: return examples
+    if not records and not faults:
+        faults = [("the file", "holds no records; write one a line")]
+    if not faults:
+        return examples
     shown = "".join(f"\n  {place}: {fault}" for place, fault in faults[:100])
     more = f"\n  and {len(faults) - 100} more" * (len(faults) > 100)
     raise ValueError(f"{path.name}: {len(faults)} fault{'s' * (len(faults) > 1)}{shown}{more}")
@@ -245,37 +277,45 @@ CHAT_TEMPLATE = """\
 # %% ../nbs/20_chat.ipynb #0043
 def use_chat_template(
     tokenizer,  # of transformers; changed in place
-):              # the same tokenizer
+):  # the same tokenizer
     """Give a tokenizer the template of this book, and make `<|im_end|>` its end token.
 
     Raises `ValueError` if the two markers are not single tokens of its vocabulary.
     """
-    lacking = [marker for marker in ("<|im_start|>", "<|im_end|>")
-               if len(tokenizer.encode(marker, add_special_tokens=False)) != 1]
+    lacking = [
+        marker
+        for marker in ("<|im_start|>", "<|im_end|>")
+        if len(tokenizer.encode(marker, add_special_tokens=False)) != 1
+    ]
     if lacking:
-        raise ValueError(f"not a token of this vocabulary: {', '.join(lacking)}; keep the "
-                         "tokenizer's own template, or add the markers with add_special_tokens, "
-                         "resize the embeddings and train the new rows")
+        raise ValueError(
+            f"not a token of this vocabulary: {', '.join(lacking)}; keep the "
+            "tokenizer's own template, or add the markers with add_special_tokens, "
+            "resize the embeddings and train the new rows"
+        )
     tokenizer.chat_template, tokenizer.eos_token = CHAT_TEMPLATE, "<|im_end|>"
     return tokenizer
 
 # %% ../nbs/20_chat.ipynb #0046
 def check_messages(
-    messages,   # list of {"role", "content"}
+    messages,  # list of {"role", "content"}
     tokenizer,
 ) -> None:
     "Raise `ValueError` for broken messages, and for a marker of the tokenizer inside a content."
-    if faults := message_faults(messages): raise ValueError("; ".join(faults))
+    if faults := message_faults(messages):
+        raise ValueError("; ".join(faults))
     for k, message in enumerate(messages, 1):
         for marker in tokenizer.all_special_tokens:
             if marker in message["content"]:
-                raise ValueError(f"message {k} ({message['role']}) contains {marker}, which would "
-                                 "begin or end a turn; take it out, or put a space into it")
+                raise ValueError(
+                    f"message {k} ({message['role']}) contains {marker}, which would "
+                    "begin or end a turn; take it out, or put a space into it"
+                )
 
 # %% ../nbs/20_chat.ipynb #0047
 def render(
-    messages,                             # list of {"role", "content"}
-    tokenizer,                            # with a chat template, its own or that of this book
+    messages,  # list of {"role", "content"}
+    tokenizer,  # with a chat template, its own or that of this book
     add_generation_prompt: bool = False,  # True: end with the beginning of the assistant's turn
 ) -> str:
     """A conversation as the one text that the model reads.
@@ -284,23 +324,27 @@ def render(
     template, and where the template refuses the messages.
     """
     from jinja2 import TemplateError
+
     check_messages(messages, tokenizer)
     if not tokenizer.chat_template:
         raise ValueError("this tokenizer has no chat template; call use_chat_template(tokenizer)")
     try:
-        return tokenizer.apply_chat_template([*messages], tokenize=False,
-                                             add_generation_prompt=add_generation_prompt)
+        return tokenizer.apply_chat_template(
+            [*messages], tokenize=False, add_generation_prompt=add_generation_prompt
+        )
     except TemplateError as error:
-        raise ValueError(f"the chat template refuses these messages: {error}; change their roles "
-                         "or their order") from error
+        raise ValueError(
+            f"the chat template refuses these messages: {error}; change their roles or their order"
+        ) from error
 
 # %% ../nbs/20_chat.ipynb #0050
 def prompt_ids(
-    messages,     # list of {"role", "content"}; or a string, which gets no template
+    messages,  # list of {"role", "content"}; or a string, which gets no template
     tokenizer,
-) -> list[int]:   # ends where the answer begins
+) -> list[int]:  # ends where the answer begins
     "The ids that a model gets before it answers, wherever it is asked."
-    if isinstance(messages, str): return list(tokenizer(messages, verbose=False)["input_ids"])
+    if isinstance(messages, str):
+        return list(tokenizer(messages, verbose=False)["input_ids"])
     text = render(messages, tokenizer, add_generation_prompt=True)
     return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
@@ -308,18 +352,20 @@ def prompt_ids(
 @lru_cache(maxsize=8)
 def find_stop(
     tokenizer,
-    template: str,   # its chat template
-) -> int | None:     # id
+    template: str,  # its chat template
+) -> int | None:  # id
     """The first special token that a template writes after an answer; None without one.
 
     Raises `ValueError` if the template leaves the answer out.
     """
-    answer = "zqxj"                                        # in no template
+    answer = "zqxj"  # in no template
     said = [dict(role="user", content="?"), dict(role="assistant", content=answer)]
     _, found, rest = render(said, tokenizer).rpartition(answer)
     if not found:
-        raise ValueError("the chat template does not write the text of an answer; use one "
-                         "for text, or call use_chat_template(tokenizer)")
+        raise ValueError(
+            "the chat template does not write the text of an answer; use one "
+            "for text, or call use_chat_template(tokenizer)"
+        )
     special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
     return next((i for i in tokenizer.encode(rest, add_special_tokens=False) if i in special), None)
 
@@ -327,38 +373,47 @@ def find_stop(
 def stop_token_id(
     tokenizer,
     plain: bool = False,  # True: for records without a template
-) -> int:                 # id
+) -> int:  # id
     "The token that ends an answer. Raises `ValueError` for a template or tokenizer without one."
     if plain:
-        if tokenizer.eos_token_id is not None: return tokenizer.eos_token_id
-        raise ValueError("this tokenizer has no end token, so no model could learn to stop; set "
-                         "tokenizer.eos_token")
+        if tokenizer.eos_token_id is not None:
+            return tokenizer.eos_token_id
+        raise ValueError(
+            "this tokenizer has no end token, so no model could learn to stop; set "
+            "tokenizer.eos_token"
+        )
     stop = find_stop(tokenizer, tokenizer.chat_template)
-    if stop is not None: return stop
-    raise ValueError("the chat template writes no stop token after an answer, so no model could "
-                     "learn to stop; add {{ eos_token }} after the assistant's content, or call "
-                     "use_chat_template(tokenizer)")
+    if stop is not None:
+        return stop
+    raise ValueError(
+        "the chat template writes no stop token after an answer, so no model could "
+        "learn to stop; add {{ eos_token }} after the assistant's content, or call "
+        "use_chat_template(tokenizer)"
+    )
 
 # %% ../nbs/20_chat.ipynb #0060
 def join_ids(
     prompt: str,
-    whole: str,        # begins with the prompt
+    whole: str,  # begins with the prompt
     tokenizer,
-    special: bool,     # whether the tokenizer may add tokens of its own, such as a beginning
-) -> tuple[list, int]: # ids of the whole, and how many of them are the prompt
+    special: bool,  # whether the tokenizer may add tokens of its own, such as a beginning
+) -> tuple[list, int]:  # ids of the whole, and how many of them are the prompt
     """Ids of a prompt and its completion; the prompt's are those that the model gets alone.
 
     Where a token would reach across the border, the two are cut apart.
     """
+
     def cut(text, special):
         return list(tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"])
+
     start, ids = cut(prompt, special), cut(whole, special)
-    if ids[:len(start)] != start: ids = start + cut(whole[len(prompt):], False)
+    if ids[: len(start)] != start:
+        ids = start + cut(whole[len(prompt) :], False)
     return ids, len(start)
 
 # %% ../nbs/20_chat.ipynb #0063
 def turn_spans(
-    messages,                # list of dicts with role and content
+    messages,  # list of dicts with role and content
     tokenizer,
 ) -> list[tuple[int, int]]:  # start and end of each assistant turn in the rendered text
     """Where the assistant speaks, in characters, found by rendering turn by turn.
@@ -367,12 +422,15 @@ def turn_spans(
     """
     whole, spans = render(messages, tokenizer), []
     for k, message in enumerate(messages):
-        if message["role"] != "assistant": continue
+        if message["role"] != "assistant":
+            continue
         before = render(messages[:k], tokenizer, add_generation_prompt=True) if k else None
-        upto = render(messages[:k + 1], tokenizer)
+        upto = render(messages[: k + 1], tokenizer)
         if k == 0 or not whole.startswith(before) or not whole.startswith(upto):
-            raise ValueError(f"this chat template does not show where message {k + 1} begins and "
-                             "ends; use loss='completion', or a template with {% generation %}")
+            raise ValueError(
+                f"this chat template does not show where message {k + 1} begins and "
+                "ends; use loss='completion', or a template with {% generation %}"
+            )
         spans.append((len(before), len(upto)))
     return spans
 
@@ -380,7 +438,7 @@ def turn_spans(
 def assistant_labels(
     messages,  # list of dicts with role and content
     tokenizer,
-) -> dict:     # input_ids, labels
+) -> dict:  # input_ids, labels
     """Ids of a conversation, with labels on the assistant's turns.
 
     A template with `{% generation %}` says itself where they are; in others they are searched.
@@ -389,8 +447,11 @@ def assistant_labels(
     text = render(messages, tokenizer)
     if re.search(r"\{%-?\s*generation\b", template):
         made = tokenizer.apply_chat_template(
-            messages, return_dict=True, return_assistant_tokens_mask=True,
-            tokenizer_kwargs=dict(verbose=False))
+            messages,
+            return_dict=True,
+            return_assistant_tokens_mask=True,
+            tokenizer_kwargs=dict(verbose=False),
+        )
         ids, mask = list(made["input_ids"]), made["assistant_masks"]
         return dict(input_ids=ids, labels=[i if m else -100 for i, m in zip(ids, mask)])
     made = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
@@ -402,38 +463,46 @@ def assistant_labels(
 def encode_whole(
     example: Example,
     tokenizer,
-    loss: str,    # completion, assistant or all
-) -> dict:        # input_ids, labels
+    loss: str,  # completion, assistant or all
+) -> dict:  # input_ids, labels
     """Ids and labels of a record, however long it is.
 
     Raises `ValueError` if the template writes the prompt in another way when an answer follows.
     """
     messages, plain, end = example.messages, example.plain, tokenizer.eos_token
-    if loss == "assistant" and not plain: return assistant_labels(messages, tokenizer)
-    if plain: whole = messages[0]["content"] + messages[1]["content"].removesuffix(end) + end
-    else: whole = render(messages, tokenizer)
+    if loss == "assistant" and not plain:
+        return assistant_labels(messages, tokenizer)
+    if plain:
+        whole = messages[0]["content"] + messages[1]["content"].removesuffix(end) + end
+    else:
+        whole = render(messages, tokenizer)
     if loss == "all":
         made = tokenizer(whole, add_special_tokens=plain, verbose=False)["input_ids"]
         return dict(input_ids=list(made), labels=list(made))
-    if plain: prompt = messages[0]["content"]
-    else: prompt = render(messages[:example.n_prompt], tokenizer, add_generation_prompt=True)
+    if plain:
+        prompt = messages[0]["content"]
+    else:
+        prompt = render(messages[: example.n_prompt], tokenizer, add_generation_prompt=True)
     if not whole.startswith(prompt):
-        raise ValueError("the chat template writes the prompt in another way when an answer "
-                         "follows, so the model would learn from a prompt that it never gets; use "
-                         "another template, or call use_chat_template(tokenizer)")
+        raise ValueError(
+            "the chat template writes the prompt in another way when an answer "
+            "follows, so the model would learn from a prompt that it never gets; use "
+            "another template, or call use_chat_template(tokenizer)"
+        )
     ids, n = join_ids(prompt, whole, tokenizer, plain)
     return dict(input_ids=ids, labels=[-100] * n + ids[n:])
 
 # %% ../nbs/20_chat.ipynb #0071
 def drop_oldest_turn(
     example: Example,
-) -> Example | None:   # None when only the last question and its answer are left
+) -> Example | None:  # None when only the last question and its answer are left
     "The example without its first question and what was said to it; a system message stays."
     messages = example.messages
     first = next(k for k, m in enumerate(messages) if m["role"] not in ("system", "developer"))
     later = [k for k in range(first + 1, example.n_prompt) if messages[k]["role"] == "user"]
-    if not later: return None
-    kept = messages[:first] + messages[later[0]:]
+    if not later:
+        return None
+    kept = messages[:first] + messages[later[0] :]
     return replace(example, messages=kept, n_prompt=example.n_prompt - (later[0] - first))
 
 # %% ../nbs/20_chat.ipynb #0073
@@ -443,64 +512,75 @@ LOSSES = ("completion", "assistant", "all")
 def encode_example(
     example: Example,
     tokenizer,
-    loss: str = "completion",       # completion: the last answer; assistant: every answer; all
+    loss: str = "completion",  # completion: the last answer; assistant: every answer; all
     max_length: int | None = None,  # tokens; a longer conversation loses its oldest turns
-) -> dict:                          # input_ids and labels, two lists; −100 where nothing is learnt
+) -> dict:  # input_ids and labels, two lists; −100 where nothing is learnt
     """A record as the ids that a model reads and the labels that it learns, stop token included.
 
     Raises `ValueError` if the last question and its answer alone exceed `max_length`, if there is
     no stop token, and if the stop token would not be learnt.
     """
-    if loss not in LOSSES: raise ValueError(f"loss must be one of {LOSSES}, got {loss!r}")
+    if loss not in LOSSES:
+        raise ValueError(f"loss must be one of {LOSSES}, got {loss!r}")
     stop = stop_token_id(tokenizer, example.plain)
     row = encode_whole(example, tokenizer, loss)
     while max_length is not None and len(row["input_ids"]) > max_length:
         shorter = drop_oldest_turn(example)
         if shorter is None:
-            raise ValueError(f"the last question and its answer need {len(row['input_ids'])} "
-                             f"tokens, max_length is {max_length}, and an answer is never cut; "
-                             "set a larger max_length, or shorten the record")
+            raise ValueError(
+                f"the last question and its answer need {len(row['input_ids'])} "
+                f"tokens, max_length is {max_length}, and an answer is never cut; "
+                "set a larger max_length, or shorten the record"
+            )
         example, row = shorter, encode_whole(shorter, tokenizer, loss)
-    if stop in row["labels"]: return row
-    raise ValueError(f"the stop token {tokenizer.decode([stop])} would not be learnt, so the model "
-                     "would never stop; put it inside {% generation %} … {% endgeneration %}")
+    if stop in row["labels"]:
+        return row
+    raise ValueError(
+        f"the stop token {tokenizer.decode([stop])} would not be learnt, so the model "
+        "would never stop; put it inside {% generation %} … {% endgeneration %}"
+    )
 
 # %% ../nbs/20_chat.ipynb #0076
 def label_tokens(
-    encoded: dict,   # input_ids and labels
+    encoded: dict,  # input_ids and labels
     tokenizer,
 ) -> tuple[list, list]:  # texts of the tokens; 1.0 where one is learnt, 0.0 where it is only read
     "What `plot.show_tokens` needs to show which tokens are learnt."
     ids = encoded["input_ids"]
     pieces = tokenizer.convert_ids_to_tokens(ids)
-    texts = [piece if piece.startswith("<0x") else tokenizer.decode([i])
-             for i, piece in zip(ids, pieces)]
+    texts = [
+        piece if piece.startswith("<0x") else tokenizer.decode([i]) for i, piece in zip(ids, pieces)
+    ]
     return texts, [float(label != -100) for label in encoded["labels"]]
 
 # %% ../nbs/20_chat.ipynb #0085
 def encode_examples(
     examples: list[Example],
     tokenizer,
-    loss: str = "completion",       # as in `encode_example`
+    loss: str = "completion",  # as in `encode_example`
     max_length: int | None = None,  # tokens
-) -> list[dict]:                    # input_ids and labels of each
+) -> list[dict]:  # input_ids and labels of each
     "Encode all records. Raises one `ValueError` for all that cannot be; twenty are written out."
     rows, faults = [], []
     for k, example in enumerate(examples, 1):
-        try: rows.append(encode_example(example, tokenizer, loss, max_length))
-        except ValueError as error: faults.append(f"\n  example {k}: {error}")
-    if not faults: return rows
+        try:
+            rows.append(encode_example(example, tokenizer, loss, max_length))
+        except ValueError as error:
+            faults.append(f"\n  example {k}: {error}")
+    if not faults:
+        return rows
     more = f"\n  and {len(faults) - 20} more" * (len(faults) > 20)
-    raise ValueError(f"{len(faults)} of {len(examples)} examples cannot be encoded"
-                     + "".join(faults[:20]) + more)
+    raise ValueError(
+        f"{len(faults)} of {len(examples)} examples cannot be encoded" + "".join(faults[:20]) + more
+    )
 
 # %% ../nbs/20_chat.ipynb #0096
 def pack_bins(
-    lengths: list[int],   # tokens of each sequence, none above `size`
-    size: int,            # tokens that fit into a bin
-) -> list[list[int]]:     # the sequences of each bin, by number
+    lengths: list[int],  # tokens of each sequence, none above `size`
+    size: int,  # tokens that fit into a bin
+) -> list[list[int]]:  # the sequences of each bin, by number
     "Best fit, the longest first: each goes where the least room is left over."
-    bins, rooms = [], []                                       # rooms: sorted (room left, bin)
+    bins, rooms = [], []  # rooms: sorted (room left, bin)
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
         k = bisect_left(rooms, (lengths[i], -1))
         if k == len(rooms):
@@ -514,8 +594,8 @@ def pack_bins(
 # %% ../nbs/20_chat.ipynb #0099
 def pack_sequences(
     encoded: list[dict],  # input_ids and labels, as `encode_example` gives them
-    length: int,          # most tokens in a row
-) -> list[dict]:          # input_ids, labels, position_ids; positions restart at each sequence
+    length: int,  # most tokens in a row
+) -> list[dict]:  # input_ids, labels, position_ids; positions restart at each sequence
     """Put several sequences into one row, so that little padding is left.
 
     Raises `ValueError` for a sequence that is longer than a row.
@@ -523,20 +603,25 @@ def pack_sequences(
     """
     lengths = [len(row["input_ids"]) for row in encoded]
     if max(lengths, default=0) > length:
-        raise ValueError(f"a sequence has {max(lengths)} tokens, a row has room for {length}; set "
-                         "a larger length, or encode with max_length")
+        raise ValueError(
+            f"a sequence has {max(lengths)} tokens, a row has room for {length}; set "
+            "a larger length, or encode with max_length"
+        )
     packed = []
     for numbers in pack_bins(lengths, length):
         rows = [encoded[i] for i in numbers]
-        packed.append(dict(
-            input_ids=[i for row in rows for i in row["input_ids"]],
-            labels=[i for row in rows for i in [-100, *row["labels"][1:]]],
-            position_ids=[t for row in rows for t in range(len(row["input_ids"]))]))
+        packed.append(
+            dict(
+                input_ids=[i for row in rows for i in row["input_ids"]],
+                labels=[i for row in rows for i in [-100, *row["labels"][1:]]],
+                position_ids=[t for row in rows for t in range(len(row["input_ids"]))],
+            )
+        )
     return packed
 
 # %% ../nbs/20_chat.ipynb #0101
 def collate(
-    rows: list[dict],    # input_ids, labels and, where packed, position_ids
+    rows: list[dict],  # input_ids, labels and, where packed, position_ids
     pad_id: int,
 ) -> dict[str, Tensor]:  # input_ids, labels, position_ids: (B, T) int64
     """A batch, padded on the right. There is no attention mask.
@@ -546,7 +631,8 @@ def collate(
 
     Raises `ValueError` without a row.
     """
-    if not rows: raise ValueError("a batch needs at least one row, got none")
+    if not rows:
+        raise ValueError("a batch needs at least one row, got none")
     T = max(len(row["input_ids"]) for row in rows)
     batch = dict(input_ids=[], labels=[], position_ids=[])
     for row in rows:
@@ -560,36 +646,53 @@ def collate(
 # %% ../nbs/20_chat.ipynb #0115
 @torch.no_grad()
 def check_packing(
-    model,   # a causal language model of transformers
+    model,  # a causal language model of transformers
 ) -> None:
     """Raise `ValueError` if a model lets packed sequences see each other.
 
     It reads two short sequences, alone and packed, and compares the logits.
     """
     sizes, training = (7, 5), model.training
-    rows = [dict(input_ids=[(7 * n + 3 * t) % model.config.vocab_size for t in range(n)],
-                 labels=[-100] * n) for n in sizes]
+    rows = [
+        dict(
+            input_ids=[(7 * n + 3 * t) % model.config.vocab_size for t in range(n)],
+            labels=[-100] * n,
+        )
+        for n in sizes
+    ]
+
     def logits(row):
         batch = collate([row], 0)
-        return model(input_ids=batch["input_ids"].to(model.device), use_cache=False,
-                     position_ids=batch["position_ids"].to(model.device)).logits[0].float()
+        return (
+            model(
+                input_ids=batch["input_ids"].to(model.device),
+                use_cache=False,
+                position_ids=batch["position_ids"].to(model.device),
+            )
+            .logits[0]
+            .float()
+        )
+
     model.eval()
     alone, packed = torch.cat([*map(logits, rows)]), logits(pack_sequences(rows, sum(sizes))[0])
     model.train(training)
     gap = (alone - packed).abs().max()
     if gap > torch.finfo(model.dtype).eps ** 0.5 * alone.abs().max():
-        raise ValueError(f"{type(model).__name__} lets packed sequences see each other (a logit "
-                         f"moves by {gap:.2g}); train it without packing")
+        raise ValueError(
+            f"{type(model).__name__} lets packed sequences see each other (a logit "
+            f"moves by {gap:.2g}); train it without packing"
+        )
 
 # %% ../nbs/20_chat.ipynb #0118
 def stop_ids(
     model,
     tokenizer,
-) -> list[int]:   # ids
+) -> list[int]:  # ids
     "All tokens that end a reply: those of the template, of the tokenizer and of the model."
     own = model.generation_config.eos_token_id
     ids = {tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])}
-    if tokenizer.chat_template: ids.add(find_stop(tokenizer, tokenizer.chat_template))
+    if tokenizer.chat_template:
+        ids.add(find_stop(tokenizer, tokenizer.chat_template))
     return sorted(ids - {None})
 
 # %% ../nbs/20_chat.ipynb #0121
@@ -598,43 +701,52 @@ def padding_id(
     stops: list = (),  # ids that will do where the tokenizer has no padding token
 ) -> int:
     "The id that fills rows up: of the padding token, else of one that ends a text, else 0."
-    return next((i for i in (tokenizer.pad_token_id, *stops, tokenizer.eos_token_id) if i is not None), 0)
+    return next(
+        (i for i in (tokenizer.pad_token_id, *stops, tokenizer.eos_token_id) if i is not None), 0
+    )
 
 # %% ../nbs/20_chat.ipynb #0123
 def reply_batch(
     model,
     tokenizer,
-    prompts: list,          # lists of ids
+    prompts: list,  # lists of ids
     max_new_tokens: int,
-    temperature: float,     # 0 is greedy
+    temperature: float,  # 0 is greedy
     keep_markers: bool = False,  # True: special tokens stay in the reply
-) -> list[str]:             # without the stop token
+) -> list[str]:  # without the stop token
     "The replies to prompts that are read together, padded on the left."
     stops = stop_ids(model, tokenizer)
     pad_id = padding_id(tokenizer, stops)
     input_ids, mask = left_pad(prompts, pad_id)
     made = model.generate(
-        input_ids=input_ids.to(model.device), attention_mask=mask.long().to(model.device),
-        max_new_tokens=max_new_tokens, eos_token_id=stops or None, pad_token_id=pad_id,
-        do_sample=temperature > 0, temperature=float(temperature or 1), top_p=1.0,
-        top_k=0 if temperature else 50, repetition_penalty=1.0)    # 50 is the default: no warning
-    rows = made[:, input_ids.shape[1]:].tolist()
+        input_ids=input_ids.to(model.device),
+        attention_mask=mask.long().to(model.device),
+        max_new_tokens=max_new_tokens,
+        eos_token_id=stops or None,
+        pad_token_id=pad_id,
+        do_sample=temperature > 0,
+        temperature=float(temperature or 1),
+        top_p=1.0,
+        top_k=0 if temperature else 50,
+        repetition_penalty=1.0,
+    )  # 50 is the default: no warning
+    rows = made[:, input_ids.shape[1] :].tolist()
     ends = [next((t for t, i in enumerate(row) if i in stops), len(row)) for row in rows]
     replies = [row[:end] for row, end in zip(rows, ends)]
     return tokenizer.batch_decode(replies, skip_special_tokens=not keep_markers)
 
 # %% ../nbs/20_chat.ipynb #0124
 def ask(
-    model,                       # a causal language model of transformers
+    model,  # a causal language model of transformers
     tokenizer,
-    conversations,               # list of message lists; or of strings, which get no template
+    conversations,  # list of message lists; or of strings, which get no template
     max_new_tokens: int = 64,
-    batch_size: int = 16,        # prompts that are read together
-    temperature: float = 0.0,    # 0 is greedy
-    seed: int | None = None,     # of the draws; None for the global generator
-    progress: str = "answering", # words beside the progress bar; empty for no bar
+    batch_size: int = 16,  # prompts that are read together
+    temperature: float = 0.0,  # 0 is greedy
+    seed: int | None = None,  # of the draws; None for the global generator
+    progress: str = "answering",  # words beside the progress bar; empty for no bar
     keep_markers: bool = False,  # True: special tokens stay, as the reader of a format needs them
-) -> list[str]:                  # one reply for each, in their order
+) -> list[str]:  # one reply for each, in their order
     """What a model replies: it ends at a stop token, or after `max_new_tokens`.
 
     Raises `ValueError` where a prompt and its reply do not fit into the model's context.
@@ -643,19 +755,23 @@ def ask(
     context = getattr(model.config, "max_position_embeddings", None)
     longest = max(map(len, prompts), default=0)
     if context and longest + max_new_tokens > context:
-        raise ValueError(f"a prompt of {longest} tokens and {max_new_tokens} new ones do not fit "
-                         f"into the context of {context}; shorten it, or set a smaller "
-                         "max_new_tokens")
-    order = sorted(range(len(prompts)), key=lambda k: len(prompts[k]))      # little padding
+        raise ValueError(
+            f"a prompt of {longest} tokens and {max_new_tokens} new ones do not fit "
+            f"into the context of {context}; shorten it, or set a smaller "
+            "max_new_tokens"
+        )
+    order = sorted(range(len(prompts)), key=lambda k: len(prompts[k]))  # little padding
     replies, training = [""] * len(prompts), model.training
     model.eval()
-    batches = [order[start:start + batch_size] for start in range(0, len(order), batch_size)]
+    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     bar = progress_bar(batches, desc=progress or "", unit="batch", quiet=None if progress else True)
     with nullcontext() if seed is None else torch.random.fork_rng(), torch.inference_mode():
-        if seed is not None: torch.manual_seed(seed)
+        if seed is not None:
+            torch.manual_seed(seed)
         for numbers in bar:
             rows = [prompts[k] for k in numbers]
             texts = reply_batch(model, tokenizer, rows, max_new_tokens, temperature, keep_markers)
-            for k, text in zip(numbers, texts): replies[k] = text
+            for k, text in zip(numbers, texts):
+                replies[k] = text
     model.train(training)
     return replies

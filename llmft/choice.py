@@ -32,16 +32,17 @@ from .world import LETTERS, balanced_letters
 @dataclass(frozen=True)
 class ChoiceItem:
     "A question with four choices. Raises `ValueError` where it could not be graded."
+
     item_id: str
     question: str
-    choices: tuple              # four texts, without their letters
-    answer: str                 # a, b, c or d
-    law: str = ""               # the group for results by law: 金商法, 汐見町届出条例
-    passages: tuple = ()        # texts that may be shown with the question
+    choices: tuple  # four texts, without their letters
+    answer: str  # a, b, c or d
+    law: str = ""  # the group for results by law: 金商法, 汐見町届出条例
+    passages: tuple = ()  # texts that may be shown with the question
     article: str | None = None  # of the answer: 第3条第2項
-    quote: str | None = None    # words of a passage that give the answer
-    entity: str | None = None   # what the item is about; items of one entity belong into one split
-    source: str = ""            # the law or document that `article` and `quote` are from
+    quote: str | None = None  # words of a passage that give the answer
+    entity: str | None = None  # what the item is about; items of one entity belong into one split
+    source: str = ""  # the law or document that `article` and `quote` are from
 
     def __post_init__(self):
         if len(self.choices) != 4 or not all(self.choices):
@@ -50,30 +51,34 @@ class ChoiceItem:
             self.fail(f"two choices are equal, so no letter is right: {list(self.choices)}")
         if self.answer not in [*LETTERS]:
             self.fail(f"the answer must be a, b, c or d, got {self.answer!r}")
-        if not self.question: self.fail("the question is empty")
+        if not self.question:
+            self.fail("the question is empty")
 
-    def fail(self, message):    # ValueError that names the item
+    def fail(self, message):  # ValueError that names the item
         raise ValueError(f"{self.item_id}: {message}")
 
     @property
-    def right(self) -> str:    # text of the right choice
+    def right(self) -> str:  # text of the right choice
         return self.choices[LETTERS.index(self.answer)]
 
 # %% ../nbs/21_choice.ipynb #0011
 def split_choices(
-    text: str,     # a …, b …, c …, d …; each begins a line, and may go on in the next
-) -> tuple:        # the texts behind the letters
+    text: str,  # a …, b …, c …, d …; each begins a line, and may go on in the next
+) -> tuple:  # the texts behind the letters
     "Cut a text of four choices. `ValueError` unless a, b, c and d begin a line each, in this order."
     choices, letters = [], ""
     for line in text.strip().split("\n"):
         found = re.match(r"\s*[(（]?([a-dａ-ｄA-DＡ-Ｄ])[)）.．、:：\s]+(.*)", line)
-        if found and normalize(found[1]).lower() == LETTERS[len(letters):len(letters) + 1]:
+        if found and normalize(found[1]).lower() == LETTERS[len(letters) : len(letters) + 1]:
             choices.append(found[2].strip())
             letters += LETTERS[len(letters)]
-        elif choices: choices[-1] += "\n" + line.strip()
-    if letters == LETTERS: return tuple(choices)
-    raise ValueError("expected lines that begin with a, b, c and d, "
-                     f"found {letters or 'none'} in {text[:60]!r}")
+        elif choices:
+            choices[-1] += "\n" + line.strip()
+    if letters == LETTERS:
+        return tuple(choices)
+    raise ValueError(
+        f"expected lines that begin with a, b, c and d, found {letters or 'none'} in {text[:60]!r}"
+    )
 
 # %% ../nbs/21_choice.ipynb #0016
 def overlap(
@@ -81,33 +86,40 @@ def overlap(
     b: str,
 ) -> float:  # 0 to 1
     "How many pairs of neighbouring characters two texts share: the cosine of their sets."
-    a, b = ({text[i:i + 2] for i in range(len(text) - 1)} for text in (normalize(a), normalize(b)))
+    a, b = (
+        {text[i : i + 2] for i in range(len(text) - 1)} for text in (normalize(a), normalize(b))
+    )
     return len(a & b) / (len(a) * len(b)) ** 0.5 if a and b else 0.0
 
 # %% ../nbs/21_choice.ipynb #0017
 def find_source(
     provisions: list[Provision],
-    reference: str,   # may name a provision: 汐見町届出条例第3条第2項
+    reference: str,  # may name a provision: 汐見町届出条例第3条第2項
     question: str,
-    right: str,       # text of the right choice, which may name one too
-) -> tuple:           # source, article or None, quote or None
+    right: str,  # text of the right choice, which may name one too
+) -> tuple:  # source, article or None, quote or None
     "Which provision gives the answer, and its words: named in the record, or the closest one."
     wanted = question + right
     for cited in (reference, right):
         cited = re.sub(r"\s", "", normalize(cited))
-        if not (found := re.fullmatch(rf"(.*?)({CITATION})(本文|ただし書|[イ-ト])?", cited)): continue
-        inside = [p for p in provisions if found[1] in ("", p.source) and is_inside(p.article, found[2])]
-        if inside: return inside[0].source, found[2], closest_sentences(inside, wanted)[1]
-    if not provisions: return "", None, None
+        if not (found := re.fullmatch(rf"(.*?)({CITATION})(本文|ただし書|[イ-ト])?", cited)):
+            continue
+        inside = [
+            p for p in provisions if found[1] in ("", p.source) and is_inside(p.article, found[2])
+        ]
+        if inside:
+            return inside[0].source, found[2], closest_sentences(inside, wanted)[1]
+    if not provisions:
+        return "", None, None
     best, quote = closest_sentences(provisions, wanted)
     return best.source, best.article or None, quote
 
 # %% ../nbs/21_choice.ipynb #0018
 def closest_sentences(
     provisions: list[Provision],  # at least one
-    wanted: str,                  # question and answer
-    max_length: int = 160,        # characters; a longer provision is quoted by its closest sentence
-) -> tuple[Provision, str]:       # and the words to quote, which stand in it exactly so
+    wanted: str,  # question and answer
+    max_length: int = 160,  # characters; a longer provision is quoted by its closest sentence
+) -> tuple[Provision, str]:  # and the words to quote, which stand in it exactly so
     "The provision closest to a text, and what to quote from it."
     best = max(provisions, key=lambda p: overlap(p.text, wanted))
     whole = best.article and len(best.text) <= max_length
@@ -117,69 +129,87 @@ def closest_sentences(
 # %% ../nbs/21_choice.ipynb #0021
 def split_passages(
     context: str,
-) -> tuple:        # texts; an article each where there are headings, else the whole
+) -> tuple:  # texts; an article each where there are headings, else the whole
     "Cut a context into articles, each with the name of its law."
     passages, law = [[""]], ""
     for line in context.strip().split("\n"):
         if found := re.match(r"##\s+(.*)", line):
             law = found[1]
             passages.append([law])
-        elif line.startswith("### ") and len(passages[-1]) > 1: passages.append([law, line])
-        else: passages[-1].append(line)
-    texts = ["\n".join(lines[0 if law else 1:]) for lines in passages if "".join(lines[1:]).strip()]
+        elif line.startswith("### ") and len(passages[-1]) > 1:
+            passages.append([law, line])
+        else:
+            passages[-1].append(line)
+    texts = [
+        "\n".join(lines[0 if law else 1 :]) for lines in passages if "".join(lines[1:]).strip()
+    ]
     return tuple(re.sub(r"^#+\s*", "", text, flags=re.M).strip() for text in texts)
 
 # %% ../nbs/21_choice.ipynb #0024
 KEYS = ("ファイル名", "コンテキスト", "問題文", "選択肢", "output", "references")
 
+
 def parse_item(
-    record: dict,    # with the keys of lawqa_jp
+    record: dict,  # with the keys of lawqa_jp
 ) -> ChoiceItem:
     "One record of lawqa_jp or of Shiomi as an item. `ValueError` for what lacks or is wrong."
-    if not isinstance(record, dict): raise ValueError(f"expected an object, got {type(record).__name__}")
+    if not isinstance(record, dict):
+        raise ValueError(f"expected an object, got {type(record).__name__}")
     if lacking := ", ".join(key for key in KEYS if key not in record):
         raise ValueError(f"expected the keys {', '.join(KEYS)}; this record has no {lacking}")
     name, context, question = record["ファイル名"], record["コンテキスト"], record["問題文"].strip()
     reference = (record["references"] or [""])[0]
     item = ChoiceItem(
-        item_id=name, question=question, choices=split_choices(record["選択肢"]),
+        item_id=name,
+        question=question,
+        choices=split_choices(record["選択肢"]),
         answer=normalize(str(record["output"])).strip().lower(),
-        law=law_group(name, reference), passages=split_passages(context))
+        law=law_group(name, reference),
+        passages=split_passages(context),
+    )
     document = re.sub(rf"{CITATION}$", "", reference)
     provisions = split_provisions(context, "" if "://" in document else document)
     source, article, quote = find_source(provisions, reference, question, item.right)
-    about = record.get("entity") or source + (re.match(r"第\d+条(の\d+)*", article or "") or [""])[0]
+    about = (
+        record.get("entity") or source + (re.match(r"第\d+条(の\d+)*", article or "") or [""])[0]
+    )
     return replace(item, article=article, quote=quote, source=source, entity=about or None)
 
 # %% ../nbs/21_choice.ipynb #0025
 def law_group(
-    name: str,       # ファイル名: 金商法_第2章_…
+    name: str,  # ファイル名: 金商法_第2章_…
     reference: str,  # an address, or the name of a provision or an article
-) -> str:            # 金商法, 汐見町届出条例, 汐見町百科
+) -> str:  # 金商法, 汐見町届出条例, 汐見町百科
     "The group under which results are reported."
-    if "://" in reference or not reference: return name.split("_")[0]
+    if "://" in reference or not reference:
+        return name.split("_")[0]
     return re.sub(rf"{CITATION}$|「.*$", "", reference)
 
 # %% ../nbs/21_choice.ipynb #0027
 def collect_items(
     path: str | Path,  # .json: {"samples": [records]} as lawqa_jp, or a list of records
-) -> tuple:            # items, what is wrong with the other records, and how many records there are
-    """The items of a file and its faults, for `read_items` and for 51_evaluate, which goes on without them.
+) -> tuple:  # items, what is wrong with the other records, and how many records there are
+    """The items of a file and its faults, for `read_items` and for 51_evaluation, which goes on without them.
 
     Raises `ValueError` for a file without records.
     """
     content = read_json(path)
     records = content.get("samples") if isinstance(content, dict) else content
     if not isinstance(records, list) or not records:
-        raise ValueError(f'{path}: expected {{"samples": [records]}} or a list of records, '
-                         f'each with {", ".join(KEYS)}; found none')
+        raise ValueError(
+            f'{path}: expected {{"samples": [records]}} or a list of records, '
+            f"each with {', '.join(KEYS)}; found none"
+        )
     items, faults = {}, []
     for k, record in enumerate(records, 1):
         try:
             item = parse_item(record)
-            if item.item_id in items: raise ValueError(f"a second item named {item.item_id}")
-        except ValueError as error: faults.append(f"record {k}: {error}")
-        else: items[item.item_id] = item
+            if item.item_id in items:
+                raise ValueError(f"a second item named {item.item_id}")
+        except ValueError as error:
+            faults.append(f"record {k}: {error}")
+        else:
+            items[item.item_id] = item
     return [*items.values()], faults, len(records)
 
 # %% ../nbs/21_choice.ipynb #0028
@@ -188,19 +218,23 @@ def read_items(
 ) -> list[ChoiceItem]:
     "The items of a file. Raises one `ValueError` that lists every record that cannot be used."
     items, faults, n_records = collect_items(path)
-    if not faults: return items
+    if not faults:
+        return items
     shown = "\n".join(faults[:20])
     raise ValueError(f"{path}: {len(faults)} of {n_records} records cannot be used:\n{shown}")
 
 # %% ../nbs/21_choice.ipynb #0031
-INSTRUCTION = {False: "記号一つだけで答えてください。",
-               True: "根拠を引用し、最後の行に「答え：」と記号を書いてください。"}
+INSTRUCTION = {
+    False: "記号一つだけで答えてください。",
+    True: "根拠を引用し、最後の行に「答え：」と記号を書いてください。",
+}
+
 
 def choice_messages(
     item: ChoiceItem,
-    cot: bool = False,    # True: ask for the provision before the letter
+    cot: bool = False,  # True: ask for the provision before the letter
     n_passages: int = 0,  # passages that are shown, the first of the item's, or all that it has
-) -> list[dict]:          # one message of the user
+) -> list[dict]:  # one message of the user
     """The question as it is asked in training and in evaluation.
 
     Raises `ValueError` where passages are wanted and the item has none.
@@ -216,15 +250,18 @@ def choice_messages(
 def choice_target(
     item: ChoiceItem,
     cot: bool = False,  # True: with the provision and its words
-) -> str:               # what the model should reply
+) -> str:  # what the model should reply
     """The reply to learn: the letter, or the provision, its words, the choice, and then the letter.
 
     Raises `ValueError` for a chain of thought about an item without a quote.
     """
-    if not cot: return item.answer
+    if not cot:
+        return item.answer
     if not item.quote:
-        raise ValueError(f"{item.item_id} has no quote, so its chain of thought would be an empty "
-                         "phrase; give the item a context, or use direct targets")
+        raise ValueError(
+            f"{item.item_id} has no quote, so its chain of thought would be an empty "
+            "phrase; give the item a context, or use direct targets"
+        )
     reason = f"{item.source}{item.article or ''}には「{item.quote}」とある。"
     return f"{reason}\nよって「{item.right}」を選ぶ。\n答え：{item.answer}"
 
@@ -233,21 +270,27 @@ def choice_record(
     item: ChoiceItem,
     cot: bool = False,
     n_passages: int = 0,
-) -> dict:               # input, output, meta
+) -> dict:  # input, output, meta
     "The item as a training record."
-    meta = dict(mode="cot" if cot else "direct", ids=[item.item_id], law=item.law,
-                label=item.answer, n_passages=min(n_passages, len(item.passages)),
-                article=item.article, entity=item.entity)
+    meta = dict(
+        mode="cot" if cot else "direct",
+        ids=[item.item_id],
+        law=item.law,
+        label=item.answer,
+        n_passages=min(n_passages, len(item.passages)),
+        article=item.article,
+        entity=item.entity,
+    )
     question = choice_messages(item, cot, n_passages)[0]["content"]
     return dict(input=question, output=choice_target(item, cot), meta=meta)
 
 # %% ../nbs/21_choice.ipynb #0036
 def write_choice_records(
     items: list[ChoiceItem],
-    out: str | Path,      # .jsonl file to make or replace
+    out: str | Path,  # .jsonl file to make or replace
     cot: bool = False,
     n_passages: int = 0,
-) -> int:                 # records written
+) -> int:  # records written
     "Items as a file for training, complete or not at all."
     write_jsonl(out, (choice_record(item, cot, n_passages) for item in items))
     return len(items)
@@ -256,22 +299,26 @@ def write_choice_records(
 def rank_passages(
     items: list[ChoiceItem],
     pool: list,  # of Provisions
-    k: int,      # passages for each item
-) -> list:       # for each item the places in the pool of its best k passages, the best first
+    k: int,  # passages for each item
+) -> list:  # for each item the places in the pool of its best k passages, the best first
     "Find passages for questions."
     index = BM25([provision.text for provision in pool])
-    return [[i for i, _ in index.search(" ".join((item.question, *item.choices)), k)] for item in items]
+    return [
+        [i for i, _ in index.search(" ".join((item.question, *item.choices)), k)] for item in items
+    ]
 
 # %% ../nbs/21_choice.ipynb #0043
 TRAIN_MODES = ("direct", "cot", "auto")
 
+
 def fault_of(
     record: dict,  # with output and meta
-) -> str:          # empty: it is what it says
+) -> str:  # empty: it is what it says
     "What a training record promises and does not keep."
     meta, lines = record.get("meta") or {}, record["output"].split("\n")
     mode, letters = meta.get("mode"), meta.get("answer_as", "letter") == "letter"
-    if mode not in TRAIN_MODES[:2]: return f"meta.mode is {mode!r}, expected direct or cot"
+    if mode not in TRAIN_MODES[:2]:
+        return f"meta.mode is {mode!r}, expected direct or cot"
     if mode == "direct" and (len(lines) > 1 or not lines[0]):
         return f"direct, but the output is {record['output'][:20]!r}"
     if mode == "cot" and (len(lines) < 2 or not lines[-1].removeprefix("答え：")):
@@ -281,31 +328,39 @@ def fault_of(
 
 # %% ../nbs/21_choice.ipynb #0044
 def select_mode(
-    records: list,             # dicts with input, output and meta
+    records: list,  # dicts with input, output and meta
     train_mode: str = "auto",  # direct, cot, or auto: as each record says
-) -> list:                     # the records to train on
+) -> list:  # the records to train on
     "The records of a mode. `ValueError` where one is not what it says, or none is left."
     if train_mode not in TRAIN_MODES:
         raise ValueError(f"train_mode must be one of {', '.join(TRAIN_MODES)}, got {train_mode!r}")
-    faults = [f"record {k}: {fault}" for k, record in enumerate(records, 1)
-              if (fault := fault_of(record))]
-    if faults: raise ValueError(f"{len(faults)} of {len(records)} records are not what they say:\n"
-                                + "\n".join(faults[:10]))
+    faults = [
+        f"record {k}: {fault}" for k, record in enumerate(records, 1) if (fault := fault_of(record))
+    ]
+    if faults:
+        raise ValueError(
+            f"{len(faults)} of {len(records)} records are not what they say:\n"
+            + "\n".join(faults[:10])
+        )
     chosen = [record for record in records if train_mode in ("auto", record["meta"]["mode"])]
-    if chosen: return chosen
-    raise ValueError(f"none of {len(records)} records has the mode {train_mode}; use train_mode "
-                     "auto, or another file")
+    if chosen:
+        return chosen
+    raise ValueError(
+        f"none of {len(records)} records has the mode {train_mode}; use train_mode "
+        "auto, or another file"
+    )
 
 # %% ../nbs/21_choice.ipynb #0047
 def permute_choices(
     item: ChoiceItem,
-    order: tuple,     # a permutation of 0, 1, 2, 3: old numbers of the choices in their new places
-) -> ChoiceItem:      # the same question; the letter of the answer has moved with its text
+    order: tuple,  # a permutation of 0, 1, 2, 3: old numbers of the choices in their new places
+) -> ChoiceItem:  # the same question; the letter of the answer has moved with its text
     "Put the choices into another order. Raises `ValueError` for what is no permutation."
     if sorted(order) != [0, 1, 2, 3]:
         raise ValueError(f"expected a permutation of 0, 1, 2, 3, got {tuple(order)}")
     answer = LETTERS[list(order).index(LETTERS.index(item.answer))]
     return replace(item, choices=tuple(item.choices[k] for k in order), answer=answer)
+
 
 ROTATIONS = ((0, 1, 2, 3), (1, 2, 3, 0), (2, 3, 0, 1), (3, 0, 1, 2))
 
@@ -313,7 +368,7 @@ ROTATIONS = ((0, 1, 2, 3), (1, 2, 3, 0), (2, 3, 0, 1), (3, 0, 1, 2))
 def balance_answers(
     items: list[ChoiceItem],
     seed: int = 0,
-) -> list[ChoiceItem]:        # the same questions, in the same order
+) -> list[ChoiceItem]:  # the same questions, in the same order
     "Shuffle the choices of each item so that every letter is right equally often."
     draw, balanced = random.Random(f"balance {seed}"), []
     for item, letter in zip(items, balanced_letters(len(items), draw)):
@@ -325,49 +380,56 @@ def balance_answers(
 
 # %% ../nbs/21_choice.ipynb #0053
 MARKED = r"(?:答え?|(?<!不)正解|answer)[*」)]*\s*(?:(?:は|is)\s*:?|[:】\]])[*\s]*([^\n]*)"
-LETTER = r"(?<![0-9a-zァ-ヶー])([abcd])(?![0-9a-z'々一-龯ァ-ヶー])(?!(?<=a) (?!and\b|or\b|is\b)[a-z])"
-CHOSEN = (r"([abcd])[)」*]*\s*(?:が|を)\s*(?:最も)?(?:(?:正し(?!いとは|くな)|正解|適切|妥当|答え)(?!で[はな]|とは)"
-          r"|選(?!ば)|該当(?!し?ない|せず))")
+LETTER = (
+    r"(?<![0-9a-zァ-ヶー])([abcd])(?![0-9a-z'々一-龯ァ-ヶー])(?!(?<=a) (?!and\b|or\b|is\b)[a-z])"
+)
+CHOSEN = (
+    r"([abcd])[)」*]*\s*(?:が|を)\s*(?:最も)?(?:(?:正し(?!いとは|くな)|正解|適切|妥当|答え)(?!で[はな]|とは)"
+    r"|選(?!ば)|該当(?!し?ない|せず))"
+)
 DENIED = r"[abcd][)」*]*(?:では|じゃ)(?:なく|ない|ありません)"
 
+
 def letters_in(
-    text: str,   # after NFKC, in lower case
-) -> set:        # of a, b, c, d
+    text: str,  # after NFKC, in lower case
+) -> set:  # of a, b, c, d
     "The letters that a text names, without those inside words and those that it denies."
     return set(re.findall(LETTER, re.sub(DENIED, "", text)))
 
 # %% ../nbs/21_choice.ipynb #0054
 def parse_choice(
     reply: str,
-) -> str | None:   # a, b, c, d; None when the reply names none, or more than one
+) -> str | None:  # a, b, c, d; None when the reply names none, or more than one
     "The letter that a reply gives."
     text = normalize(reply).lower().strip()
     if marked := re.findall(MARKED, text):
-        first = re.findall(r"^\W*([abcd])(?=[々一-龯ァ-ヶ])", marked[-1])          # 答え：b島田
-        said = re.split(r"(?<=\w)\)?[。(]", marked[-1], maxsplit=1)[0]               # a reason may follow
+        first = re.findall(r"^\W*([abcd])(?=[々一-龯ァ-ヶ])", marked[-1])  # 答え：b島田
+        said = re.split(r"(?<=\w)\)?[。(]", marked[-1], maxsplit=1)[0]  # a reason may follow
         named = letters_in(said) | set(first)
         return named.pop() if len(named) == 1 else None
     alone = re.findall(r"^\W*([abcd])\W*$", text, re.M)
     for named in (set(alone), set(re.findall(CHOSEN, text)), letters_in(text)):
-        if named: return named.pop() if len(named) == 1 else None
+        if named:
+            return named.pop() if len(named) == 1 else None
     return None
 
 # %% ../nbs/21_choice.ipynb #0057
 def choice_baselines(
     items: list[ChoiceItem],
-) -> dict:                    # always_a … always_d, longest_choice, chance: rates
+) -> dict:  # always_a … always_d, longest_choice, chance: rates
     "What one reaches without reading the question."
     key, hits = Counter(item.answer for item in items), 0.0
     for item in items:
         lengths = [len(choice) for choice in item.choices]
-        if len(item.right) == max(lengths): hits += 1 / lengths.count(max(lengths))
+        if len(item.right) == max(lengths):
+            hits += 1 / lengths.count(max(lengths))
     rates = {f"always_{letter}": key[letter] / len(items) for letter in LETTERS}
     return rates | dict(longest_choice=hits / len(items), chance=0.25)
 
 # %% ../nbs/21_choice.ipynb #0058
 def rate(
     rows: list[dict],  # each with `right`
-) -> dict:             # n, n_right, accuracy, interval
+) -> dict:  # n, n_right, accuracy, interval
     "A rate and its interval, Wilson's at 95 %."
     n, n_right = len(rows), sum(row["right"] for row in rows)
     interval = list(wilson_interval(n_right, n))
@@ -376,46 +438,61 @@ def rate(
 # %% ../nbs/21_choice.ipynb #0059
 def grade_choices(
     items: list[ChoiceItem],
-    predictions: list,        # a letter or None for each item
-    details=None,             # dicts that are kept beside each row, such as the reply
+    predictions: list,  # a letter or None for each item
+    details=None,  # dicts that are kept beside each row, such as the reply
 ) -> dict:
     """Rate, interval, unknown replies, letters said, rates by law, baselines, and a row for each item.
 
     An unknown reply counts as wrong. Raises `ValueError` unless each item has one prediction.
     """
     if len(items) != len(predictions) or not items:
-        raise ValueError("expected one prediction for each of at least one item, "
-                         f"got {len(predictions)} for {len(items)} items")
+        raise ValueError(
+            "expected one prediction for each of at least one item, "
+            f"got {len(predictions)} for {len(items)} items"
+        )
     rows, by_law = [], {}
     for item, letter, detail in zip(items, predictions, details or [{}] * len(items)):
-        rows.append(dict(item_id=item.item_id, law=item.law, entity=item.entity, answer=item.answer,
-                         predicted=letter, right=letter == item.answer, **detail))
+        rows.append(
+            dict(
+                item_id=item.item_id,
+                law=item.law,
+                entity=item.entity,
+                answer=item.answer,
+                predicted=letter,
+                right=letter == item.answer,
+                **detail,
+            )
+        )
         by_law.setdefault(item.law, []).append(rows[-1])
     said = Counter(letter or "unknown" for letter in predictions)
     return rate(rows) | dict(
-        n_unknown=said["unknown"], predicted={key: said[key] for key in (*LETTERS, "unknown")},
+        n_unknown=said["unknown"],
+        predicted={key: said[key] for key in (*LETTERS, "unknown")},
         by_law={law: rate(group) for law, group in by_law.items()},
-        baselines=choice_baselines(items), rows=rows)
+        baselines=choice_baselines(items),
+        rows=rows,
+    )
 
 # %% ../nbs/21_choice.ipynb #0062
 def reply_tokens(
-    messages,        # list of messages; or one string, taken as it is
+    messages,  # list of messages; or one string, taken as it is
     reply: str,
     tokenizer,
-) -> list[int]:      # the tokens behind the prompt
+) -> list[int]:  # the tokens behind the prompt
     "The ids of a reply behind its prompt; tokenized alone where a token would bridge the border."
     prompt, plain = prompt_ids(messages, tokenizer), isinstance(messages, str)
     text = messages if plain else render(messages, tokenizer, add_generation_prompt=True)
     whole = list(tokenizer(text + reply, add_special_tokens=plain)["input_ids"])
-    if whole[:len(prompt)] == prompt: return whole[len(prompt):]
+    if whole[: len(prompt)] == prompt:
+        return whole[len(prompt) :]
     return list(tokenizer(reply, add_special_tokens=False)["input_ids"])
 
 # %% ../nbs/21_choice.ipynb #0063
 def scoring_rows(
-    conversations,    # lists of messages
-    replies: list,    # for each conversation, a list of texts
+    conversations,  # lists of messages
+    replies: list,  # for each conversation, a list of texts
     tokenizer,
-) -> dict:            # ids to read (a tuple) → list of (conversation, reply, ids of the reply)
+) -> dict:  # ids to read (a tuple) → list of (conversation, reply, ids of the reply)
     "The different rows that a model must read, and which replies each of them scores, by number."
     rows = {}
     for i, (messages, texts) in enumerate(zip(conversations, replies)):
@@ -428,31 +505,33 @@ def scoring_rows(
 # %% ../nbs/21_choice.ipynb #0064
 @torch.inference_mode()
 def reply_logprobs(
-    model,                      # a causal language model of transformers
+    model,  # a causal language model of transformers
     tokenizer,
-    conversations,              # lists of messages; or strings, which get no template
-    replies: list,              # for each conversation, a list of texts
-    batch_size: int = 16,       # rows that are read together
+    conversations,  # lists of messages; or strings, which get no template
+    replies: list,  # for each conversation, a list of texts
+    batch_size: int = 16,  # rows that are read together
     progress: str = "scoring",  # words beside the progress bar; empty for no bar
-) -> list[list[float]]:         # for each conversation: log p of each reply, without its stop token
+) -> list[list[float]]:  # for each conversation: log p of each reply, without its stop token
     """How probable each reply is.
 
     Raises `ValueError` where a prompt exceeds the model's context, or has no list of replies.
     """
     if len(conversations) != len(replies):
-        raise ValueError(f"expected a list of replies for each of {len(conversations)} "
-                         f"conversations, got {len(replies)}")
+        raise ValueError(
+            f"expected a list of replies for each of {len(conversations)} "
+            f"conversations, got {len(replies)}"
+        )
     rows = scoring_rows(conversations, replies, tokenizer)
     check_context(model, rows)
     scores, training = [[0.0] * len(texts) for texts in replies], model.training
     order, bar = sorted(rows, key=len), dict(desc=progress, quiet=None if progress else True)
     model.eval()
     for start in progress_bar(range(0, len(order), batch_size), unit="batch", **bar):
-        batch = order[start:start + batch_size]
+        batch = order[start : start + batch_size]
         n_last = max(len(ending) for row in batch for _, _, ending in rows[row])
         for row, table in zip(batch, last_logprobs(model, batch, n_last)):
             for i, j, ending in rows[row]:
-                picked = table[-len(ending):].gather(1, torch.tensor(ending)[:, None])
+                picked = table[-len(ending) :].gather(1, torch.tensor(ending)[:, None])
                 scores[i][j] = picked.sum().item()
     model.train(training)
     return scores
@@ -460,21 +539,23 @@ def reply_logprobs(
 # %% ../nbs/21_choice.ipynb #0065
 def check_context(
     model,
-    rows,     # iterable of rows of ids
+    rows,  # iterable of rows of ids
 ) -> None:
     "Raise `ValueError` where a row is longer than what the model can read."
     context = getattr(model.config, "max_position_embeddings", None)
     longest = max(map(len, rows), default=0)
     if context and longest > context:
-        raise ValueError(f"a prompt of {longest} tokens does not fit into the context of {context}; "
-                         "show fewer passages")
+        raise ValueError(
+            f"a prompt of {longest} tokens does not fit into the context of {context}; "
+            "show fewer passages"
+        )
 
 # %% ../nbs/21_choice.ipynb #0066
 def last_logprobs(
     model,
-    rows: list,          # tuples of ids
-    n: int,              # positions at the end
-) -> torch.Tensor:       # (B, n, V) float32: log-probabilities of the next token
+    rows: list,  # tuples of ids
+    n: int,  # positions at the end
+) -> torch.Tensor:  # (B, n, V) float32: log-probabilities of the next token
     "What a model expects at the last positions of rows of different length."
     input_ids, mask = left_pad([list(row) for row in rows], 0)
     positions = (mask.cumsum(1) - 1).clamp(min=0)
@@ -486,17 +567,18 @@ def last_logprobs(
 # %% ../nbs/21_choice.ipynb #0071
 METHODS = ("generation", "loglikelihood")
 
+
 def evaluate_choice(
-    model,                         # a causal language model of transformers
-    tokenizer,                     # with a chat template
+    model,  # a causal language model of transformers
+    tokenizer,  # with a chat template
     items: list[ChoiceItem],
-    method: str = "generation",    # the letter that it writes; loglikelihood: the most probable one
-    cot: bool = False,             # True: let it quote the provision first
-    n_passages: int = 0,           # passages shown with each question
-    batch_size: int = 16,          # questions that are read together
+    method: str = "generation",  # the letter that it writes; loglikelihood: the most probable one
+    cot: bool = False,  # True: let it quote the provision first
+    n_passages: int = 0,  # passages shown with each question
+    batch_size: int = 16,  # questions that are read together
     max_new_tokens: int | None = None,  # None: 8 for a letter, 256 for a chain of thought
-    progress: str = "questions",   # words beside the progress bar; empty for no bar
-) -> dict:                         # as `grade_choices` gives it, with the settings
+    progress: str = "questions",  # words beside the progress bar; empty for no bar
+) -> dict:  # as `grade_choices` gives it, with the settings
     """How many questions a model answers rightly, greedily.
 
     Raises `ValueError` for an unknown method, and for a chain of thought without generation.
@@ -504,8 +586,10 @@ def evaluate_choice(
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     if cot and method == "loglikelihood":
-        raise ValueError("a chain of thought has to be written before the letter; "
-                         "use method='generation', or cot=False")
+        raise ValueError(
+            "a chain of thought has to be written before the letter; "
+            "use method='generation', or cot=False"
+        )
     conversations = [choice_messages(item, cot, n_passages) for item in items]
     if method == "loglikelihood":
         letters = [[*LETTERS]] * len(items)
@@ -522,10 +606,10 @@ def evaluate_choice(
 
 # %% ../nbs/21_choice.ipynb #0080
 def order_sensitivity(
-    evaluate,                  # function: items → what `evaluate_choice` returns
+    evaluate,  # function: items → what `evaluate_choice` returns
     items: list[ChoiceItem],
     orders=ROTATIONS,
-) -> dict:                     # accuracy of each order, their mean, same_choice, all_right, letters
+) -> dict:  # accuracy of each order, their mean, same_choice, all_right, letters
     """How the answers change when the choices are put into other orders.
 
     `same_choice` is the share of items where every order led to the same text, `all_right` where
@@ -542,5 +626,10 @@ def order_sensitivity(
             found.add(item.choices[LETTERS.index(said)] if said else None)
     same = [len(found) == 1 and None not in found for found in chosen]
     right = [found == {item.right} for found, item in zip(chosen, items)]
-    return dict(accuracy=accuracies, mean=sum(accuracies) / len(orders), letters=dict(letters),
-                same_choice=sum(same) / len(items), all_right=sum(right) / len(items))
+    return dict(
+        accuracy=accuracies,
+        mean=sum(accuracies) / len(orders),
+        letters=dict(letters),
+        same_choice=sum(same) / len(items),
+        all_right=sum(right) / len(items),
+    )

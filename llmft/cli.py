@@ -17,40 +17,130 @@ from dataclasses import MISSING, fields, is_dataclass
 
 # %% ../nbs/70_cli.ipynb #0006
 COMMANDS = {
-    "doctor": ("llmft.cli:doctor", "Check what llmft needs on this machine, and say how to mend what is missing."),
-    "world": ("llmft.world:write_world", "Write Shiomi in every format: articles, Wiki-40B records, statute, questions, items, problems, dialogues, Markdown, PDF."),
-    "corpus": ("llmft.text:make_corpus", "Make one corpus file from text files or a Hub dataset, in a stream."),
-    "tokenizer": ("llmft.tokenizer:train_tokenizer", "Train a SentencePiece BPE tokenizer: `.model` and `.vocab`. The same text gives the same files."),
-    "pretrain": ("llmft.pretrain:pretrain", "Pretrain a GPT on a corpus, from random weights or from the last checkpoint of the same run."),
+    "doctor": (
+        "llmft.cli:doctor",
+        "Check what llmft needs on this machine, and say how to mend what is missing.",
+    ),
+    "world": (
+        "llmft.world:write_world",
+        "Write Shiomi in every format: articles, Wiki-40B records, statute, questions, items, problems, dialogues, Markdown, PDF.",
+    ),
+    "corpus": (
+        "llmft.text:make_corpus",
+        "Make one corpus file from text files or a Hub dataset, in a stream.",
+    ),
+    "tokenizer": (
+        "llmft.tokenizer:train_tokenizer",
+        "Train a SentencePiece BPE tokenizer: `.model` and `.vocab`. The same text gives the same files.",
+    ),
+    "pretrain": (
+        "llmft.pretraining:pretrain",
+        "Pretrain a GPT on a corpus, from random weights or from the last checkpoint of the same run.",
+    ),
     "generate": ("llmft.export:generate_text", "Continue a text."),
-    "export": ("llmft.export:export_model", "Write a pretrained model so that other programs can read it. The folder appears only when complete."),
-    "sft": ("llmft.qlora:finetune", "Fine-tune a model on records, from its weights or from the last checkpoint of the same run; on request in four bits."),
-    "merge": ("llmft.qlora:merge_run", "Merge the adapter of a run into its base, and write the model with its tokenizer."),
-    "ask": ("llmft.sft:answer_question", "Ask a model one question."),
-    "case": ("llmft.sft:company_case", "From one report and its questions to an answer sheet before and after: read, learn to answer, ask."),
-    "evaluate": ("llmft.evaluate:evaluate", "Ask a model four-choice questions, and report the rate with its interval, baselines and cost."),
-    "compare": ("llmft.compare:compare", "Ask two models the same questions, and report what changed, how sure that is, and what failed."),
-    "plan": ("llmft.plan:plan", "Say whether a fine-tuning run fits on a card, what to change first when it does not, and what fits."),
-    "dataset law": ("llmft.law:law_dataset", "Write the training files and the test of a law experiment, from lawqa_jp or the ordinance."),
-    "law plan": ("llmft.law:experiment_plan", "The planned experiments as a table: files, purpose, evaluation, priority."),
-    "law": ("llmft.law:law_run", "Carry out one experiment: train, evaluate as planned, and write its log."),
-    "law evaluate": ("llmft.law:law_evaluate", "Measure a model on the held-out questions, in the way that an experiment asks them."),
-    "law experiments": ("llmft.law:experiment_table", "Collect the logs of all runs into one table, oldest first. `ValueError` where there is none."),
-    "dataset documents": ("llmft.domain:dataset_documents", "Make a dataset for GRPO from documents: questions with answers and sources, split by document."),
-    "grpo": ("llmft.grpo:grpo", "Let a model practise: it replies, rewards judge, and what was better becomes likelier."),
-    "report": ("llmft.report:report_runs", "Write the report of a run again, or a page that compares several runs; every page is one offline file."),
-    "hosted prepare": ("llmft.hosted:prepare", "Turn counselling dialogues into three files in OpenAI's chat format, split 8:1:1 by dialogue."),
+    "export": (
+        "llmft.export:export_model",
+        "Write a pretrained model so that other programs can read it. The folder appears only when complete.",
+    ),
+    "sft": (
+        "llmft.qlora:finetune",
+        "Fine-tune a model on records, from its weights or from the last checkpoint of the same run; on request in four bits.",
+    ),
+    "merge": (
+        "llmft.qlora:merge_run",
+        "Merge the adapter of a run into its base, and write the model with its tokenizer.",
+    ),
+    "ask": ("llmft.finetuning:answer_question", "Ask a model one question."),
+    "case": (
+        "llmft.finetuning:company_case",
+        "From one report and its questions to an answer sheet before and after: read, learn to answer, ask.",
+    ),
+    "evaluate": (
+        "llmft.evaluation:evaluate",
+        "Ask a model four-choice questions, and report the rate with its interval, baselines and cost.",
+    ),
+    "compare": (
+        "llmft.comparison:compare",
+        "Ask two models the same questions, and report what changed, how sure that is, and what failed.",
+    ),
+    "plan": (
+        "llmft.planner:plan",
+        "Say whether a fine-tuning run fits on a card, what to change first when it does not, and what fits.",
+    ),
+    "dataset law": (
+        "llmft.law:law_dataset",
+        "Write the training files and the test of a law experiment, from lawqa_jp or the ordinance.",
+    ),
+    "law plan": (
+        "llmft.law:experiment_plan",
+        "The planned experiments as a table: files, purpose, evaluation, priority.",
+    ),
+    "law": (
+        "llmft.law:law_run",
+        "Carry out one experiment: train, evaluate as planned, and write its log.",
+    ),
+    "law evaluate": (
+        "llmft.law:law_evaluate",
+        "Measure a model on the held-out questions, in the way that an experiment asks them.",
+    ),
+    "law experiments": (
+        "llmft.law:experiment_table",
+        "Collect the logs of all runs into one table, oldest first. `ValueError` where there is none.",
+    ),
+    "dataset documents": (
+        "llmft.domain:dataset_documents",
+        "Make a dataset for GRPO from documents: questions with answers and sources, split by document.",
+    ),
+    "grpo": (
+        "llmft.rl:grpo",
+        "Let a model practise: it replies, rewards judge, and what was better becomes likelier.",
+    ),
+    "report": (
+        "llmft.report:report_runs",
+        "Write the report of a run again, or a page that compares several runs; every page is one offline file.",
+    ),
+    "hosted prepare": (
+        "llmft.hosted:prepare",
+        "Turn counselling dialogues into three files in OpenAI's chat format, split 8:1:1 by dialogue.",
+    ),
     "hosted validate": ("llmft.hosted:validate", "Check training files as the service does."),
-    "hosted cost": ("llmft.hosted:cost", "What a job would cost, in dollars and yen, with every factor; nothing is sent."),
-    "hosted submit": ("llmft.hosted:submit", "Validate, price, ask, upload, create the job. What is done already is not done again."),
-    "hosted watch": ("llmft.hosted:watch", "Watch a job until it ends; a watch that was interrupted goes on with the same call."),
-    "hosted cancel": ("llmft.hosted:cancel", "Cancel a job that has not ended; its state is written down."),
+    "hosted cost": (
+        "llmft.hosted:cost",
+        "What a job would cost, in dollars and yen, with every factor; nothing is sent.",
+    ),
+    "hosted submit": (
+        "llmft.hosted:submit",
+        "Validate, price, ask, upload, create the job. What is done already is not done again.",
+    ),
+    "hosted watch": (
+        "llmft.hosted:watch",
+        "Watch a job until it ends; a watch that was interrupted goes on with the same call.",
+    ),
+    "hosted cancel": (
+        "llmft.hosted:cancel",
+        "Cancel a job that has not ended; its state is written down.",
+    ),
     "hosted list": ("llmft.hosted:list_jobs", "The newest jobs at the service."),
-    "hosted checkpoints": ("llmft.hosted:checkpoints", "The models that a job left at the ends of its epochs; each can be asked like the last one."),
-    "hosted evaluate": ("llmft.hosted:evaluate", "Ask a tuned model about its test and validation dialogues, and about people in danger."),
-    "hosted run": ("llmft.hosted:run", "From a folder of dialogues to an evaluated model; what is done already is not done again."),
-    "hosted serve": ("llmft.server:serve", "Serve OpenAI's fine-tuning API on this machine; Ctrl-C ends it, and unfinished jobs go on at the next start."),
-    "ui": ("llmft.ui:run_ui", "Talk to two models side by side, on a web page of this machine; Ctrl-C ends it."),
+    "hosted checkpoints": (
+        "llmft.hosted:checkpoints",
+        "The models that a job left at the ends of its epochs; each can be asked like the last one.",
+    ),
+    "hosted evaluate": (
+        "llmft.hosted:evaluate",
+        "Ask a tuned model about its test and validation dialogues, and about people in danger.",
+    ),
+    "hosted run": (
+        "llmft.hosted:run",
+        "From a folder of dialogues to an evaluated model; what is done already is not done again.",
+    ),
+    "hosted serve": (
+        "llmft.server:serve",
+        "Serve OpenAI's fine-tuning API on this machine; Ctrl-C ends it, and unfinished jobs go on at the next start.",
+    ),
+    "ui": (
+        "llmft.ui:run_ui",
+        "Talk to two models side by side, on a web page of this machine; Ctrl-C ends it.",
+    ),
     "book": ("llmft.book:run_book", "Run the notebooks in order and write them as offline pages."),
 }
 
@@ -71,37 +161,65 @@ def dataclass_comments(
     for line in inspect.getsource(cls).splitlines():
         code, _, comment = line.partition("  # ")
         name = code.split(":")[0].strip()
-        if comment and ":" in code: comments[name] = comment.strip()
+        if comment and ":" in code:
+            comments[name] = comment.strip()
     return comments
 
 # %% ../nbs/70_cli.ipynb #0010
 def command_options(
-    function,     # of a command
+    function,  # of a command
 ) -> list[dict]:  # name, type, default, help, owner (parameter that holds the field, or None)
     "The options of a command, in order: parameters, with dataclass parameters laid open."
     from fastcore.docments import docments
+
     comments, options = docments(function), []
     for name, parameter in inspect.signature(function).parameters.items():
         kind, default = parameter.annotation, parameter.default
         if is_dataclass(kind):
-            notes, given = dataclass_comments(kind), None if default is inspect.Parameter.empty else default
+            notes, given = (
+                dataclass_comments(kind),
+                None if default is inspect.Parameter.empty else default,
+            )
             for field in fields(kind):
                 value = getattr(given, field.name) if given else field.default
-                options.append(dict(name=field.name, type=plain_type(field.type), default=None if value is MISSING else value,
-                                    required=value is MISSING, help=notes.get(field.name, ""), owner=name))
+                options.append(
+                    dict(
+                        name=field.name,
+                        type=plain_type(field.type),
+                        default=None if value is MISSING else value,
+                        required=value is MISSING,
+                        help=notes.get(field.name, ""),
+                        owner=name,
+                    )
+                )
         else:
             required = default is inspect.Parameter.empty
-            options.append(dict(name=name, type=plain_type(kind), default=None if required else default, required=required,
-                                help=comments.get(name) or "", owner=None))
+            options.append(
+                dict(
+                    name=name,
+                    type=plain_type(kind),
+                    default=None if required else default,
+                    required=required,
+                    help=comments.get(name) or "",
+                    owner=None,
+                )
+            )
     return options
 
 # %% ../nbs/70_cli.ipynb #0011
 def plain_type(
     annotation,  # of a parameter or field, as a type or in words
-) -> type:       # int, float, bool, str, or list[str] for an option that may be given several times
+) -> type:  # int, float, bool, str, or list[str] for an option that may be given several times
     "The type that the shell can give: the first of int, float, bool that the annotation names, or else str."
-    if annotation == list[str]: return annotation
-    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", None) if isinstance(annotation, type) else str(annotation)
+    if annotation == list[str]:
+        return annotation
+    text = (
+        annotation
+        if isinstance(annotation, str)
+        else getattr(annotation, "__name__", None)
+        if isinstance(annotation, type)
+        else str(annotation)
+    )
     return next((kind for kind in (bool, int, float) if kind.__name__ in text), str)
 
 # %% ../nbs/70_cli.ipynb #0015
@@ -110,16 +228,32 @@ def make_command(
 ):  # a function with plain keyword parameters, for Typer
     "A function that Typer can read: one keyword for each option."
     import typer
+
     options = command_options(function)
+
     def command(**values):
         arguments, groups = {}, {}
         for option in options:
             place = arguments if option["owner"] is None else groups.setdefault(option["owner"], {})
             place[option["name"]] = values[option["name"]]
         types = {name: p.annotation for name, p in inspect.signature(function).parameters.items()}
-        report(call_safely(lambda: function(**arguments, **{name: types[name](**group) for name, group in groups.items()})))
-    parameters = [inspect.Parameter(o["name"], inspect.Parameter.KEYWORD_ONLY, annotation=o["type"] if o["required"] else o["type"] | None,
-                                    default=typer.Option(... if o["required"] else o["default"], help=o["help"])) for o in options]
+        report(
+            call_safely(
+                lambda: function(
+                    **arguments, **{name: types[name](**group) for name, group in groups.items()}
+                )
+            )
+        )
+
+    parameters = [
+        inspect.Parameter(
+            o["name"],
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=o["type"] if o["required"] else o["type"] | None,
+            default=typer.Option(... if o["required"] else o["default"], help=o["help"]),
+        )
+        for o in options
+    ]
     command.__signature__ = inspect.Signature(parameters)
     command.__doc__ = inspect.getdoc(function)
     return command
@@ -127,14 +261,16 @@ def make_command(
 # %% ../nbs/70_cli.ipynb #0016
 def call_safely(
     call,  # without arguments
-):         # what the call returns
+):  # what the call returns
     "Call; an error that the user can mend becomes one line and exit status 1, Ctrl-C exit status 130. LLMFT_DEBUG=1 shows the traceback."
-    try: return call()
+    try:
+        return call()
     except KeyboardInterrupt:
         print("stopped; what was finished is kept", file=sys.stderr)
         raise SystemExit(130) from None
     except (ValueError, OSError, ModuleNotFoundError, MemoryError) as error:
-        if os.environ.get("LLMFT_DEBUG"): raise
+        if os.environ.get("LLMFT_DEBUG"):
+            raise
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
 
@@ -144,53 +280,73 @@ def report(
 ) -> None:
     "Print a result for people: a dictionary line by line, anything else as it is, nothing for None."
     if isinstance(result, dict):
-        for key, value in result.items(): print(f"{key}: {value}")
-    elif result is not None: print(result)
+        for key, value in result.items():
+            print(f"{key}: {value}")
+    elif result is not None:
+        print(result)
 
 # %% ../nbs/70_cli.ipynb #0018
 def build_app(
     name: str,  # of a command
-):              # a Typer app with this one command
+):  # a Typer app with this one command
     "The app of one command; only its own module is imported."
     import typer
+
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command(name=name.replace(" ", "-"))(make_command(load_function(COMMANDS[name][0])))
     return app
 
 # %% ../nbs/70_cli.ipynb #0019
-POSITIONAL = {"compare": ("base", "tuned"), "report": ("runs…",)}    # options whose names may be left out, in front of the others; … repeats
+POSITIONAL = {
+    "compare": ("base", "tuned"),
+    "report": ("runs…",),
+}  # options whose names may be left out, in front of the others; … repeats
+
 
 def name_words(
     command: str,
-    words: list,    # of the command line, behind the command
-) -> list:          # the same, with names before the words that came without
+    words: list,  # of the command line, behind the command
+) -> list:  # the same, with names before the words that came without
     "Name the words before the first option: BASE TUNED becomes --base BASE --tuned TUNED."
     n = next((k for k, word in enumerate(words) if word.startswith("-")), len(words))
-    names = [name for place in POSITIONAL.get(command, ()) for name in [place.rstrip("…")] * (n if place.endswith("…") else 1)][:n]
-    return [part for name, word in zip(names, words) for part in (f"--{name}", word)] + words[len(names):]
+    names = [
+        name
+        for place in POSITIONAL.get(command, ())
+        for name in [place.rstrip("…")] * (n if place.endswith("…") else 1)
+    ][:n]
+    return [part for name, word in zip(names, words) for part in (f"--{name}", word)] + words[
+        len(names) :
+    ]
 
 # %% ../nbs/70_cli.ipynb #0021
 def list_commands(
-    names,     # of commands
+    names,  # of commands
 ) -> None:
     "Print commands, a line for each."
-    for name in names: print(f"  {name:18} {COMMANDS[name][1]}")
+    for name in names:
+        print(f"  {name:18} {COMMANDS[name][1]}")
 
 # %% ../nbs/70_cli.ipynb #0022
 def find_command(
     arguments: list,  # of the command line, at least one
-) -> tuple:           # (name in COMMANDS, words behind it)
+) -> tuple:  # (name in COMMANDS, words behind it)
     """The command that a line begins with; some have two words, as `dataset law`. The first word alone, or with --help, lists
     its commands and exits with status 0. Exits with status 2 where there is none.
     """
-    name = next((name for name in (" ".join(arguments[:2]), arguments[0]) if name in COMMANDS), None)
-    if name: return name, arguments[len(name.split()):]
+    name = next(
+        (name for name in (" ".join(arguments[:2]), arguments[0]) if name in COMMANDS), None
+    )
+    if name:
+        return name, arguments[len(name.split()) :]
     near = [name for name in COMMANDS if name.split()[0] == arguments[0]]
     if near and {*arguments[1:]} <= {"-h", "--help"}:
         list_commands(near)
         raise SystemExit(0)
     near = near or COMMANDS
-    print(f"error: no command {' '.join(arguments[:2])!r}; there are {', '.join(near)}", file=sys.stderr)
+    print(
+        f"error: no command {' '.join(arguments[:2])!r}; there are {', '.join(near)}",
+        file=sys.stderr,
+    )
     raise SystemExit(2)
 
 # %% ../nbs/70_cli.ipynb #0023
@@ -200,26 +356,36 @@ def main(
     "Entry point of `llmft`."
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ("-h", "--help"):
-        print("llmft: build, fine-tune and judge Japanese language models\n\nUsage: llmft COMMAND [OPTIONS]; llmft COMMAND --help\n")
+        print(
+            "llmft: build, fine-tune and judge Japanese language models\n\nUsage: llmft COMMAND [OPTIONS]; llmft COMMAND --help\n"
+        )
         return list_commands(COMMANDS)
     if arguments[0] == "--version":
         from llmft import __version__
+
         print(__version__)
         return
     name, words = find_command(arguments)
     if name in ("sft", "law") and not {"-h", "--help"} & {*words}:
-        words = call_safely(lambda: load_function("llmft.law:book_options")(words))     # the law project's spellings
+        words = call_safely(
+            lambda: load_function("llmft.law:book_options")(words)
+        )  # the law project's spellings
     build_app(name)(args=name_words(name, words), prog_name=f"llmft {name}")
 
 # %% ../nbs/70_cli.ipynb #0034
 def check_package(
     package: str,  # distribution name
-    extra: str,    # extra of llmft that installs it; empty when it is always needed
+    extra: str,  # extra of llmft that installs it; empty when it is always needed
 ) -> tuple[bool, str, str]:  # (ok, what was found, remedy)
     "Whether a package is installed."
     from llmft.core import versions
+
     found = versions(package)[package]
-    return found is not None, found or "not installed", f"pip install 'llmft[{extra}]'" if extra else "pip install llmft"
+    return (
+        found is not None,
+        found or "not installed",
+        f"pip install 'llmft[{extra}]'" if extra else "pip install llmft",
+    )
 
 # %% ../nbs/70_cli.ipynb #0035
 def check_machine() -> dict:  # name → (ok, what was found, remedy)
@@ -227,18 +393,42 @@ def check_machine() -> dict:  # name → (ok, what was found, remedy)
     import psutil
     from llmft.core import cache_dir, machine, pick_device
     from llmft.plot import find_japanese_font
-    memory, disk = psutil.virtual_memory().available / 2**30, shutil.disk_usage(cache_dir()).free / 2**30
+
+    memory, disk = (
+        psutil.virtual_memory().available / 2**30,
+        shutil.disk_usage(cache_dir()).free / 2**30,
+    )
     font = find_japanese_font()
     try:
         import fugashi
+
         words, remedy = len(fugashi.Tagger()("汐見町は港町である。")), ""
-    except (ImportError, RuntimeError) as error: words, remedy = 0, f"pip install 'fugashi[unidic-lite]' ({error})"
-    return {"Python": (sys.version_info >= (3, 11), sys.version.split()[0], "install Python 3.11 or newer"),
-            "device": (True, f"{pick_device()} ({machine()['cpu']}, {machine()['cores']} cores {machine()['gpus'] or ''})", ""),
-            "memory": (memory > 3, f"{memory:.1f} GB free", "close other programs; the book needs 2 GB, and the system some more"),
-            "disk": (disk > 2, f"{disk:.0f} GB free", "free 2 GB, or set LLMFT_CACHE to another disk"),
-            "Japanese font": (font is not None, font.name if font else "none", "pip install 'llmft[plot]'"),
-            "MeCab dictionary": (words > 0, f"unidic-lite, {words} words in the test sentence", remedy)}
+    except (ImportError, RuntimeError) as error:
+        words, remedy = 0, f"pip install 'fugashi[unidic-lite]' ({error})"
+    return {
+        "Python": (
+            sys.version_info >= (3, 11),
+            sys.version.split()[0],
+            "install Python 3.11 or newer",
+        ),
+        "device": (
+            True,
+            f"{pick_device()} ({machine()['cpu']}, {machine()['cores']} cores {machine()['gpus'] or ''})",
+            "",
+        ),
+        "memory": (
+            memory > 3,
+            f"{memory:.1f} GB free",
+            "close other programs; the book needs 2 GB, and the system some more",
+        ),
+        "disk": (disk > 2, f"{disk:.0f} GB free", "free 2 GB, or set LLMFT_CACHE to another disk"),
+        "Japanese font": (
+            font is not None,
+            font.name if font else "none",
+            "pip install 'llmft[plot]'",
+        ),
+        "MeCab dictionary": (words > 0, f"unidic-lite, {words} words in the test sentence", remedy),
+    }
 
 # %% ../nbs/70_cli.ipynb #0036
 def doctor() -> None:
@@ -246,14 +436,43 @@ def doctor() -> None:
 
     Raises `ValueError` when something is missing without which the book cannot run.
     """
-    needed = {"torch": "", "transformers": "", "sentencepiece": "", "safetensors": "", "accelerate": "", "datasets": "", "pypdf": "", "fugashi": ""}
-    optional = {"matplotlib": "plot", "matplotlib-fontja": "plot", "reportlab": "plot", "peft": "trl", "trl": "trl", "gradio": "ui", "sacrebleu": "eval",
-                "nbclient": "book", "nbdev": "dev"}
-    lines = check_machine() | {package: check_package(package, extra) for package, extra in (needed | optional).items()}
-    for name, (ok, found, remedy) in lines.items(): print(f"{'ok     ' if ok else 'missing'}  {name:18} {found}{'' if ok else '  →  ' + remedy}")
-    missing = [name for name, (ok, _, _) in lines.items() if not ok and name not in optional | {"Japanese font": "plot"}]
-    if missing: raise ValueError(f"missing: {', '.join(missing)}; the lines above say how to mend it")
+    needed = {
+        "torch": "",
+        "transformers": "",
+        "sentencepiece": "",
+        "safetensors": "",
+        "accelerate": "",
+        "datasets": "",
+        "pypdf": "",
+        "fugashi": "",
+    }
+    optional = {
+        "matplotlib": "plot",
+        "matplotlib-fontja": "plot",
+        "reportlab": "plot",
+        "peft": "trl",
+        "trl": "trl",
+        "gradio": "ui",
+        "sacrebleu": "eval",
+        "nbclient": "book",
+        "nbdev": "dev",
+    }
+    lines = check_machine() | {
+        package: check_package(package, extra) for package, extra in (needed | optional).items()
+    }
+    for name, (ok, found, remedy) in lines.items():
+        print(
+            f"{'ok     ' if ok else 'missing'}  {name:18} {found}{'' if ok else '  →  ' + remedy}"
+        )
+    missing = [
+        name
+        for name, (ok, _, _) in lines.items()
+        if not ok and name not in optional | {"Japanese font": "plot"}
+    ]
+    if missing:
+        raise ValueError(f"missing: {', '.join(missing)}; the lines above say how to mend it")
 
 # %% ../nbs/70_cli.ipynb #0047
 #| eval: false
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    main()

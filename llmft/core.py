@@ -36,13 +36,14 @@ from pathlib import Path
 @contextmanager
 def expect_fail(
     error: type = ValueError,  # the exception that the block must raise
-    contains: str = "",        # words that its message must contain
+    contains: str = "",  # words that its message must contain
 ):
     "Pass if the block raises `error` with `contains` in its message; else raise `AssertionError`."
     try:
         yield
     except error as raised:
-        if contains in str(raised): return
+        if contains in str(raised):
+            return
         raise AssertionError(f"expected a message with {contains!r}, got {raised}") from raised
     raise AssertionError(f"expected {error.__name__}, but nothing was raised")
 
@@ -54,59 +55,73 @@ def seed_everything(
 
     Raises `ValueError` for a seed that one of the three would refuse.
     """
-    if not 0 <= seed < 2**32: raise ValueError(f"seed must lie between 0 and 2**32 - 1, got {seed}")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed must lie between 0 and 2**32 - 1, got {seed}")
     random.seed(seed)
-    if "numpy" in sys.modules: sys.modules["numpy"].random.seed(seed)
-    if "torch" in sys.modules: sys.modules["torch"].manual_seed(seed)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
 
 # %% ../nbs/90_core.ipynb #0014
 def pick_device(
     device: str = "auto",  # auto, cpu, cuda, mps
-) -> str:                  # cpu, cuda or mps
+) -> str:  # cpu, cuda or mps
     "The device to compute on. Raises `ValueError` for one that is unknown, or absent here."
     import torch
+
     present = dict(cuda=torch.cuda.is_available(), mps=torch.backends.mps.is_available(), cpu=True)
-    if device == "auto": return next(name for name, there in present.items() if there)
+    if device == "auto":
+        return next(name for name, there in present.items() if there)
     if device not in present:
         raise ValueError(f"device must be auto, cpu, cuda or mps, got {device!r}")
     if not present[device]:
-        raise ValueError(f"this machine has no {device}; use device='auto' or 'cpu', "
-                         "or look for a missing driver with llmft doctor")
+        raise ValueError(
+            f"this machine has no {device}; use device='auto' or 'cpu', "
+            "or look for a missing driver with llmft doctor"
+        )
     return device
 
 # %% ../nbs/90_core.ipynb #0018
 def pick_dtype(
     dtype: str = "auto",  # auto, fp32, bf16, fp16
     device: str = "cpu",  # where it will be used
-):                        # a torch dtype
+):  # a torch dtype
     """The number format: the named one, or for auto 32 bits on a CPU and bfloat16 on a GPU.
 
     Raises `ValueError` for another name.
     """
     import torch
+
     formats = dict(fp32=torch.float32, bf16=torch.bfloat16, fp16=torch.float16)
-    if dtype == "auto": return torch.float32 if device == "cpu" else torch.bfloat16
+    if dtype == "auto":
+        return torch.float32 if device == "cpu" else torch.bfloat16
     if dtype not in formats:
         raise ValueError(f"dtype must be auto, fp32, bf16 or fp16, got {dtype!r}")
     return formats[dtype]
 
 # %% ../nbs/90_core.ipynb #270574f0
-BEHIND = 2**30       # Windows locks bytes and not files: one far behind all that a lock file says
+BEHIND = 2**30  # Windows locks bytes and not files: one far behind all that a lock file says
+
 
 def try_lock(
-    file,            # open for writing
-) -> bool | None:    # True: it is ours; False: another holder has it; None: there are no locks here
+    file,  # open for writing
+) -> bool | None:  # True: it is ours; False: another holder has it; None: there are no locks here
     "Take the lock of an open file without waiting. It goes when the file is closed or we die."
     try:
         if sys.platform == "win32":
             import msvcrt
+
             file.seek(BEHIND)
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             import fcntl
+
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError): return False
-    except OSError: return None          # some network file systems have none
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:
+        return None  # some network file systems have none
     return True
 
 # %% ../nbs/90_core.ipynb #0023
@@ -114,10 +129,12 @@ def discard_part(
     folder: Path,  # that `lock_part` made
 ) -> None:
     "Delete an unfinished folder, its lock last, so that a kill in between leaves a known one."
-    with suppress(OSError):             # what cannot go now is found again by the next writer
-        for data in folder.glob("data"): shutil.rmtree(data)
+    with suppress(OSError):  # what cannot go now is found again by the next writer
+        for data in folder.glob("data"):
+            shutil.rmtree(data)
         (folder / "lock").unlink(missing_ok=True)
         folder.rmdir()
+
 
 def remove_leftovers(
     path: Path,  # file or folder whose earlier writers may have been killed
@@ -125,17 +142,20 @@ def remove_leftovers(
     "Delete what dead writers of `path` left beside it."
     part = re.compile(re.escape(f".{path.name}.") + r"[0-9a-f]{16}\.part")
     for folder in path.parent.glob(".*.part"):
-        if not part.fullmatch(folder.name): continue
+        if not part.fullmatch(folder.name):
+            continue
         try:
             with open(folder / "lock", "rb+") as lock:
-                if try_lock(lock): discard_part(folder)
-        except OSError:                 # killed before there was a lock: the folder is empty
-            with suppress(OSError): folder.rmdir()
+                if try_lock(lock):
+                    discard_part(folder)
+        except OSError:  # killed before there was a lock: the folder is empty
+            with suppress(OSError):
+                folder.rmdir()
 
 # %% ../nbs/90_core.ipynb #99bb5c92
 def lock_part(
     path: Path,  # file or folder to be written
-):               # the open lock file in a new folder beside it; None: a cleaner was quicker
+):  # the open lock file in a new folder beside it; None: a cleaner was quicker
     "Make a folder for an unfinished version of `path`, with a lock that says that we live."
     folder = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     folder.mkdir()
@@ -147,14 +167,17 @@ def lock_part(
         lock.close()
     return None
 
+
 @contextmanager
 def part_folder(
     path: Path,  # file or folder to be written
-):               # yields the lock file; what is unfinished goes into data, beside it
+):  # yields the lock file; what is unfinished goes into data, beside it
     "A locked folder beside `path`, which goes when the block ends; and those of dead writers go."
     remove_leftovers(path)
-    while not (lock := lock_part(path)): pass
-    try: yield Path(lock.name)
+    while not (lock := lock_part(path)):
+        pass
+    try:
+        yield Path(lock.name)
     finally:
         lock.close()
         discard_part(Path(lock.name).parent)
@@ -165,30 +188,38 @@ def sync_path(
 ) -> None:
     "See to it that what was written has reached the disk; Windows knows this of files only."
     windows = sys.platform == "win32"
-    if windows and path.is_dir(): return
+    if windows and path.is_dir():
+        return
     number = os.open(path, os.O_RDWR if windows else os.O_RDONLY)
-    try: os.fsync(number)
-    finally: os.close(number)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
 
 def put_in_place(
-    new: Path,   # file or folder, on the disk
+    new: Path,  # file or folder, on the disk
     path: Path,  # where it belongs
 ) -> None:
     "Rename the new version. In a folder that is there already, file by file: others stay."
     if new.is_dir() and path.is_dir():
-        for part in sorted(new.iterdir()): put_in_place(part, path / part.name)
+        for part in sorted(new.iterdir()):
+            put_in_place(part, path / part.name)
     else:
         os.replace(new, path)
         sync_path(path.parent)
+
 
 @contextmanager
 def explain_full_disk(
     path: Path,  # file or folder that is being written
 ):
     "Raise the `OSError` of a full disk with the name of the file and what to do."
-    try: yield
+    try:
+        yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): raise
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
         remedy = "make room and run again; the last complete version is untouched"
         raise OSError(error.errno, f"{os.strerror(error.errno)}: {remedy}", str(path)) from error
 
@@ -196,7 +227,7 @@ def explain_full_disk(
 @contextmanager
 def write_beside(
     path: str | Path,  # to make or replace; folders above it are made, a link is followed
-):                     # yields the path at which the block makes a file, or a folder of files
+):  # yields the path at which the block makes a file, or a folder of files
     """Let the block write a file or a folder beside `path`, and rename it when the block ends.
 
     When the block fails, the old version stays and the new one goes. A folder that is there
@@ -208,7 +239,8 @@ def write_beside(
         new = lock.with_name("data") / "new"
         yield new
         for part in (new, *new.rglob("*")):
-            if part.is_file(): shutil.copymode(lock, part)
+            if part.is_file():
+                shutil.copymode(lock, part)
             sync_path(part)
         put_in_place(new, path)
 
@@ -216,21 +248,23 @@ def write_beside(
 @contextmanager
 def write_atomic(
     path: str | Path,  # file to make or replace; folders are made, a link is followed
-    mode: str = "w",   # "w" for text in UTF-8, "wb" for bytes
-):                     # yields the open file
+    mode: str = "w",  # "w" for text in UTF-8, "wb" for bytes
+):  # yields the open file
     """Write a file beside `path`, and rename it when the block ends.
 
     When the block fails, the old file stays and the new one goes. Raises `ValueError` for another
     mode, and `OSError` naming the file when there is no room for it.
     """
-    if mode not in ("w", "wb"): raise ValueError(f"mode must be 'w' or 'wb', got {mode!r}")
+    if mode not in ("w", "wb"):
+        raise ValueError(f"mode must be 'w' or 'wb', got {mode!r}")
     text = {} if mode == "wb" else dict(encoding="utf-8", newline="\n")
-    with write_beside(path) as new, open(new, mode, **text) as file: yield file
+    with write_beside(path) as new, open(new, mode, **text) as file:
+        yield file
 
 # %% ../nbs/90_core.ipynb #0030
 def write_json(
     path: str | Path,  # file to make or replace
-    obj,               # anything that JSON can hold
+    obj,  # anything that JSON can hold
 ) -> None:
     "Write JSON in UTF-8, readable by people, complete or not at all."
     with write_atomic(path) as file:
@@ -240,21 +274,25 @@ def write_json(
 # %% ../nbs/90_core.ipynb #0031
 def read_json(
     path: str | Path,  # file to read, in UTF-8 with or without BOM
-):                     # the object in it
+):  # the object in it
     "Read JSON. Raises `ValueError` naming the file, and the line if one is broken."
     path = Path(path)
-    if not path.is_file(): raise ValueError(f"{path}: expected a JSON file, found nothing")
-    try: return json.loads(path.read_text(encoding="utf-8-sig"))
+    if not path.is_file():
+        raise ValueError(f"{path}: expected a JSON file, found nothing")
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path}, line {error.lineno}: not JSON ({error.msg}); "
-                         "mend the line, or make the file again") from error
+        raise ValueError(
+            f"{path}, line {error.lineno}: not JSON ({error.msg}); "
+            "mend the line, or make the file again"
+        ) from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
 
 # %% ../nbs/90_core.ipynb #0034
 def append_jsonl(
     path: str | Path,  # file to extend; made when missing
-    record,            # anything that JSON can hold
+    record,  # anything that JSON can hold
 ) -> None:
     "Add one line to a JSON Lines file, on a new line even if the last one was cut off."
     Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -262,23 +300,26 @@ def append_jsonl(
     with open(path, "ab+") as file:
         if file.tell():
             file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n": line = b"\n" + line
+            if file.read(1) != b"\n":
+                line = b"\n" + line
         file.write(line)
 
 # %% ../nbs/90_core.ipynb #a13628e3
 def cut_unfinished_line(
     path: str | Path,  # JSON Lines file, or nothing yet
-) -> int:              # bytes that were cut
+) -> int:  # bytes that were cut
     """Take away a half last line, which a killed writer or a full disk left, and say so.
 
     A whole record that only lacks the end of its line gets it.
     """
     data = Path(path).read_bytes() if Path(path).exists() else b""
-    half = data[data.rfind(b"\n") + 1:]
-    if not half: return 0
+    half = data[data.rfind(b"\n") + 1 :]
+    if not half:
+        return 0
     with suppress(ValueError):
         if isinstance(json.loads(half), (dict, list)):
-            with open(path, "ab") as file: file.write(b"\n")
+            with open(path, "ab") as file:
+                file.write(b"\n")
             return 0
     os.truncate(path, len(data) - len(half))
     print(f"{path}: cut {len(half)} bytes, a last line that was never finished", file=sys.stderr)
@@ -287,8 +328,8 @@ def cut_unfinished_line(
 # %% ../nbs/90_core.ipynb #0036
 def write_jsonl(
     path: str | Path,  # .jsonl file to make or replace
-    records,           # iterable of anything that JSON can hold
-) -> Path:             # the file
+    records,  # iterable of anything that JSON can hold
+) -> Path:  # the file
     "Write records, one a line; the file appears only when it is complete."
     with write_atomic(path) as file:
         file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
@@ -297,17 +338,22 @@ def write_jsonl(
 # %% ../nbs/90_core.ipynb #0037
 def read_jsonl(
     path: str | Path,  # file to read, in UTF-8 with or without BOM
-) -> list:             # one object a line; empty lines are passed over
+) -> list:  # one object a line; empty lines are passed over
     "Read JSON Lines. Raises `ValueError` that lists the broken lines, up to a hundred of them."
     path = Path(path)
-    if not path.is_file(): raise ValueError(f"{path}: expected a JSON Lines file, found nothing")
+    if not path.is_file():
+        raise ValueError(f"{path}: expected a JSON Lines file, found nothing")
     records, faults = [], []
     with open(path, "rb") as file:
         for number, line in enumerate(file, 1):
-            if not line.strip(): continue
-            try: records.append(json.loads(line.rstrip().decode("utf-8-sig")))
-            except json.JSONDecodeError as error: faults.append(f"line {number} ({error.msg})")
-            except UnicodeDecodeError: faults.append(f"line {number} (not UTF-8)")
+            if not line.strip():
+                continue
+            try:
+                records.append(json.loads(line.rstrip().decode("utf-8-sig")))
+            except json.JSONDecodeError as error:
+                faults.append(f"line {number} ({error.msg})")
+            except UnicodeDecodeError:
+                faults.append(f"line {number} (not UTF-8)")
     if faults:
         more = f" and {len(faults) - 100} more" if len(faults) > 100 else ""
         faults = ", ".join(faults[:100]) + more
@@ -316,30 +362,32 @@ def read_jsonl(
 
 # %% ../nbs/90_core.ipynb #0041
 def number_difference(
-    ours,        # a number, a list of numbers, an array or a tensor
-    theirs,      # of the same shape
+    ours,  # a number, a list of numbers, an array or a tensor
+    theirs,  # of the same shape
     place: str,  # where the two stand, for the message
-) -> float:      # 0 where all is equal, inf where one is NaN, −inf where there are no numbers
+) -> float:  # 0 where all is equal, inf where one is NaN, −inf where there are no numbers
     "The largest absolute difference. Raises `AssertionError` for another shape."
     import numpy as np
+
     plain = [x.detach().cpu().double() if hasattr(x, "detach") else x for x in (ours, theirs)]
     one, other = (np.asarray(x, dtype=np.float64) for x in plain)
     if one.shape != other.shape:
         raise AssertionError(f"{place}: expected shape {other.shape}, got {one.shape}")
-    unequal = one != other                              # infinity equals infinity; NaN equals nothing
+    unequal = one != other  # infinity equals infinity; NaN equals nothing
     apart = np.abs(one[unequal] - other[unequal])
     nothing = 0.0 if one.size else -np.inf
     return float(np.where(np.isnan(apart), np.inf, apart).max(initial=nothing))
 
 # %% ../nbs/90_core.ipynb #0042
 def largest_difference(
-    ours,              # numbers, texts or None; or lists and dictionaries of them
-    theirs,            # of the same make
-    place: str = "it", # where the two stand, for the message
-) -> float:            # as `number_difference` gives it; texts are equal or refused
+    ours,  # numbers, texts or None; or lists and dictionaries of them
+    theirs,  # of the same make
+    place: str = "it",  # where the two stand, for the message
+) -> float:  # as `number_difference` gives it; texts are equal or refused
     "How far two results lie apart. Raises `AssertionError` for other texts, lengths, keys or shapes."
     both = ours, theirs
-    if all(isinstance(side, dict) for side in both): both = [sorted(side.items()) for side in both]
+    if all(isinstance(side, dict) for side in both):
+        both = [sorted(side.items()) for side in both]
     lists = all(isinstance(side, (list, tuple)) for side in both)
     if lists and not all(isinstance(x, (int, float)) for side in both for x in side):
         lengths = [len(side) for side in both]
@@ -348,17 +396,18 @@ def largest_difference(
         return max(largest_difference(*pair, f"{place}[{i}]") for i, pair in enumerate(zip(*both)))
     if not any(side is None or isinstance(side, str) for side in both):
         return number_difference(*both, place)
-    if ours != theirs: raise AssertionError(f"{place}: expected {theirs!r}, got {ours!r}")
+    if ours != theirs:
+        raise AssertionError(f"{place}: expected {theirs!r}, got {ours!r}")
     return 0.0
 
 # %% ../nbs/90_core.ipynb #0046
 def assert_equal_to(
-    piece: str,              # ours, as module.symbol
-    library: str,            # the name of the package, and what is compared with
-    ours,                    # as in `largest_difference`
-    theirs,                  # what the library gives
+    piece: str,  # ours, as module.symbol
+    library: str,  # the name of the package, and what is compared with
+    ours,  # as in `largest_difference`
+    theirs,  # what the library gives
     tolerance: float = 0.0,  # the largest difference that passes; 0 for texts, ids and labels
-) -> float:                  # the largest difference
+) -> float:  # the largest difference
     """Assert that a piece built by hand gives what a library gives, and say how closely.
 
     Where `LLMFT_PARITY` names a file, a record is added to it. Raises `AssertionError` for a larger
@@ -366,21 +415,23 @@ def assert_equal_to(
     """
     name = f"{piece} = {library}"
     difference = largest_difference(ours, theirs, name)
-    if difference < 0: raise AssertionError(f"{name}: there was nothing to compare")
+    if difference < 0:
+        raise AssertionError(f"{name}: there was nothing to compare")
     if difference > tolerance:
         raise AssertionError(f"{name}: largest difference {difference:.2g}, at most {tolerance:g}")
     print(f"parity: {name}, largest difference {difference:.2g}, at most {tolerance:g}")
     record = dict(piece=piece, library=library, difference=difference, tolerance=tolerance)
-    if path := os.environ.get("LLMFT_PARITY"): append_jsonl(path, record)
+    if path := os.environ.get("LLMFT_PARITY"):
+        append_jsonl(path, record)
     return difference
 
 # %% ../nbs/90_core.ipynb #8ff21749
 def assert_learnt(
-    what: str,                # what was measured, in words; one name for each test of a page
-    value: float,             # of this run
-    least: float = -math.inf, # the smallest value that passes
-    most: float = math.inf,   # the largest value that passes
-) -> float:                   # the value
+    what: str,  # what was measured, in words; one name for each test of a page
+    value: float,  # of this run
+    least: float = -math.inf,  # the smallest value that passes
+    most: float = math.inf,  # the largest value that passes
+) -> float:  # the value
     """Assert that a learnt quantity lies where every right run has it, whatever seed and processor.
 
     Where `LLMFT_SPREAD` names a file, a record is added to it and nothing fails. Raises
@@ -388,29 +439,33 @@ def assert_learnt(
     """
     value, limits = float(value), dict(least=least, most=most)
     limits = {name: float(limit) for name, limit in limits.items() if math.isfinite(limit)}
-    if not limits: raise ValueError(f"{what}: expected a limit, least or most, got none")
+    if not limits:
+        raise ValueError(f"{what}: expected a limit, least or most, got none")
     if path := os.environ.get("LLMFT_SPREAD"):
         append_jsonl(path, dict(what=what, value=value, **limits))
         return value
-    if least <= value <= most: return value
+    if least <= value <= most:
+        return value
     asked = " and ".join(f"at {name} {limit:g}" for name, limit in limits.items())
-    raise AssertionError(f"{what}: expected {asked}, got {value:g}; "
-                         "SPREAD.md tells how far right runs lie apart")
+    raise AssertionError(
+        f"{what}: expected {asked}, got {value:g}; SPREAD.md tells how far right runs lie apart"
+    )
 
 # %% ../nbs/90_core.ipynb #0049
 def file_sha256(
     path: str | Path,  # file of any size; read in pieces of 1 MiB
-) -> str:              # 64 hexadecimal digits
+) -> str:  # 64 hexadecimal digits
     "SHA-256 of a file."
     digest = hashlib.sha256()
     with open(path, "rb") as file:
-        while block := file.read(2**20): digest.update(block)
+        while block := file.read(2**20):
+            digest.update(block)
     return digest.hexdigest()
 
 # %% ../nbs/90_core.ipynb #15b8f81b
 def describe_file(
     path: str | Path,  # file that a run reads
-) -> dict:             # path (absolute) and sha256
+) -> dict:  # path (absolute) and sha256
     "What a run notes about a file: where it lay, and what was in it."
     return dict(path=str(Path(path).resolve()), sha256=file_sha256(path))
 
@@ -422,26 +477,35 @@ def check_files(
     "Raise `ValueError` naming every file that is missing, or changed since its hash was noted."
     faults = []
     for path, noted in recorded.items():
-        if not Path(path).is_file(): faults.append(f"{path} is missing")
-        elif file_sha256(path) != noted: faults.append(f"{path} has changed")
-    if faults: raise ValueError(f"{'; '.join(faults)}; {remedy}")
+        if not Path(path).is_file():
+            faults.append(f"{path} is missing")
+        elif file_sha256(path) != noted:
+            faults.append(f"{path} has changed")
+    if faults:
+        raise ValueError(f"{'; '.join(faults)}; {remedy}")
 
 # %% ../nbs/90_core.ipynb #0051
 def plain_settings(
     settings,  # dictionaries, lists, dataclasses, paths, words, numbers, in any depth
-):             # the same in what JSON knows
+):  # the same in what JSON knows
     "Settings as plain JSON. Raises `ValueError` for what has no lasting written form."
+
     def plain(obj):
-        if is_dataclass(obj) and not isinstance(obj, type): return asdict(obj)
-        if isinstance(obj, Path): return str(obj)
-        raise ValueError("settings must be words, numbers, lists, dictionaries or dataclasses, "
-                         f"got {type(obj).__name__}; name it by a word")
+        if is_dataclass(obj) and not isinstance(obj, type):
+            return asdict(obj)
+        if isinstance(obj, Path):
+            return str(obj)
+        raise ValueError(
+            "settings must be words, numbers, lists, dictionaries or dataclasses, "
+            f"got {type(obj).__name__}; name it by a word"
+        )
+
     return json.loads(json.dumps(settings, default=plain))
 
 # %% ../nbs/90_core.ipynb #0052
 def content_hash(
     *objs,  # settings
-) -> str:   # 16 hexadecimal digits
+) -> str:  # 16 hexadecimal digits
     """A short key: equal settings give equal keys, whatever the order of their dictionary entries.
 
     Raises `ValueError` for what has no lasting written form.
@@ -452,30 +516,38 @@ def content_hash(
 # %% ../nbs/90_core.ipynb #0054
 def code_hash(
     *modules,  # paths of Python files
-) -> str:      # short hexadecimal key
+) -> str:  # short hexadecimal key
     "A key of what programs do: comments and layout do not change it, a changed statement or docstring does."
-    return content_hash([ast.unparse(ast.parse(Path(module).read_text(encoding="utf-8"))) for module in modules])
+    return content_hash(
+        [ast.unparse(ast.parse(Path(module).read_text(encoding="utf-8"))) for module in modules]
+    )
 
 # %% ../nbs/90_core.ipynb #c1579637
 def check_finite(
     config,  # a dataclass
 ) -> None:
     "Raise `ValueError` naming every setting of a dataclass that is, or holds, nan or infinity."
+
     def endless(value):
-        if isinstance(value, (list, tuple)): return any(map(endless, value))
+        if isinstance(value, (list, tuple)):
+            return any(map(endless, value))
         return isinstance(value, Real) and (value != value or abs(value) == math.inf)
+
     values = {field.name: getattr(config, field.name) for field in fields(config)}
-    wrong = [f"{name} must be finite, got {value}"
-             for name, value in values.items() if endless(value)]
-    if wrong: raise ValueError("; ".join(wrong))
+    wrong = [
+        f"{name} must be finite, got {value}" for name, value in values.items() if endless(value)
+    ]
+    if wrong:
+        raise ValueError("; ".join(wrong))
 
 # %% ../nbs/90_core.ipynb #0061
 def tensors_sha256(
-    tensors: dict,   # name → tensor
+    tensors: dict,  # name → tensor
     metadata: dict,  # str → str
-) -> str:            # 64 hexadecimal digits
+) -> str:  # 64 hexadecimal digits
     "SHA-256 over metadata, and over names, types, shapes and bytes of tensors, sorted by name."
     import torch
+
     digest = hashlib.sha256(json.dumps(sorted(metadata.items())).encode())
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
@@ -486,7 +558,7 @@ def tensors_sha256(
 # %% ../nbs/90_core.ipynb #0063
 def own_memory(
     tensors: dict,  # name → tensor, any device
-) -> dict:          # name → tensor on the CPU, no two of which share memory
+) -> dict:  # name → tensor on the CPU, no two of which share memory
     """Tensors as a file can hold them: detached, on the CPU, contiguous, each in its own memory.
 
     Tied embeddings, for example, are one memory with two names; the second is copied.
@@ -501,9 +573,9 @@ def own_memory(
 
 # %% ../nbs/90_core.ipynb #0064
 def save_tensors(
-    path: str | Path,             # .safetensors file to make or replace
-    tensors: dict,                # name → tensor, any device
-    metadata: dict | None = None, # str → str, kept in the header
+    path: str | Path,  # .safetensors file to make or replace
+    tensors: dict,  # name → tensor, any device
+    metadata: dict | None = None,  # str → str, kept in the header
 ) -> None:
     """Write tensors as safetensors with a hash of the contents, complete or not at all.
 
@@ -512,24 +584,29 @@ def save_tensors(
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
+
     tensors, metadata = own_memory(tensors), dict(metadata or {})
     wrong = [k for k, v in metadata.items() if (type(k), type(v)) != (str, str) or k == "sha256"]
     if wrong:
-        raise ValueError(f"metadata must map words (not 'sha256') to words, got {wrong}; "
-                         "write numbers with str() or json.dumps()")
+        raise ValueError(
+            f"metadata must map words (not 'sha256') to words, got {wrong}; "
+            "write numbers with str() or json.dumps()"
+        )
     header = {**metadata, "sha256": tensors_sha256(tensors, metadata)}
     with write_beside(path) as new:
-        try: save_file(tensors, new, header)
+        try:
+            save_file(tensors, new, header)
         except SafetensorError as error:
             number = re.search(r"os error (\d+)", str(error))
             raise OSError(int(number[1]) if number else errno.EIO, str(error), str(path)) from error
 
 # %% ../nbs/90_core.ipynb #0065
 def load_tensors(
-    path: str | Path,   # file written by `save_tensors`, or any safetensors file
-) -> tuple[dict, dict]: # (name → tensor on the CPU, metadata)
+    path: str | Path,  # file written by `save_tensors`, or any safetensors file
+) -> tuple[dict, dict]:  # (name → tensor on the CPU, metadata)
     "Read tensors. Raises `ValueError` naming the file if it is missing, cut short or changed."
     from safetensors import SafetensorError, safe_open
+
     remedy = "use an earlier checkpoint, or make the file again"
     if not Path(path).is_file():
         raise ValueError(f"{path}: expected a safetensors file, found nothing")
@@ -549,14 +626,17 @@ def sign_lock(
     file,  # a lock file that we hold
 ) -> None:
     "Write into a lock file who holds it."
-    with suppress(OSError):              # a full disk is no reason to stop
+    with suppress(OSError):  # a full disk is no reason to stop
         file.truncate(0)
-        file.write(f"process {os.getpid()} on {platform.node()}, since "
-                   f"{time.strftime('%Y-%m-%d %H:%M:%S')}".encode())
+        file.write(
+            f"process {os.getpid()} on {platform.node()}, since "
+            f"{time.strftime('%Y-%m-%d %H:%M:%S')}".encode()
+        )
+
 
 def in_use(
     what: str,  # is locked
-    file,       # its lock file, which another process holds
+    file,  # its lock file, which another process holds
 ) -> str:
     "The line for whoever came second."
     file.seek(0)
@@ -566,8 +646,8 @@ def in_use(
 # %% ../nbs/90_core.ipynb #0072
 @contextmanager
 def file_lock(
-    path: str | Path,   # lock file; made when missing, and left there
-    what: str = "",     # what is being waited for, for the message
+    path: str | Path,  # lock file; made when missing, and left there
+    what: str = "",  # what is being waited for, for the message
     wait: bool = True,  # False: raise `ValueError` when another one holds it
 ):
     """Hold a lock that only one holder has at a time, and that goes when its process dies.
@@ -580,12 +660,17 @@ def file_lock(
     with open(path, "ab+", buffering=0) as file:
         held = try_lock(file)
         if held is None:
-            print(f"{path}: no locks on this file system; see to it that only one process works "
-                  "here", file=sys.stderr, flush=True)
-        elif not held and not wait: raise ValueError(in_use(what, file))
+            print(
+                f"{path}: no locks on this file system; see to it that only one process works here",
+                file=sys.stderr,
+                flush=True,
+            )
+        elif not held and not wait:
+            raise ValueError(in_use(what, file))
         elif not held:
             print(f"waiting for another process: {what}", file=sys.stderr, flush=True)
-            while try_lock(file) is False: time.sleep(0.1)
+            while try_lock(file) is False:
+                time.sleep(0.1)
         sign_lock(file)
         yield
 
@@ -599,14 +684,24 @@ def cache_dir() -> Path:  # made when missing
 # %% ../nbs/90_core.ipynb #0079
 def versions(
     *packages: str,  # distribution names; without any, those that this book stands on
-) -> dict:           # name → version, or None where it is not installed; and python
+) -> dict:  # name → version, or None where it is not installed; and python
     "Installed versions, read without importing anything."
-    packages = packages or ("llmft", "torch", "numpy", "transformers", "tokenizers",
-                            "sentencepiece", "safetensors", "accelerate")
+    packages = packages or (
+        "llmft",
+        "torch",
+        "numpy",
+        "transformers",
+        "tokenizers",
+        "sentencepiece",
+        "safetensors",
+        "accelerate",
+    )
     found = {"python": platform.python_version()}
     for package in packages:
-        try: found[package] = package_metadata.version(package)
-        except package_metadata.PackageNotFoundError: found[package] = None
+        try:
+            found[package] = package_metadata.version(package)
+        except package_metadata.PackageNotFoundError:
+            found[package] = None
     return found
 
 # %% ../nbs/90_core.ipynb #0081
@@ -617,35 +712,48 @@ def git_commit(
 
     A result from changed files belongs to no commit: the plus sign says so. Changed results files do not count.
     """
-    if shutil.which("git") is None: return None
+    if shutil.which("git") is None:
+        return None
+
     def git(*words):
-        return subprocess.run(["git", *words], cwd=folder, check=False,
-                              capture_output=True, text=True)
+        return subprocess.run(
+            ["git", *words], cwd=folder, check=False, capture_output=True, text=True
+        )
+
     head = git("rev-parse", "--short=12", "HEAD")
-    if head.returncode: return None
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)data/results").stdout.strip()
+    if head.returncode:
+        return None
+    changed = git(
+        "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)data/results"
+    ).stdout.strip()
     return head.stdout.strip() + ("+" if changed else "")
 
 # %% ../nbs/90_core.ipynb #0083
 def machine() -> dict:  # cpu, cores, memory_gb (GiB), gpus, system
     "What this computer is, without its name. GPUs are listed once PyTorch is imported."
     import psutil
+
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
-    cpu = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")),
-               platform.processor() or platform.machine())       # elsewhere only the family is told
+    cpu = next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")),
+        platform.processor() or platform.machine(),
+    )  # elsewhere only the family is told
     cuda = sys.modules["torch"].cuda if "torch" in sys.modules else None
     n_gpus = cuda.device_count() if cuda and cuda.is_available() else 0
-    return dict(cpu=cpu, cores=os.cpu_count(),
-                memory_gb=round(psutil.virtual_memory().total / 2**30, 1),
-                gpus=[cuda.get_device_name(i) for i in range(n_gpus)],
-                system=f"{platform.system()} {platform.machine()}")
+    return dict(
+        cpu=cpu,
+        cores=os.cpu_count(),
+        memory_gb=round(psutil.virtual_memory().total / 2**30, 1),
+        gpus=[cuda.get_device_name(i) for i in range(n_gpus)],
+        system=f"{platform.system()} {platform.machine()}",
+    )
 
 # %% ../nbs/90_core.ipynb #0086
 def flatten(
-    nested: dict,      # dictionaries within dictionaries
+    nested: dict,  # dictionaries within dictionaries
     prefix: str = "",  # put before each key
-) -> dict:             # "a.b.c" → value
+) -> dict:  # "a.b.c" → value
     "One level of keys from many, joined with dots."
     flat = {}
     for key, value in nested.items():
@@ -656,44 +764,54 @@ def flatten(
 # %% ../nbs/90_core.ipynb #0088
 def settings_in_words(
     config: dict,  # settings; a file among them as `describe_file` gives it, or as its hash alone
-) -> dict:         # name → (what is compared, how it is said)
+) -> dict:  # name → (what is compared, how it is said)
     "One level of settings, with words in place of hashes."
     flat, words = flatten(config), {}
     for key, value in flat.items():
         name, _, last = key.rpartition(".")
-        if last == "path" and f"{name}.sha256" in flat: continue
+        if last == "path" and f"{name}.sha256" in flat:
+            continue
         is_file = last == "sha256" and f"{name}.path" in flat
-        if is_file: key, said = name, flat[f"{name}.path"]
-        elif re.fullmatch("[0-9a-f]{16}|[0-9a-f]{64}", str(value)): said = "the content"
-        else: said = repr(value)
+        if is_file:
+            key, said = name, flat[f"{name}.path"]
+        elif re.fullmatch("[0-9a-f]{16}|[0-9a-f]{64}", str(value)):
+            said = "the content"
+        else:
+            said = repr(value)
         words[key] = value, said
     return words
 
 # %% ../nbs/90_core.ipynb #727abd10
 def check_same_settings(
     folder: Path,  # of a run, or nothing yet
-    config,        # dict or dataclass: what is asked now
+    config,  # dict or dataclass: what is asked now
 ) -> None:
     "Raise `ValueError` that names every setting in which a run folder differs from `config`."
-    if not (folder / "config.json").exists(): return
+    if not (folder / "config.json").exists():
+        return
     both = read_json(folder / "config.json"), plain_settings(config)
     saved, asked = map(settings_in_words, both)
     differ = []
     for key in sorted(saved | asked):
         (was, there), (wanted, here) = (side.get(key, (None, "nothing")) for side in (saved, asked))
         if was != wanted:
-            differ.append(f"{key}: {there} has changed" if there == here
-                          else f"{key}: there {there}, asked {here}")
+            differ.append(
+                f"{key}: {there} has changed"
+                if there == here
+                else f"{key}: there {there}, asked {here}"
+            )
     if differ:
-        raise ValueError(f"{folder} holds a run with other settings ({'; '.join(differ)}); "
-                         "choose another folder, or delete this one")
+        raise ValueError(
+            f"{folder} holds a run with other settings ({'; '.join(differ)}); "
+            "choose another folder, or delete this one"
+        )
 
 # %% ../nbs/90_core.ipynb #0089
 def run_dir(
-    name: str,                  # of the run
-    config,                     # dict or dataclass: everything that decides the result
+    name: str,  # of the run
+    config,  # dict or dataclass: everything that decides the result
     root: str | Path = "runs",  # folder of all runs
-) -> Path:                      # root/name with config.json and versions.json
+) -> Path:  # root/name with config.json and versions.json
     """Make the folder of a run; or find it again when its settings are the same, to resume.
 
     `versions.json` holds versions, commit, machine, seeds and the time of the first start.
@@ -701,20 +819,28 @@ def run_dir(
     """
     config, folder = plain_settings(config), Path(root) / name
     check_same_settings(folder, config)
-    if (folder / "config.json").exists(): return folder
+    if (folder / "config.json").exists():
+        return folder
     seeds = {key: value for key, value in flatten(config).items() if key.split(".")[-1] == "seed"}
-    write_json(folder / "versions.json", dict(
-        versions=versions(), commit=git_commit(), machine=machine(), seeds=seeds,
-        started=time.strftime("%Y-%m-%d %H:%M:%S %z")))
-    write_json(folder / "config.json", config)         # last: where it is, the other is, too
+    write_json(
+        folder / "versions.json",
+        dict(
+            versions=versions(),
+            commit=git_commit(),
+            machine=machine(),
+            seeds=seeds,
+            started=time.strftime("%Y-%m-%d %H:%M:%S %z"),
+        ),
+    )
+    write_json(folder / "config.json", config)  # last: where it is, the other is, too
     return folder
 
 # %% ../nbs/90_core.ipynb #4e4fca21
 @contextmanager
 def claim_run(
     folder: str | Path,  # of the run
-    config,              # dict or dataclass: everything that decides the result
-):                       # yields the folder, with config.json and versions.json
+    config,  # dict or dataclass: everything that decides the result
+):  # yields the folder, with config.json and versions.json
     """Hold a run folder for this process while the block runs, as `run_dir` makes it.
 
     Raises `ValueError`, and writes nothing, if the folder belongs to other settings, or if
@@ -734,34 +860,46 @@ def repository_root(
         settings = folder / "settings.ini"
         if settings.exists() and "lib_name = llmft" in settings.read_text(encoding="utf-8"):
             return folder
-    raise ValueError("expected to be in the llmft repository, found no settings.ini of it here or "
-                     "above; change into it, or name the folder with root=")
+    raise ValueError(
+        "expected to be in the llmft repository, found no settings.ini of it here or "
+        "above; change into it, or name the folder with root="
+    )
 
 # %% ../nbs/90_core.ipynb #0094
 def write_results(
-    name: str,                      # of the study
-    figures,                        # anything that JSON can hold
-    seeds: list,                    # the seeds that it was run with
-    root: str | Path | None = None, # repository; None finds it
-) -> Path:                          # data/results/NAME.json
+    name: str,  # of the study
+    figures,  # anything that JSON can hold
+    seeds: list,  # the seeds that it was run with
+    root: str | Path | None = None,  # repository; None finds it
+) -> Path:  # data/results/NAME.json
     "Keep the figures of a study together with commit, versions, seeds and machine."
     root = repository_root() if root is None else Path(root)
     path = root / "data" / "results" / f"{name}.json"
-    write_json(path, dict(name=name, commit=git_commit(root), versions=versions(),
-                          machine=machine(), seeds=list(seeds), figures=figures))
+    write_json(
+        path,
+        dict(
+            name=name,
+            commit=git_commit(root),
+            versions=versions(),
+            machine=machine(),
+            seeds=list(seeds),
+            figures=figures,
+        ),
+    )
     return path
 
 # %% ../nbs/90_core.ipynb #0095
 def read_results(
-    name: str,                      # of the study
-    root: str | Path | None = None, # repository; None finds it
-) -> dict:                          # name, commit, versions, machine, seeds, figures
+    name: str,  # of the study
+    root: str | Path | None = None,  # repository; None finds it
+) -> dict:  # name, commit, versions, machine, seeds, figures
     "Read the figures of a study. Raises `ValueError` if it was never run, or its file is broken."
     root = repository_root() if root is None else Path(root)
     path = root / "data" / "results" / f"{name}.json"
     if not path.exists():
-        raise ValueError(f"no results of the study {name!r} in data/results; "
-                         "run the cell that writes them")
+        raise ValueError(
+            f"no results of the study {name!r} in data/results; run the cell that writes them"
+        )
     return read_json(path)
 
 # %% ../nbs/90_core.ipynb #0098
@@ -770,41 +908,53 @@ def is_quiet() -> bool:
 
     As LLMFT_QUIET says (1 or 0); without it, in tests and in notebooks that nobody watches.
     """
-    if asked := os.environ.get("LLMFT_QUIET"): return asked != "0"
+    if asked := os.environ.get("LLMFT_QUIET"):
+        return asked != "0"
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     unwatched = hasattr(shell, "kernel") and "JPY_SESSION_NAME" not in os.environ
     return bool(os.environ.get("IN_TEST")) or unwatched
 
 # %% ../nbs/90_core.ipynb #0100
 def progress(
-    iterable=None,              # what to go through; None for a bar moved by hand with update()
-    total: int | None = None,   # number of units, where it is known
-    desc: str = "",             # what is being done
-    unit: str = "it",           # what is being counted
+    iterable=None,  # what to go through; None for a bar moved by hand with update()
+    total: int | None = None,  # number of units, where it is known
+    desc: str = "",  # what is being done
+    unit: str = "it",  # what is being counted
     quiet: bool | None = None,  # None: as `is_quiet` says
-):                              # a tqdm bar
+):  # a tqdm bar
     """A progress bar with rate and time left, on the error stream.
 
     It is drawn anew twice a second, or every ten seconds where the error stream is a file.
     """
     from tqdm import tqdm
+
     pause = 0.5 if "IPython" in sys.modules or sys.stderr.isatty() else 10
-    return tqdm(iterable, total=total, desc=desc, unit=unit, mininterval=pause, dynamic_ncols=True,
-                disable=is_quiet() if quiet is None else quiet)
+    return tqdm(
+        iterable,
+        total=total,
+        desc=desc,
+        unit=unit,
+        mininterval=pause,
+        dynamic_ncols=True,
+        disable=is_quiet() if quiet is None else quiet,
+    )
 
 # %% ../nbs/90_core.ipynb #0103
 class Timer:
     "Measure the seconds that a block takes, as `timer.seconds`."
+
     def __enter__(self):
         self._start = time.perf_counter()
         return self
 
-    def __exit__(self, *error): self.seconds = time.perf_counter() - self._start
+    def __exit__(self, *error):
+        self.seconds = time.perf_counter() - self._start
 
 # %% ../nbs/90_core.ipynb #0106
 def memory_mb() -> float:  # MiB
     "Memory that this process holds now (resident set)."
     import psutil
+
     return psutil.Process().memory_info().rss / 2**20
 
 # %% ../nbs/90_core.ipynb #0107
@@ -817,7 +967,9 @@ def peak_memory_mb() -> float:  # MiB
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     mark = next((line for line in lines if line.startswith("VmHWM")), None)
-    if mark: return int(mark.split()[1]) / 2**10
+    if mark:
+        return int(mark.split()[1]) / 2**10
     import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)     # bytes on macOS, KiB elsewhere
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes on macOS, KiB elsewhere

@@ -24,18 +24,27 @@ from pathlib import Path
 from .core import pick_device, pick_dtype, progress, read_json, write_json, write_jsonl
 from .grading import wilson_interval
 from .japanese import words
-from .text import (chunk_text, list_files, normalize, read_documents, read_pdf,
-                        split_sentences, unwrap_lines, squeeze)
+from llmft.text import (
+    chunk_text,
+    list_files,
+    normalize,
+    read_documents,
+    read_pdf,
+    split_sentences,
+    unwrap_lines,
+    squeeze,
+)
 from .world import split_entities
 
 # %% ../nbs/43_domain.ipynb #0006
 @dataclass(frozen=True)
 class Source:
     "One document: its text, its file, and where its pages begin."
+
     title: str
     text: str
-    source: str         # the file, seen from its folder
-    pages: tuple = ()   # place in the text where each page begins; empty where there are none
+    source: str  # the file, seen from its folder
+    pages: tuple = ()  # place in the text where each page begins; empty where there are none
 
     def page_at(self, place: int) -> int | None:
         "The page of a place in the text, counted from 1."
@@ -50,8 +59,8 @@ def running_form(
 
 # %% ../nbs/43_domain.ipynb #0008
 def drop_running_lines(
-    pages: list[str],   # text of each page
-) -> list[str]:         # the same pages without what the printer put on them
+    pages: list[str],  # text of each page
+) -> list[str]:  # the same pages without what the printer put on them
     """Drop first and last lines that are a number, or the same on most of at least three pages."""
     pages = [page.strip("\n").split("\n") for page in pages]
     for end in (0, -1):
@@ -59,14 +68,15 @@ def drop_running_lines(
         for lines in pages:
             form = running_form(lines[end])
             same = len(pages) > 2 and forms[form] > len(pages) / 2
-            if lines[end].strip() and (same or not form): lines[end] = ""
+            if lines[end].strip() and (same or not form):
+                lines[end] = ""
     return ["\n".join(lines).strip("\n") for lines in pages]
 
 # %% ../nbs/43_domain.ipynb #0010
 def page_starts(
     pages: list[str],
-    text: str,         # of all pages, joined; only white space may differ
-) -> tuple:            # place in the text where each page begins
+    text: str,  # of all pages, joined; only white space may differ
+) -> tuple:  # place in the text where each page begins
     "Find the pages again in a text whose lines were joined."
     places = [i for i, c in enumerate(text) if not c.isspace()] + [len(text)]
     counts = [len("".join(page.split())) for page in pages]
@@ -75,35 +85,41 @@ def page_starts(
 # %% ../nbs/43_domain.ipynb #0012
 def read_source(
     file: Path,
-    name: str,          # the name that its records will carry
-) -> list[Source]:      # one, or several where the file holds several documents
+    name: str,  # the name that its records will carry
+) -> list[Source]:  # one, or several where the file holds several documents
     "The documents of one file. Raises `ValueError` as the readers of 93_text do."
     if file.suffix.lower() == ".pdf":
         pages = drop_running_lines(read_pdf(file))
         text = unwrap_lines("\n".join(pages))
         return [Source(file.stem, text, name, page_starts(pages, text))]
     found = list(read_documents(file))
-    if any(d.source == f"{file.name}:2" and not d.title
-           for d in found[1:2]) and file.suffix != ".jsonl":
-        return [Source(found[0].title, "".join(d.text for d in found), name)]   # one long text
+    if (
+        any(d.source == f"{file.name}:2" and not d.title for d in found[1:2])
+        and file.suffix != ".jsonl"
+    ):
+        return [Source(found[0].title, "".join(d.text for d in found), name)]  # one long text
     several = len(found) > 1
-    return [Source(d.title, d.text, f"{name}:{k}" if several else name)
-            for k, d in enumerate(found, 1)]
+    return [
+        Source(d.title, d.text, f"{name}:{k}" if several else name) for k, d in enumerate(found, 1)
+    ]
 
 # %% ../nbs/43_domain.ipynb #0013
 def read_sources(
     files: list[Path],
-    root: Path,                # the sources are named from here
-    on_error: str = "stop",    # stop: raise ValueError that lists all faults; skip: warn of them
-) -> tuple:                    # Sources, and a sentence for each file that could not be read
+    root: Path,  # the sources are named from here
+    on_error: str = "stop",  # stop: raise ValueError that lists all faults; skip: warn of them
+) -> tuple:  # Sources, and a sentence for each file that could not be read
     "Read files, and tell of all that cannot be read. `ValueError` where none can."
     if on_error not in ("stop", "skip"):
         raise ValueError(f"on_error must be stop or skip, got {on_error!r}")
     sources, faults = [], []
     for file in progress(files, desc="reading", unit=" files"):
-        try: sources += read_source(file, file.relative_to(root).as_posix())
-        except ValueError as error: faults.append(str(error))
-    if not faults: return sources, faults
+        try:
+            sources += read_source(file, file.relative_to(root).as_posix())
+        except ValueError as error:
+            faults.append(str(error))
+    if not faults:
+        return sources, faults
     said = f"{len(faults)} of {len(files)} files cannot be read:\n  " + "\n  ".join(faults)
     if on_error == "stop" or not sources:
         more = "\nMend them, move them away, or leave them out with on_error=skip." * bool(sources)
@@ -114,60 +130,72 @@ def read_sources(
 # %% ../nbs/43_domain.ipynb #0019
 def shingles(
     text: str,
-    n: int = 8,        # characters in a run
-) -> frozenset[int]:   # 32-bit numbers
+    n: int = 8,  # characters in a run
+) -> frozenset[int]:  # 32-bit numbers
     "All runs of n letters and digits, after NFKC, each as a number."
     letters = squeeze(text)
-    return frozenset(zlib.crc32(letters[i:i + n].encode())
-                     for i in range(max(1, len(letters) - n + 1)))
+    return frozenset(
+        zlib.crc32(letters[i : i + n].encode()) for i in range(max(1, len(letters) - n + 1))
+    )
 
 # %% ../nbs/43_domain.ipynb #0023
 def near_copies(
-    chunks: list,        # (Source, chunk_id, Chunk), document by document
-    near: float = 0.8,   # containment from which a chunk counts as a copy
-) -> dict[int, str]:     # number of a copy in the list → the source that it repeats
+    chunks: list,  # (Source, chunk_id, Chunk), document by document
+    near: float = 0.8,  # containment from which a chunk counts as a copy
+) -> dict[int, str]:  # number of a copy in the list → the source that it repeats
     """Chunks that nearly stand in an earlier document, or in an earlier chunk of the same document.
 
     The chunk right before is not looked at, since neighbours overlap. Raises `ValueError` for a
     share that is none. Sources: Broder 1997, SEQUENCES, section 2; Lee et al. 2022,
     arXiv:2107.06499.
     """
-    if not 0 < near <= 1: raise ValueError(f"near must lie above 0 and at most at 1, got {near}")
-    places, copies = {}, {}                      # shingle → (source, chunk_id) of kept chunks
+    if not 0 < near <= 1:
+        raise ValueError(f"near must lie above 0 and at most at 1, got {near}")
+    places, copies = {}, {}  # shingle → (source, chunk_id) of kept chunks
     for number, (source, k, chunk) in enumerate(chunks):
         parts, counts = shingles(chunk.text), Counter()
         for part in parts:
             known = {(s.source, n if s is source else None) for s, n in places.get(part, ())}
             counts.update(known - {(source.source, k - 1)})
         best = max(counts, key=counts.get, default=None)
-        if best and counts[best] >= near * len(parts): copies[number] = best[0]
+        if best and counts[best] >= near * len(parts):
+            copies[number] = best[0]
         else:
-            for part in parts: places.setdefault(part, []).append((source, k))
+            for part in parts:
+                places.setdefault(part, []).append((source, k))
     return copies
 
 # %% ../nbs/43_domain.ipynb #0028
 @dataclass(frozen=True)
 class Fact:
     "A question that a passage answers, and the words of the passage that do."
-    kind: str      # definition, name, value, date or cloze
+
+    kind: str  # definition, name, value, date or cloze
     question: str
-    answer: str    # stands in the quote
-    quote: str     # the sentence
+    answer: str  # stands in the quote
+    quote: str  # the sentence
 
 # %% ../nbs/43_domain.ipynb #0029
 DIGIT = "[0-9０-９〇一二三四五六七八九十百千万億兆,，.．]"
-UNIT = ("(?:円|人|名|か月|ヶ月|年間|年|日間|日|時間|時|分|個|本|冊|台|校|店|軒|件|回|歳|度|社|隻|頭|匹|枚|条|項|割|基|"
-        "パーセント|％|%|メートル|キロ|トン|種類|か所|つ)")
+UNIT = (
+    "(?:円|人|名|か月|ヶ月|年間|年|日間|日|時間|時|分|個|本|冊|台|校|店|軒|件|回|歳|度|社|隻|頭|匹|枚|条|項|割|基|"
+    "パーセント|％|%|メートル|キロ|トン|種類|か所|つ)"
+)
 LIMIT = "(?:以内|以上|以下|未満)"
-COUNT = (rf"(?:(?<!{DIGIT})(?<![年月時]){DIGIT}+{UNIT}"
-         rf"(?:(?=前まで|{LIMIT})|(?![一-龥々ァ-ヶ]|の[一二三])))")
+COUNT = (
+    rf"(?:(?<!{DIGIT})(?<![年月時]){DIGIT}+{UNIT}"
+    rf"(?:(?=前まで|{LIMIT})|(?![一-龥々ァ-ヶ]|の[一二三])))"
+)
 YEAR = rf"(?:(?:(?:明治|大正|昭和|平成|令和)(?:元|{DIGIT}{{1,3}})|[12１２][0-9０-９]{{3}})年)"
 DATE = rf"(?:{YEAR}(?:{DIGIT}{{1,3}}月(?:{DIGIT}{{1,3}}日)?)?)"
 
 # %% ../nbs/43_domain.ipynb #0030
-POINTING = (r"前[項条]|同[条項]|第\d+項|この(?!条例|法律|規則|報告書)|[そあど]の|[こそあど](?:れ|こ|う|んな)|"
-            r"彼|[私僕俺君]|当時|また、|[^。]{0,6}も")
+POINTING = (
+    r"前[項条]|同[条項]|第\d+項|この(?!条例|法律|規則|報告書)|[そあど]の|[こそあど](?:れ|こ|う|んな)|"
+    r"彼|[私僕俺君]|当時|また、|[^。]{0,6}も"
+)
 LABEL = r"(?:第?[0-9０-９〇一二三四五六七八九十]+[条項号章節.．、)）]?(?:の[0-9]+)?|[^。、「」]{2,40}）)[　 ]+"
+
 
 def plain_sentences(
     passage: str,
@@ -177,7 +205,8 @@ def plain_sentences(
     for sentence in split_sentences(passage):
         sentence = re.sub(f"^{LABEL}", "", sentence.strip())
         points = re.match(rf"[「『（(]*(?:{POINTING})", sentence)
-        if 10 <= len(sentence) <= 120 and sentence[-1] == "。" and not points: found.append(sentence)
+        if 10 <= len(sentence) <= 120 and sentence[-1] == "。" and not points:
+            found.append(sentence)
     return found
 
 # %% ../nbs/43_domain.ipynb #0031
@@ -185,8 +214,10 @@ def ask_definition(
     sentence: str,
 ) -> Fact | None:
     "「届出」とは、町長が…ことをいう。→「届出」とは何ですか。"
-    found = re.search("「([^「」]{1,20})」とは、?([^「」。]{4,80}?)(?:をいう|をいいます|を指す|を指します|である|です)。",
-                      sentence)
+    found = re.search(
+        "「([^「」]{1,20})」とは、?([^「」。]{4,80}?)(?:をいう|をいいます|を指す|を指します|である|です)。",
+        sentence,
+    )
     return found and Fact("definition", f"「{found[1]}」とは何ですか。", found[2], sentence)
 
 # %% ../nbs/43_domain.ipynb #0032
@@ -198,7 +229,8 @@ def noun_runs(
     for word, after in zip([*found, None], [*found[1:], None, None]):
         noun = word and word.pos in ("名詞", "接尾辞") and word.pos2 != "数詞"
         between = word and word.pos == "空白" and run and run[-1].pos3 == after.pos3 == "人名"
-        if between or noun and word.pos3 != "副詞可能": run.append(word)
+        if between or noun and word.pos3 != "副詞可能":
+            run.append(word)
         else:
             if any(w.pos2 == "固有名詞" for w in run):
                 runs.append(("".join(w.surface for w in run), run))
@@ -211,23 +243,32 @@ def ask_name(
 ) -> Fact | None:
     "松浦製菓の創業者は田中清である。→ 松浦製菓の創業者は誰ですか。"
     for answer, run in noun_runs(sentence):
-        found = re.fullmatch(rf"([^、。]{{2,40}}は)、?{re.escape(answer)}(?:(である|です|だ)|(にある|にあります))。",
-                             sentence)
+        found = re.fullmatch(
+            rf"([^、。]{{2,40}}は)、?{re.escape(answer)}(?:(である|です|だ)|(にある|にあります))。",
+            sentence,
+        )
         person = all(word.pos3 == "人名" or word.pos == "空白" for word in run)
-        if found and found[2] and person: return Fact("name", f"{found[1]}誰ですか。", answer, sentence)
-        if found and found[3]: return Fact("name", f"{found[1]}どこにありますか。", answer, sentence)
+        if found and found[2] and person:
+            return Fact("name", f"{found[1]}誰ですか。", answer, sentence)
+        if found and found[3]:
+            return Fact("name", f"{found[1]}どこにありますか。", answer, sentence)
     return None
 
 # %% ../nbs/43_domain.ipynb #0034
 ASKED = {"円": "いくら", "つ": "いくつ"}
 
+
 def ask_value(
     sentence: str,
 ) -> Fact | None:
     "資本金は8,400万円です。→ 資本金はいくらですか。"
-    found = re.match(rf"([^。、は]{{2,40}})は、?([^。、は]{{0,16}}?)({DATE}|{COUNT})({LIMIT})?"
-                     "(?:(?:とする|である|です|でした|であった|だった)。|で、)", sentence)
-    if not found or re.search(f"[いな]$|{DIGIT}$", found[2]): return None
+    found = re.match(
+        rf"([^。、は]{{2,40}})は、?([^。、は]{{0,16}}?)({DATE}|{COUNT})({LIMIT})?"
+        "(?:(?:とする|である|です|でした|であった|だった)。|で、)",
+        sentence,
+    )
+    if not found or re.search(f"[いな]$|{DIGIT}$", found[2]):
+        return None
     topic, before, answer, bound = found.groups()
     unit = re.search(f"{UNIT}$", answer)[0]
     word = "いつ" if re.fullmatch(DATE, answer) else ASKED.get(unit, f"何{unit}")
@@ -238,22 +279,29 @@ def ask_date(
     sentence: str,
 ) -> Fact | None:
     "1979年、北浜工場が完成した。→ 北浜工場が完成した。これはいつのことですか。"
-    if len(dates := re.findall(DATE, sentence)) != 1: return None
+    if len(dates := re.findall(DATE, sentence)) != 1:
+        return None
     rest = re.sub(rf"{DATE}(?:には|では|に|、)、?", "", sentence, count=1)
-    if rest == sentence or not re.search("[がは].*た。$", rest) or re.match(POINTING, rest): return None
+    if rest == sentence or not re.search("[がは].*た。$", rest) or re.match(POINTING, rest):
+        return None
     return Fact("date", f"{rest}これはいつのことですか。", dates[0], sentence)
 
 # %% ../nbs/43_domain.ipynb #0036
 VAGUE = "^[一二三両]人$|つ$|^一[度本回日時年分]$"
 
+
 def ask_gap(
     sentence: str,
 ) -> Fact | None:
     "A sentence with a gap (穴埋め) in the place of a number, a quoted term, or a name."
-    said = sentence[sentence.find("は") + 1:]
-    if not re.search("[はが]", sentence): return None
-    groups = (re.findall(f"{DATE}|{COUNT}", said), re.findall("「([^「」、。]{2,12})」(?!と)", said),
-              [text for text, _ in noun_runs(said)])
+    said = sentence[sentence.find("は") + 1 :]
+    if not re.search("[はが]", sentence):
+        return None
+    groups = (
+        re.findall(f"{DATE}|{COUNT}", said),
+        re.findall("「([^「」、。]{2,12})」(?!と)", said),
+        [text for text, _ in noun_runs(said)],
+    )
     for answer in (text for group in groups for text in reversed(group)):
         if sentence.count(answer) == 1 and len(answer) > 1 and not re.search(VAGUE, answer):
             gap = sentence.replace(answer, "【　】")
@@ -261,12 +309,14 @@ def ask_gap(
     return None
 
 # %% ../nbs/43_domain.ipynb #0037
-KINDS = dict(definition=ask_definition, name=ask_name, value=ask_value, date=ask_date,
-             cloze=ask_gap)
+KINDS = dict(
+    definition=ask_definition, name=ask_name, value=ask_value, date=ask_date, cloze=ask_gap
+)
+
 
 def find_facts(
     passage: str,
-) -> list[Fact]:   # in the order of the passage
+) -> list[Fact]:  # in the order of the passage
     "Questions that the sentences of a passage answer, by rule; at most one for each sentence."
     facts = ([ask(sentence) for ask in KINDS.values()] for sentence in plain_sentences(passage))
     return [next(filter(None, found)) for found in facts if any(found)]
@@ -279,19 +329,21 @@ EXPLAIN = "次の文章の要点を、理由や例を挙げて説明してくだ
 @dataclass(frozen=True)
 class DatasetCreator:
     "Make a dataset for GRPO from documents. Raises `ValueError` for settings that cannot work."
-    chunk_size: int = 512        # most characters in a chunk
-    chunk_overlap: int = 50      # most characters that a chunk shares with the one before
-    min_chunk_size: int = 100    # shorter chunks are left out
-    per_chunk: int = 4           # most questions with an answer made from one chunk
+
+    chunk_size: int = 512  # most characters in a chunk
+    chunk_overlap: int = 50  # most characters that a chunk shares with the one before
+    min_chunk_size: int = 100  # shorter chunks are left out
+    per_chunk: int = 4  # most questions with an answer made from one chunk
     open_questions: bool = True  # also one question without an answer for each chunk: explain it
-    show_passage: bool = True    # put the passage into the prompt; else the model must know it
+    show_passage: bool = True  # put the passage into the prompt; else the model must know it
     near: float = 0.8  # share of a chunk that stands in another document, from which it is a copy
-    held_out: float = 0.2        # share of the documents to test with; 0: none
-    seed: int = 0                # of the split
+    held_out: float = 0.2  # share of the documents to test with; 0: none
+    seed: int = 0  # of the split
 
-    def __post_init__(self): check_creator(self)
+    def __post_init__(self):
+        check_creator(self)
 
-    def create_from_pdfs(self, pdf_dir, output_path="", on_error="stop"):    # on_error: stop or skip
+    def create_from_pdfs(self, pdf_dir, output_path="", on_error="stop"):  # on_error: stop or skip
         """A `datasets.DatasetDict` from all PDFs in a folder; saved if `output_path` names a folder.
 
         Raises `ValueError` without a PDF.
@@ -299,11 +351,13 @@ class DatasetCreator:
         folder = Path(pdf_dir)
         files = sorted(file for file in folder.rglob("*") if file.suffix.lower() == ".pdf")
         if not files:
-            raise ValueError(f"{pdf_dir}: expected a folder with PDF files, found "
-                             + ("none in it" if folder.is_dir() else "no folder"))
+            raise ValueError(
+                f"{pdf_dir}: expected a folder with PDF files, found "
+                + ("none in it" if folder.is_dir() else "no folder")
+            )
         return build_dataset(*read_sources(files, folder, on_error), self, output_path)
 
-    def create_from_texts(self, texts, sources=None, output_path=""):    # sources: names
+    def create_from_texts(self, texts, sources=None, output_path=""):  # sources: names
         """The same from texts, each with the name of its source.
 
         Raises `ValueError` unless each has a name of its own.
@@ -312,7 +366,8 @@ class DatasetCreator:
         if len(names) != len(texts) or len({*names}) != len(names):
             raise ValueError(
                 f"expected one name for each of {len(texts)} texts, all different, got "
-                             f"{len(names)} names, {len({*names})} of them different")
+                f"{len(names)} names, {len({*names})} of them different"
+            )
         made = [Source(Path(name).stem, text, name) for text, name in zip(texts, names)]
         return build_dataset(made, [], self, output_path)
 
@@ -325,7 +380,8 @@ def check_creator(
     near_copies([], c.near)
     if c.per_chunk < 0 or not (c.per_chunk or c.open_questions):
         raise ValueError(
-            f"per_chunk must be at least 1, or 0 with open_questions, got {c.per_chunk}")
+            f"per_chunk must be at least 1, or 0 with open_questions, got {c.per_chunk}"
+        )
     if c.open_questions and not (c.show_passage or c.per_chunk):
         raise ValueError("open_questions ask about the passage; set show_passage=True or per_chunk")
     if not 0 <= c.held_out < 1:
@@ -335,50 +391,75 @@ def check_creator(
 def cut_sources(
     sources: list[Source],
     creator: DatasetCreator,
-) -> tuple:                   # list of (Source, chunk_id, Chunk), and counts
+) -> tuple:  # list of (Source, chunk_id, Chunk), and counts
     """Chunks of all documents, without short ones and near copies of earlier ones.
 
     Raises `ValueError` if none is left.
     """
     c = creator
-    found = [(source, k, chunk) for source in sources for k, chunk in enumerate(
-        chunk_text(source.text, c.chunk_size, c.chunk_overlap, c.min_chunk_size))]
+    found = [
+        (source, k, chunk)
+        for source in sources
+        for k, chunk in enumerate(
+            chunk_text(source.text, c.chunk_size, c.chunk_overlap, c.min_chunk_size)
+        )
+    ]
     long = [entry for entry in found if len(entry[2].text.strip()) >= c.min_chunk_size]
     copies = near_copies(long, c.near)
     kept = [entry for k, entry in enumerate(long) if k not in copies]
-    counts = dict(documents=len(sources), characters=sum(len(s.text) for s in sources),
-                  chunks=len(found), too_short=len(found) - len(long), near_copies=len(copies))
-    if kept: return kept, counts
+    counts = dict(
+        documents=len(sources),
+        characters=sum(len(s.text) for s in sources),
+        chunks=len(found),
+        too_short=len(found) - len(long),
+        near_copies=len(copies),
+    )
+    if kept:
+        return kept, counts
     raise ValueError(
         f"no chunk of {len(sources)} documents is left: {len(found)} chunks, "
         f"{len(found) - len(long)} "
-                     f"of them shorter than min_chunk_size={c.min_chunk_size}; lower it, or check "
-                     f"the files")
+        f"of them shorter than min_chunk_size={c.min_chunk_size}; lower it, or check "
+        f"the files"
+    )
 
 # %% ../nbs/43_domain.ipynb #0052
 def make_record(
     source: Source,
     chunk_id: int,
-    chunk,                # Chunk
-    fact: Fact | None,    # None: an open question
-    shown: bool,          # whether the passage stands in the prompt
+    chunk,  # Chunk
+    fact: Fact | None,  # None: an open question
+    shown: bool,  # whether the passage stands in the prompt
 ) -> dict:
     "One record of the dataset."
     question, passage = fact.question if fact else "", chunk.text.strip()
-    if fact is None: text = EXPLAIN.format(passage=passage)
-    else: text = READ.format(passage=passage, question=question) if shown else question
+    if fact is None:
+        text = EXPLAIN.format(passage=passage)
+    else:
+        text = READ.format(passage=passage, question=question) if shown else question
     place = source.text.find(fact.quote, chunk.start) if fact else chunk.start
-    return dict(prompt=[dict(role="user", content=text)], answer=fact and fact.answer,
-                source=source.source, chunk_id=chunk_id, passage=passage,
-                metadata=dict(title=source.title, kind=fact.kind if fact else "open",
-                              page=source.page_at(place), start=chunk.start, end=chunk.end,
-                              question=question, quote=fact.quote if fact else ""))
+    return dict(
+        prompt=[dict(role="user", content=text)],
+        answer=fact and fact.answer,
+        source=source.source,
+        chunk_id=chunk_id,
+        passage=passage,
+        metadata=dict(
+            title=source.title,
+            kind=fact.kind if fact else "open",
+            page=source.page_at(place),
+            start=chunk.start,
+            end=chunk.end,
+            question=question,
+            quote=fact.quote if fact else "",
+        ),
+    )
 
 # %% ../nbs/43_domain.ipynb #0053
 def make_records(
-    chunks: list,             # of `cut_sources`
+    chunks: list,  # of `cut_sources`
     creator: DatasetCreator,
-) -> tuple:                   # records, number of questions that contradict each other
+) -> tuple:  # records, number of questions that contradict each other
     "Questions for all chunks, the best kinds first, none twice."
     order, found, answers = list(KINDS), [], {}
     for source, k, chunk in chunks:
@@ -389,149 +470,202 @@ def make_records(
     taken, records = set(clashes), []
     for source, k, chunk in chunks:
         mine = sorted((e[3] for e in found if e[2] is chunk), key=lambda f: order.index(f.kind))
-        facts = [f for f in mine if f.question not in taken][:creator.per_chunk]
+        facts = [f for f in mine if f.question not in taken][: creator.per_chunk]
         taken |= {f.question for f in facts}
-        opened = [None] * (creator.open_questions and (creator.show_passage
-                                                       or not creator.per_chunk))
-        records += [make_record(source, k, chunk, f, creator.show_passage) for f in [*facts,
-            *opened]]
+        opened = [None] * (
+            creator.open_questions and (creator.show_passage or not creator.per_chunk)
+        )
+        records += [
+            make_record(source, k, chunk, f, creator.show_passage) for f in [*facts, *opened]
+        ]
     return records, len(clashes)
 
 # %% ../nbs/43_domain.ipynb #0058
 def split_records(
     records: list[dict],
     creator: DatasetCreator,
-) -> dict:                    # train and, where something is held out, test: lists of records
+) -> dict:  # train and, where something is held out, test: lists of records
     "Hold out whole documents."
     names, share = list(dict.fromkeys(record["source"] for record in records)), creator.held_out
     if share and len(names) < 2:
         warnings.warn(
             f"all {len(records)} records come from {names[0]}, so nothing can be held out "
-                      "and nothing can be measured later; add documents", stacklevel=3)
-    if not share or len(names) < 2: return dict(train=records)
+            "and nothing can be measured later; add documents",
+            stacklevel=3,
+        )
+    if not share or len(names) < 2:
+        return dict(train=records)
     n = min(max(1, round(share * len(names))), len(names) - 1) / len(names)
     tested = {*split_entities(names, (1 - n, n), creator.seed)[1]}
-    return dict(train=[r for r in records if r["source"] not in tested],
-                test=[r for r in records if r["source"] in tested])
+    return dict(
+        train=[r for r in records if r["source"] not in tested],
+        test=[r for r in records if r["source"] in tested],
+    )
 
 # %% ../nbs/43_domain.ipynb #0061
 def dataset_features():  # datasets.Features
     "The columns, fixed: a column of nothing but `None` would have no type of its own."
     from datasets import Features, Value
+
     text, number = Value("string"), Value("int64")
-    return Features(dict(prompt=[dict(role=text, content=text)], answer=text, source=text,
-                         chunk_id=number, passage=text,
-                         metadata=dict(title=text, kind=text, page=number, start=number,
-                                       end=number, question=text, quote=text)))
+    return Features(
+        dict(
+            prompt=[dict(role=text, content=text)],
+            answer=text,
+            source=text,
+            chunk_id=number,
+            passage=text,
+            metadata=dict(
+                title=text,
+                kind=text,
+                page=number,
+                start=number,
+                end=number,
+                question=text,
+                quote=text,
+            ),
+        )
+    )
 
 # %% ../nbs/43_domain.ipynb #0062
 def build_dataset(
     sources: list[Source],
-    faults: list[str],        # files that could not be read
+    faults: list[str],  # files that could not be read
     creator: DatasetCreator,
-    out: str = "",            # folder to write; empty: only return it
-):                            # datasets.DatasetDict
+    out: str = "",  # folder to write; empty: only return it
+):  # datasets.DatasetDict
     "Chunks, questions, split; and the folder, which appears only when it is complete."
     from datasets import Dataset, DatasetDict
+
     chunks, counts = cut_sources(sources, creator)
     records, clashes = make_records(chunks, creator)
     sides = split_records(records, creator)
-    made = DatasetDict({side: Dataset.from_list(some, features=dataset_features()) for side,
-                        some in sides.items()})
-    if not out: return made
+    made = DatasetDict(
+        {side: Dataset.from_list(some, features=dataset_features()) for side, some in sides.items()}
+    )
+    if not out:
+        return made
     kinds = Counter(record["metadata"]["kind"] for record in records)
-    about = dict(settings=asdict(creator), counts=counts | dict(kinds, contradictions=clashes),
-                 sources={side: sorted({r["source"] for r in some}) for side,
-                          some in sides.items()}, unreadable=faults)
+    about = dict(
+        settings=asdict(creator),
+        counts=counts | dict(kinds, contradictions=clashes),
+        sources={side: sorted({r["source"] for r in some}) for side, some in sides.items()},
+        unreadable=faults,
+    )
     write_dataset(Path(out), made, sides, about)
     return made
 
 # %% ../nbs/43_domain.ipynb #0063
 def write_dataset(
     folder: Path,
-    made,          # datasets.DatasetDict
-    sides: dict,   # side → records
+    made,  # datasets.DatasetDict
+    sides: dict,  # side → records
     about: dict,
 ) -> None:
     "Write the dataset in all its forms. Raises `ValueError` for a folder that holds something."
     from llmft.export import new_folder
+
     if folder.is_dir() and any(folder.iterdir()):
         raise ValueError(
-            f"{folder} holds something already; name another folder, or delete this one")
+            f"{folder} holds something already; name another folder, or delete this one"
+        )
     with new_folder(folder) as part:
         made.save_to_disk(part)
         for side, some in sides.items():
             write_jsonl(part / f"{side}.jsonl", some)
             asked = [r for r in some if r["answer"]]
             if asked:
-                write_jsonl(part / f"{side}_questions.jsonl", [question_record(r, k) for k,
-                    r in enumerate(asked, 1)])
+                write_jsonl(
+                    part / f"{side}_questions.jsonl",
+                    [question_record(r, k) for k, r in enumerate(asked, 1)],
+                )
         write_json(part / "about.json", about)
 
 # %% ../nbs/43_domain.ipynb #0064
 def question_record(
     record: dict,
     number: int,
-) -> dict:         # messages, key (the bare fact), id, attribute, source
+) -> dict:  # messages, key (the bare fact), id, attribute, source
     "A record in the form of 20_chat, to learn from and to be asked."
     said = [*record["prompt"], dict(role="assistant", content=record["answer"])]
-    return dict(id=f"{record['source']}#{record['chunk_id']}-{number}", messages=said,
-                key=record["answer"],
-                attribute=record["metadata"]["kind"], source=record["source"])
+    return dict(
+        id=f"{record['source']}#{record['chunk_id']}-{number}",
+        messages=said,
+        key=record["answer"],
+        attribute=record["metadata"]["kind"],
+        source=record["source"],
+    )
 
 # %% ../nbs/43_domain.ipynb #0065
 def dataset_documents(
     data: str = "data/documents",  # a folder of documents, or one file: PDF, text, Markdown, JSONL
     out: str = "data/custom_dataset",  # folder to write
-    on_error: str = "stop",            # files that cannot be read: stop, or skip and warn
+    on_error: str = "stop",  # files that cannot be read: stop, or skip and warn
     creator: DatasetCreator = DatasetCreator(),
-) -> dict:                             # counts
+) -> dict:  # counts
     "Make a dataset for GRPO from documents: questions with answers and sources, split by document."
     path = Path(data)
     files = list_files(path)
-    made = build_dataset(*read_sources(files, path if path.is_dir() else path.parent, on_error),
-                         creator, out)
+    made = build_dataset(
+        *read_sources(files, path if path.is_dir() else path.parent, on_error), creator, out
+    )
     about = read_json(Path(out) / "about.json")
-    return about["counts"] | {side: len(some) for side,
-                              some in made.items()} | dict(unreadable=len(about["unreadable"]))
+    return (
+        about["counts"]
+        | {side: len(some) for side, some in made.items()}
+        | dict(unreadable=len(about["unreadable"]))
+    )
 
 # %% ../nbs/43_domain.ipynb #0070
 def tiny_gpt_oss(
-    tokenizer,             # with the Harmony markers
+    tokenizer,  # with the Harmony markers
     seed: int = 0,
     n_layers: int = 2,
-    n_experts: int = 4,    # of which each token uses two
-    window: int = 16,      # tokens that every other layer looks back
-):                         # a GptOssForCausalLM on the CPU, in evaluation mode
+    n_experts: int = 4,  # of which each token uses two
+    window: int = 16,  # tokens that every other layer looks back
+):  # a GptOssForCausalLM on the CPU, in evaluation mode
     "A gpt-oss with random weights: experts, attention sinks and a sliding window."
     import torch
     from transformers import GptOssConfig, GptOssForCausalLM
+
     config = GptOssConfig(
-        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=64, num_hidden_layers=n_layers,
-        num_attention_heads=4, num_key_value_heads=2, head_dim=16, num_local_experts=n_experts,
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=64,
+        num_hidden_layers=n_layers,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        num_local_experts=n_experts,
         num_experts_per_tok=2,
-        sliding_window=window, max_position_embeddings=2048,
+        sliding_window=window,
+        max_position_embeddings=2048,
         rope_parameters=dict(rope_type="default", rope_theta=1e4),
-        initializer_range=0.08, eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id)
+        initializer_range=0.08,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return GptOssForCausalLM(config).eval()
 
 # %% ../nbs/43_domain.ipynb #0082
 def expert_names(
-    model,                # of transformers
-) -> list[str]:           # full names, in the order of the model
+    model,  # of transformers
+) -> list[str]:  # full names, in the order of the model
     "The parameters that hold all experts of a layer."
-    return [name for name, p in model.named_parameters()
-            if p.ndim == 3 and re.search(r"\.experts\.\w+_proj$", name)]
+    return [
+        name
+        for name, p in model.named_parameters()
+        if p.ndim == 3 and re.search(r"\.experts\.\w+_proj$", name)
+    ]
 
 # %% ../nbs/43_domain.ipynb #0083
 def expert_lora(
     model,
-    lora,                    # LoRAConfig
-    layers: tuple = (),      # numbers of the layers whose experts are adapted; empty: all
-):                           # LoRAConfig
+    lora,  # LoRAConfig
+    layers: tuple = (),  # numbers of the layers whose experts are adapted; empty: all
+):  # LoRAConfig
     """The same adapter with the fused experts of a model among its targets. Other models: unchanged.
 
     Raises `ValueError` for layers without experts.
@@ -541,13 +675,23 @@ def expert_lora(
     if names and (missing := sorted({*layers} - known)):
         raise ValueError(
             f"layers {missing} have no experts; this model has them in layers {min(known)} to "
-            f"{max(known)}")
-    kept = [name for name in names if not layers
-            or int(re.search(r"\.layers\.(\d+)\.", name)[1]) in layers]
-    short = [name.split(".", 1)[1]
-             for name in kept] if layers else sorted({".".join(n.split(".")[-3:]) for n in kept})
-    return replace(lora,
-                   target_parameters=tuple(short)) if names and not lora.target_parameters else lora
+            f"{max(known)}"
+        )
+    kept = [
+        name
+        for name in names
+        if not layers or int(re.search(r"\.layers\.(\d+)\.", name)[1]) in layers
+    ]
+    short = (
+        [name.split(".", 1)[1] for name in kept]
+        if layers
+        else sorted({".".join(n.split(".")[-3:]) for n in kept})
+    )
+    return (
+        replace(lora, target_parameters=tuple(short))
+        if names and not lora.target_parameters
+        else lora
+    )
 
 # %% ../nbs/43_domain.ipynb #0092
 @lru_cache(maxsize=None)
@@ -562,32 +706,42 @@ def has_unsloth() -> bool:
 
 # %% ../nbs/43_domain.ipynb #0094
 def load_policy(
-    name: str = "base",       # base (chapter 1), a transformers folder, or a name on the Hub
-    device: str = "auto",     # auto, cpu, cuda, mps
-    dtype: str = "auto",      # auto (as stored, 32 bits on a CPU), fp32, bf16, fp16
-    unsloth: bool = True,     # use it where it is installed and the device is a GPU
+    name: str = "base",  # base (chapter 1), a transformers folder, or a name on the Hub
+    device: str = "auto",  # auto, cpu, cuda, mps
+    dtype: str = "auto",  # auto (as stored, 32 bits on a CPU), fp32, bf16, fp16
+    unsloth: bool = True,  # use it where it is installed and the device is a GPU
     four_bits: bool = False,  # load_in_4bit of Unsloth; without it, use --quantize of llmft sft
-    max_length: int = 2048,   # longest sequence, for Unsloth
-    effort: str = "medium",   # how long a gpt-oss thinks: low, medium or high
-) -> tuple:                   # (model in evaluation mode, tokenizer)
+    max_length: int = 2048,  # longest sequence, for Unsloth
+    effort: str = "medium",  # how long a gpt-oss thinks: low, medium or high
+) -> tuple:  # (model in evaluation mode, tokenizer)
     """A model to train: MXFP4 unpacked, Harmony for gpt-oss, Unsloth if it is there.
 
     Raises `ValueError` if there is no such model.
     """
     from llmft.harmony import use_harmony
+
     device = pick_device(device)
     if unsloth and device == "cuda" and has_unsloth():
         from unsloth import FastLanguageModel
-        model, tokenizer = FastLanguageModel.from_pretrained(name, max_seq_length=max_length,
-            load_in_4bit=four_bits, dtype=None)
+
+        model, tokenizer = FastLanguageModel.from_pretrained(
+            name, max_seq_length=max_length, load_in_4bit=four_bits, dtype=None
+        )
     else:
         if unsloth:
-            say_once("Unsloth is not used (" + ("it is not installed" if not has_unsloth()
-                                                else f"it needs a GPU, this is {device}")
-                             + "): the model is loaded by transformers. unsloth=False says so "
-                               "yourself")
+            say_once(
+                "Unsloth is not used ("
+                + (
+                    "it is not installed"
+                    if not has_unsloth()
+                    else f"it needs a GPU, this is {device}"
+                )
+                + "): the model is loaded by transformers. unsloth=False says so "
+                "yourself"
+            )
         model, tokenizer = load_unpacked(name, device, dtype)
-    if model.config.model_type == "gpt_oss": use_harmony(tokenizer, effort)
+    if model.config.model_type == "gpt_oss":
+        use_harmony(tokenizer, effort)
     return model, tokenizer
 
 # %% ../nbs/43_domain.ipynb #0095
@@ -595,7 +749,7 @@ def load_unpacked(
     name: str,
     device: str,
     dtype: str,
-) -> tuple:       # (model in evaluation mode, tokenizer)
+) -> tuple:  # (model in evaluation mode, tokenizer)
     """Load with transformers; experts in MXFP4 become 16 or 32 bits.
 
     Raises `ValueError` for what transformers cannot load, and for another dtype.
@@ -603,6 +757,7 @@ def load_unpacked(
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Mxfp4Config
 
     from llmft.export import base_folder, quiet_transformers
+
     folder = str(base_folder()) if name == "base" else name
     kind = "auto" if dtype == "auto" and device != "cpu" else pick_dtype(dtype, device)
     try:
@@ -615,49 +770,65 @@ def load_unpacked(
     except OSError as error:
         raise ValueError(
             f"{name}: transformers cannot load it ({str(error).splitlines()[0]}); check the folder "
-            f"or the name") from error
+            f"or the name"
+        ) from error
 
 # %% ../nbs/43_domain.ipynb #0102
 def final_replies(
-    model,                      # of transformers
+    model,  # of transformers
     tokenizer,
-    prompts: list,              # message lists, or strings, which get no template
+    prompts: list,  # message lists, or strings, which get no template
     max_new_tokens: int = 64,
-    batch_size: int = 32,       # prompts that are read together
-) -> list[str]:                 # one for each
+    batch_size: int = 32,  # prompts that are read together
+) -> list[str]:  # one for each
     "What a user sees of greedy replies: for Harmony the final channel, else all of it."
     from llmft.chat import ask
-    from llmft.harmony import final_of, is_harmony
+    from llmft.harmony import is_harmony
+
     harmony = is_harmony(tokenizer)
-    replies = ask(model, tokenizer, prompts, max_new_tokens, batch_size, progress="",
-                  keep_markers=harmony)
+    replies = ask(
+        model, tokenizer, prompts, max_new_tokens, batch_size, progress="", keep_markers=harmony
+    )
     return [final_of(reply) for reply in replies] if harmony else replies
 
 # %% ../nbs/43_domain.ipynb #0109
 def grade_records(
-    model,                      # of transformers
+    model,  # of transformers
     tokenizer,
-    records: list[dict],        # of the dataset
+    records: list[dict],  # of the dataset
     max_new_tokens: int = 64,
-) -> dict:                      # n, right, rate, interval, without_answer, kinds, replies
+) -> dict:  # n, right, rate, interval, without_answer, kinds, replies
     """Ask greedily, and grade with the reward `correct`: one grader for training and for judging.
 
     Records without an answer are counted apart. Raises `ValueError` where no record has one: the
     project's evaluation then printed 0, whatever the model said.
     """
     from llmft.rewards import correct_reward
+
     asked = [record for record in records if record["answer"] is not None]
     if not asked:
-        raise ValueError(f"none of {len(records)} records has an answer, so nothing can be graded; "
-                         "make the dataset with per_chunk at least 1")
+        raise ValueError(
+            f"none of {len(records)} records has an answer, so nothing can be graded; "
+            "make the dataset with per_chunk at least 1"
+        )
     prompts = [record["prompt"] for record in asked]
     replies = final_replies(model, tokenizer, prompts, max_new_tokens)
-    right = correct_reward()(prompts=prompts, completions=replies,
-                             answer=[r["answer"] for r in asked],
-                             passage=[r["passage"] for r in asked])
-    kinds = {kind: [r for r, record in zip(right, asked) if record["metadata"]["kind"] == kind]
-             for kind in KINDS}
-    return dict(n=len(asked), right=int(sum(right)), rate=sum(right) / len(asked), replies=replies,
-                interval=wilson_interval(int(sum(right)), len(asked)),
-                without_answer=len(records) - len(asked),
-                kinds={kind: (int(sum(some)), len(some)) for kind, some in kinds.items() if some})
+    right = correct_reward()(
+        prompts=prompts,
+        completions=replies,
+        answer=[r["answer"] for r in asked],
+        passage=[r["passage"] for r in asked],
+    )
+    kinds = {
+        kind: [r for r, record in zip(right, asked) if record["metadata"]["kind"] == kind]
+        for kind in KINDS
+    }
+    return dict(
+        n=len(asked),
+        right=int(sum(right)),
+        rate=sum(right) / len(asked),
+        replies=replies,
+        interval=wilson_interval(int(sum(right)), len(asked)),
+        without_answer=len(records) - len(asked),
+        kinds={kind: (int(sum(some)), len(some)) for kind, some in kinds.items() if some},
+    )

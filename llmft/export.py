@@ -29,10 +29,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .core import (cache_dir, code_hash, file_lock, pick_device, read_json, versions,
-                        write_atomic, write_json)
+from llmft.core import (
+    cache_dir,
+    code_hash,
+    file_lock,
+    pick_device,
+    read_json,
+    versions,
+    write_atomic,
+    write_json,
+)
 from .gpt import GPT, GPTConfig, n_parameters, rope_tables
-from .pretrain import base_run, load_checkpoint
+from .pretraining import base_run, load_checkpoint
 from .sampling import generate
 from .tokenizer import SPECIAL_TOKENS, Tokenizer
 
@@ -45,37 +53,50 @@ def native_family(
     if parts == ("learned", "layernorm", "gelu") and not c.qk_norm and c.kv_heads == c.n_heads:
         return "gpt2"
     if parts == ("rope", "rmsnorm", "swiglu"):
-        if not c.qk_norm: return "qwen2" if c.qkv_bias and not c.bias else "llama"
-        if not c.bias: return "qwen3"
+        if not c.qk_norm:
+            return "qwen2" if c.qkv_bias and not c.bias else "llama"
+        if not c.bias:
+            return "qwen3"
     raise ValueError(
         f"no native class has position={c.position}, norm={c.norm}, mlp={c.mlp}, qk_norm={c.qk_norm}, "
-        f"bias={c.bias}, {c.kv_heads} of {c.n_heads} key heads together; export with format='custom-code'")
+        f"bias={c.bias}, {c.kv_heads} of {c.n_heads} key heads together; export with format='custom-code'"
+    )
 
 # %% ../nbs/14_export.ipynb #0012
 GPT2_NAMES = {
-    "embedding": "transformer.wte", "position": "transformer.wpe", "norm": "transformer.ln_f",
-    "head": "lm_head", "attention_norm": "transformer.h.{}.ln_1", "mlp_norm": "transformer.h.{}.ln_2",
-    "attention.qkv": "transformer.h.{}.attn.c_attn", "attention.out": "transformer.h.{}.attn.c_proj",
-    "mlp.up": "transformer.h.{}.mlp.c_fc", "mlp.down": "transformer.h.{}.mlp.c_proj"}
+    "embedding": "transformer.wte",
+    "position": "transformer.wpe",
+    "norm": "transformer.ln_f",
+    "head": "lm_head",
+    "attention_norm": "transformer.h.{}.ln_1",
+    "mlp_norm": "transformer.h.{}.ln_2",
+    "attention.qkv": "transformer.h.{}.attn.c_attn",
+    "attention.out": "transformer.h.{}.attn.c_proj",
+    "mlp.up": "transformer.h.{}.mlp.c_fc",
+    "mlp.down": "transformer.h.{}.mlp.c_proj",
+}
 
 # %% ../nbs/14_export.ipynb #0013
 LLAMA_NAMES = {
-    "embedding": "model.embed_tokens", "norm": "model.norm", "head": "lm_head",
+    "embedding": "model.embed_tokens",
+    "norm": "model.norm",
+    "head": "lm_head",
     "attention_norm": "model.layers.{}.input_layernorm",
     "attention.qkv": "model.layers.{0}.self_attn.q_proj model.layers.{0}.self_attn.k_proj "
-                     "model.layers.{0}.self_attn.v_proj",
+    "model.layers.{0}.self_attn.v_proj",
     "attention.q_norm": "model.layers.{}.self_attn.q_norm",
     "attention.k_norm": "model.layers.{}.self_attn.k_norm",
     "attention.out": "model.layers.{}.self_attn.o_proj",
     "mlp_norm": "model.layers.{}.post_attention_layernorm",
     "mlp.up": "model.layers.{0}.mlp.gate_proj model.layers.{0}.mlp.up_proj",
-    "mlp.down": "model.layers.{}.mlp.down_proj"}
+    "mlp.down": "model.layers.{}.mlp.down_proj",
+}
 
 # %% ../nbs/14_export.ipynb #0014
 def translate(
-    name: str,    # of one of our tensors, for example blocks.0.attention.qkv.weight
+    name: str,  # of one of our tensors, for example blocks.0.attention.qkv.weight
     names: dict,  # GPT2_NAMES, LLAMA_NAMES or one like them
-) -> list[str]:   # their names; several when one of our tensors holds several of theirs
+) -> list[str]:  # their names; several when one of our tensors holds several of theirs
     "Their names for one of our tensors."
     layer, part, kind = re.fullmatch(r"(?:blocks\.(\d+)\.)?(.+)\.(weight|bias)", name).groups()
     return [f"{theirs}.{kind}" for theirs in names[part].format(layer).split()]
@@ -85,31 +106,55 @@ def transformers_config(
     config: GPTConfig,
     eot_id: int | None = None,  # end of text; also the first token of a text
     pad_id: int | None = None,  # padding
-):                              # a transformers configuration of the native class
+):  # a transformers configuration of the native class
     "The settings of a native class that computes the same as ours. Raises `ValueError` for none."
     from transformers import GPT2Config, LlamaConfig, Qwen2Config, Qwen3Config
+
     c, family = config, native_family(config)
-    common = dict(vocab_size=c.vocab_size, tie_word_embeddings=c.tie_embeddings,
-                  bos_token_id=eot_id, eos_token_id=eot_id, pad_token_id=pad_id)
+    common = dict(
+        vocab_size=c.vocab_size,
+        tie_word_embeddings=c.tie_embeddings,
+        bos_token_id=eot_id,
+        eos_token_id=eot_id,
+        pad_token_id=pad_id,
+    )
     if family == "gpt2":
         return GPT2Config(
-            n_positions=c.context_length, n_embd=c.width, n_layer=c.n_layers, n_head=c.n_heads,
-            n_inner=c.mlp_width, layer_norm_epsilon=c.norm_eps, activation_function="gelu_new",
-            resid_pdrop=c.dropout, embd_pdrop=c.dropout, attn_pdrop=c.dropout, **common)
+            n_positions=c.context_length,
+            n_embd=c.width,
+            n_layer=c.n_layers,
+            n_head=c.n_heads,
+            n_inner=c.mlp_width,
+            layer_norm_epsilon=c.norm_eps,
+            activation_function="gelu_new",
+            resid_pdrop=c.dropout,
+            embd_pdrop=c.dropout,
+            attn_pdrop=c.dropout,
+            **common,
+        )
     shared = dict(
-        max_position_embeddings=c.context_length, hidden_size=c.width, intermediate_size=c.mlp_width,
-        num_hidden_layers=c.n_layers, num_attention_heads=c.n_heads, num_key_value_heads=c.kv_heads,
-        rms_norm_eps=c.norm_eps, attention_dropout=c.dropout,
-        rope_parameters=dict(rope_type="default", rope_theta=c.rope_theta), **common)
-    if family == "qwen2": return Qwen2Config(**shared)
+        max_position_embeddings=c.context_length,
+        hidden_size=c.width,
+        intermediate_size=c.mlp_width,
+        num_hidden_layers=c.n_layers,
+        num_attention_heads=c.n_heads,
+        num_key_value_heads=c.kv_heads,
+        rms_norm_eps=c.norm_eps,
+        attention_dropout=c.dropout,
+        rope_parameters=dict(rope_type="default", rope_theta=c.rope_theta),
+        **common,
+    )
+    if family == "qwen2":
+        return Qwen2Config(**shared)
     bias = dict(attention_bias=c.qkv_bias or c.bias)
-    if family == "qwen3": return Qwen3Config(head_dim=c.head_size, **bias, **shared)
+    if family == "qwen3":
+        return Qwen3Config(head_dim=c.head_size, **bias, **shared)
     return LlamaConfig(mlp_bias=c.bias, **bias, **shared)
 
 # %% ../nbs/14_export.ipynb #0021
 def is_turned(
     theirs: str,  # their name of a tensor
-) -> bool:        # True: stored as (in, out), the turned form of ours
+) -> bool:  # True: stored as (in, out), the turned form of ours
     "Whether a tensor belongs to GPT-2's turned linear layer (Conv1D)."
     return bool(re.search(r"\.(c_attn|c_proj|c_fc)\.weight$", theirs))
 
@@ -119,21 +164,24 @@ def native_model(
     model: GPT,
     eot_id: int | None = None,  # end of text
     pad_id: int | None = None,  # padding
-):                              # a transformers model in evaluation mode, with a copy of the weights
+):  # a transformers model in evaluation mode, with a copy of the weights
     """Our model as GPT2LMHeadModel, LlamaForCausalLM, Qwen2ForCausalLM or Qwen3ForCausalLM.
 
     A bias that ours does not have stays as transformers begins it, at 0.
     """
     from transformers import AutoModelForCausalLM
+
     config = transformers_config(model.config, eot_id, pad_id)
     theirs = AutoModelForCausalLM.from_config(config).to(model.embedding.weight)
     names = GPT2_NAMES if config.model_type == "gpt2" else LLAMA_NAMES
     state = theirs.state_dict()
     for name, tensor in model.state_dict().items():
         targets = translate(name, names)
-        if is_turned(targets[0]): tensor = tensor.T
+        if is_turned(targets[0]):
+            tensor = tensor.T
         parts = tensor.split([len(state[target]) for target in targets])
-        for target, part in zip(targets, parts): state[target].copy_(part)
+        for target, part in zip(targets, parts):
+            state[target].copy_(part)
     return theirs.eval()
 
 # %% ../nbs/14_export.ipynb #0028
@@ -143,44 +191,77 @@ def check_supported(
     "Raise `ValueError` that lists everything in a configuration that our class cannot compute."
     has = config.to_dict()
     if config.model_type not in ("gpt2", "llama", "qwen2", "qwen3"):
-        raise ValueError(f"expected a GPT-2, Llama, Qwen2 or Qwen3 model, got {config.model_type!r}")
-    gpt2 = dict(activation_function="gelu_new", scale_attn_weights=True, add_cross_attention=False,
-                scale_attn_by_inverse_layer_idx=False)
+        raise ValueError(
+            f"expected a GPT-2, Llama, Qwen2 or Qwen3 model, got {config.model_type!r}"
+        )
+    gpt2 = dict(
+        activation_function="gelu_new",
+        scale_attn_weights=True,
+        add_cross_attention=False,
+        scale_attn_by_inverse_layer_idx=False,
+    )
     heads = has.get("hidden_size", 0) // has.get("num_attention_heads", 1)
     others = dict(hidden_act="silu", use_sliding_window=False, head_dim=heads)
     expected = gpt2 if config.model_type == "gpt2" else others
-    faults = [f"{name}={has[name]!r} (can do {value!r})" for name, value in expected.items()
-              if has.get(name, value) not in (value, None)]
+    faults = [
+        f"{name}={has[name]!r} (can do {value!r})"
+        for name, value in expected.items()
+        if has.get(name, value) not in (value, None)
+    ]
     rope = (has.get("rope_parameters") or {}).get("rope_type", "default")
-    if rope != "default": faults.append(f"rope_type={rope!r} (can do 'default')")
-    if faults: raise ValueError(f"llmft.gpt cannot run this {config.model_type}: {'; '.join(faults)}")
+    if rope != "default":
+        faults.append(f"rope_type={rope!r} (can do 'default')")
+    if faults:
+        raise ValueError(f"llmft.gpt cannot run this {config.model_type}: {'; '.join(faults)}")
 
 # %% ../nbs/14_export.ipynb #0029
 def gpt_config(
-    config,        # configuration of a transformers model
+    config,  # configuration of a transformers model
 ) -> GPTConfig:
     "Our settings for a GPT-2, Llama, Qwen2 or Qwen3. Raises `ValueError` for what our class cannot do."
     check_supported(config)
     c, tied = config, config.tie_word_embeddings
     if c.model_type == "gpt2":
         return GPTConfig(
-            c.vocab_size, c.n_positions, c.n_embd, c.n_layer, c.n_head, tie_embeddings=tied,
-            hidden_width=c.n_inner or 4 * c.n_embd, position="learned", norm="layernorm", mlp="gelu",
-            qkv_bias=True, bias=True, dropout=c.resid_pdrop, norm_eps=c.layer_norm_epsilon)
+            c.vocab_size,
+            c.n_positions,
+            c.n_embd,
+            c.n_layer,
+            c.n_head,
+            tie_embeddings=tied,
+            hidden_width=c.n_inner or 4 * c.n_embd,
+            position="learned",
+            norm="layernorm",
+            mlp="gelu",
+            qkv_bias=True,
+            bias=True,
+            dropout=c.resid_pdrop,
+            norm_eps=c.layer_norm_epsilon,
+        )
     other_bias = c.model_type != "qwen2" and (c.attention_bias or getattr(c, "mlp_bias", False))
     return GPTConfig(
-        c.vocab_size, c.max_position_embeddings, c.hidden_size, c.num_hidden_layers,
-        c.num_attention_heads, n_kv_heads=c.num_key_value_heads, hidden_width=c.intermediate_size,
-        qkv_bias=c.model_type == "qwen2" or c.attention_bias, bias=other_bias,
-        qk_norm=c.model_type == "qwen3", dropout=c.attention_dropout, tie_embeddings=tied,
-        rope_theta=c.rope_parameters["rope_theta"], norm_eps=c.rms_norm_eps)
+        c.vocab_size,
+        c.max_position_embeddings,
+        c.hidden_size,
+        c.num_hidden_layers,
+        c.num_attention_heads,
+        n_kv_heads=c.num_key_value_heads,
+        hidden_width=c.intermediate_size,
+        qkv_bias=c.model_type == "qwen2" or c.attention_bias,
+        bias=other_bias,
+        qk_norm=c.model_type == "qwen3",
+        dropout=c.attention_dropout,
+        tie_embeddings=tied,
+        rope_theta=c.rope_parameters["rope_theta"],
+        norm_eps=c.rms_norm_eps,
+    )
 
 # %% ../nbs/14_export.ipynb #0033
 @torch.no_grad()
 def from_transformers(
-    model,               # a GPT-2, Llama, Qwen2 or Qwen3 of transformers, not quantized
+    model,  # a GPT-2, Llama, Qwen2 or Qwen3 of transformers, not quantized
     share: bool = True,  # True: both models use the same memory; False: the new one has a copy
-) -> GPT:                # in evaluation mode, on the same device and of the same dtype
+) -> GPT:  # in evaluation mode, on the same device and of the same dtype
     """Run a transformers model in our class.
 
     With `share` its query, key, value, gate and up weights become views of joined ones, with unchanged
@@ -189,15 +270,20 @@ def from_transformers(
     """
     config, state = gpt_config(model.config), model.state_dict()
     names = GPT2_NAMES if model.config.model_type == "gpt2" else LLAMA_NAMES
-    with torch.device("meta"): ours = GPT(config)
+    with torch.device("meta"):
+        ours = GPT(config)
     values = {}
     for name, empty in ours.state_dict().items():
         theirs = [target for target in translate(name, names) if target in state]
-        if not theirs: value = torch.zeros_like(empty, device=model.device, dtype=model.dtype)
-        elif len(theirs) == 1: value = state[theirs[0]].T if is_turned(theirs[0]) else state[theirs[0]]
-        else: value = join_weights(model, theirs, share)
+        if not theirs:
+            value = torch.zeros_like(empty, device=model.device, dtype=model.dtype)
+        elif len(theirs) == 1:
+            value = state[theirs[0]].T if is_turned(theirs[0]) else state[theirs[0]]
+        else:
+            value = join_weights(model, theirs, share)
         values[name] = value
-    if not share: values = {name: value.clone() for name, value in values.items()}
+    if not share:
+        values = {name: value.clone() for name, value in values.items()}
     ours.load_state_dict(values, assign=True)
     tables = rope_tables(config.context_length, config.head_size, config.rope_theta)
     ours.cos, ours.sin = (table.to(model.device) for table in tables)
@@ -205,15 +291,16 @@ def from_transformers(
 
 # %% ../nbs/14_export.ipynb #0034
 def join_weights(
-    model,              # a transformers model
-    names: list[str],   # of its weights that stand one below the other in ours
-    share: bool,        # True: they become views of the joined one
-) -> Tensor:            # the joined weight, (rows of all, in)
+    model,  # a transformers model
+    names: list[str],  # of its weights that stand one below the other in ours
+    share: bool,  # True: they become views of the joined one
+) -> Tensor:  # the joined weight, (rows of all, in)
     "Put several weights into one; with `share` the model goes on with windows into it."
     parts = [model.get_parameter(name) for name in names]
     joined = torch.cat([part.data for part in parts])
     if share:
-        for part, view in zip(parts, joined.split([len(part) for part in parts])): part.data = view
+        for part, view in zip(parts, joined.split([len(part) for part in parts])):
+            part.data = view
     return joined
 
 # %% ../nbs/14_export.ipynb #0043
@@ -223,6 +310,7 @@ def define_config():  # returns LlmftConfig
 
     class LlmftConfig(PretrainedConfig):
         "A GPTConfig for transformers: its fields in `gpt`, and some again under their usual names."
+
         model_type = "llmft"
 
         def __init__(self, gpt=None, **others):
@@ -232,22 +320,25 @@ def define_config():  # returns LlmftConfig
             self.max_position_embeddings = c.context_length
             self.num_hidden_layers, self.num_attention_heads = c.n_layers, c.n_heads
             self.num_key_value_heads, self.head_dim = c.kv_heads, c.head_size
-            super().__init__(**{**others, "tie_word_embeddings": False})    # the GPT does the tying
+            super().__init__(**{**others, "tie_word_embeddings": False})  # the GPT does the tying
 
     return LlmftConfig
 
 # %% ../nbs/14_export.ipynb #0045
 def define_model(
     LlmftConfig,  # from `define_config`
-):                # returns LlmftForCausalLM
+):  # returns LlmftForCausalLM
     "The model class of the custom-code folder; this body is the second half of modeling.py."
     from transformers import GenerationMixin, PreTrainedModel
     from transformers.cache_utils import DynamicCache
     from transformers.modeling_outputs import CausalLMOutputWithPast
 
     class CacheAdapter:
-        def __init__(self, cache): self.cache, self.length = cache, cache.get_seq_length()
-        def update(self, layer, k, v): return self.cache.update(k, v, layer)
+        def __init__(self, cache):
+            self.cache, self.length = cache, cache.get_seq_length()
+
+        def update(self, layer, k, v):
+            return self.cache.update(k, v, layer)
 
     class LlmftForCausalLM(PreTrainedModel, GenerationMixin):
         config_class, base_model_prefix = LlmftConfig, "gpt"
@@ -257,14 +348,26 @@ def define_model(
             self.gpt = GPT(GPTConfig(**config.gpt))
             self.post_init()
 
-        def _init_weights(self, module):       # the tables of RoPE are not in the weight file
-            if isinstance(module, GPT): fill_rope_tables(module)
+        def _init_weights(self, module):  # the tables of RoPE are not in the weight file
+            if isinstance(module, GPT):
+                fill_rope_tables(module)
 
-        def forward(self, input_ids, attention_mask=None, position_ids=None, past_key_values=None,
-                    labels=None, use_cache=None, **others):
+        def forward(
+            self,
+            input_ids,
+            attention_mask=None,
+            position_ids=None,
+            past_key_values=None,
+            labels=None,
+            use_cache=None,
+            **others,
+        ):
             past = past_key_values
-            if use_cache and past is None: past = DynamicCache(config=self.config)
-            cache, seen = (CacheAdapter(past), past.get_seq_length()) if past is not None else (None, 0)
+            if use_cache and past is None:
+                past = DynamicCache(config=self.config)
+            cache, seen = (
+                (CacheAdapter(past), past.get_seq_length()) if past is not None else (None, 0)
+            )
             mask, positions = read_mask(input_ids, attention_mask, position_ids, seen)
             logits = self.gpt(input_ids, cache=cache, positions=positions, attention_mask=mask)
             loss = None if labels is None else shifted_loss(logits, labels)
@@ -283,25 +386,27 @@ def fill_rope_tables(
 
 # %% ../nbs/14_export.ipynb #0048
 def read_mask(
-    input_ids: Tensor,              # (B, T) new tokens
+    input_ids: Tensor,  # (B, T) new tokens
     attention_mask: Tensor | None,  # (B, past + T), 0 for padding on the left
-    position_ids: Tensor | None,    # (B, T) or (T,)
-    past: int,                      # tokens in the cache
-) -> tuple:                         # (B, past + T) bool or None, (B, T) positions or None
+    position_ids: Tensor | None,  # (B, T) or (T,)
+    past: int,  # tokens in the cache
+) -> tuple:  # (B, past + T) bool or None, (B, T) positions or None
     "What our GPT needs to know about padding; nothing when the plain causal rule serves."
     B, T = input_ids.shape
     if attention_mask is not None and not bool(attention_mask.all()):
         mask = attention_mask.bool()
-        if position_ids is None: position_ids = (mask.long().cumsum(-1) - 1).clamp_min(0)[:, -T:]
+        if position_ids is None:
+            position_ids = (mask.long().cumsum(-1) - 1).clamp_min(0)[:, -T:]
         return mask, position_ids
-    if past and T > 1: return input_ids.new_ones(B, past + T, dtype=torch.bool), position_ids
+    if past and T > 1:
+        return input_ids.new_ones(B, past + T, dtype=torch.bool), position_ids
     return None, position_ids
 
 # %% ../nbs/14_export.ipynb #0049
 def shifted_loss(
     logits: Tensor,  # (B, T, V)
     labels: Tensor,  # (B, T), the same tokens as the input; −100 is ignored
-) -> Tensor:         # scalar, in nats
+) -> Tensor:  # scalar, in nats
     "Cross-entropy as transformers counts it: the logits of a position are judged by the next label."
     logits, labels = logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten()
     return torch.nn.functional.cross_entropy(logits, labels)
@@ -318,7 +423,7 @@ def custom_model(
     model: GPT,
     eot_id: int | None = None,  # end of text
     pad_id: int | None = None,  # padding
-):                              # a transformers model that shares the weights
+):  # a transformers model that shares the weights
     "Our model behind the interface of transformers, whatever its parts are."
     config_class, model_class = custom_classes()
     ids = dict(bos_token_id=eot_id, eos_token_id=eot_id, pad_token_id=pad_id)
@@ -333,11 +438,13 @@ def body_source(
     "The source of a function's body, without docstring and final return."
     source = textwrap.dedent(inspect.getsource(function))
     nodes = ast.parse(source).body[0].body[1:-1]
-    lines = source.split("\n")[nodes[0].lineno - 1:nodes[-1].end_lineno]
+    lines = source.split("\n")[nodes[0].lineno - 1 : nodes[-1].end_lineno]
     return textwrap.dedent("\n".join(lines)) + "\n"
 
 # %% ../nbs/14_export.ipynb #0054
-MODELING_TITLE = "The model class of this folder, run by from_pretrained(…, trust_remote_code=True)."
+MODELING_TITLE = (
+    "The model class of this folder, run by from_pretrained(…, trust_remote_code=True)."
+)
 
 # %% ../nbs/14_export.ipynb #0055
 def write_custom_code(
@@ -345,11 +452,17 @@ def write_custom_code(
 ) -> None:
     "Write modeling.py and gpt.py, the code of a custom-code folder."
     import llmft.gpt
+
     helpers = [inspect.getsource(f) for f in (fill_rope_tables, read_mask, shifted_loss)]
-    head = [f'"{MODELING_TITLE}"', "import torch", "from torch import Tensor\n",
-            "from .gpt import GPT, GPTConfig, rope_tables\n\n"]
+    head = [
+        f'"{MODELING_TITLE}"',
+        "import torch",
+        "from torch import Tensor\n",
+        "from .gpt import GPT, GPTConfig, rope_tables\n\n",
+    ]
     parts = ["\n".join(head), *helpers, body_source(define_config), body_source(define_model)]
-    with write_atomic(folder / "modeling.py") as file: file.write("\n\n".join(parts))
+    with write_atomic(folder / "modeling.py") as file:
+        file.write("\n\n".join(parts))
     shutil.copyfile(llmft.gpt.__file__, folder / "gpt.py")
 
 # %% ../nbs/14_export.ipynb #0058
@@ -368,76 +481,107 @@ def bpe_tables(
 def fast_tokenizer(
     tokenizer: Tokenizer,
     max_length: int | None = None,  # tokens that the model can look at
-):                                  # a transformers PreTrainedTokenizerFast
+):  # a transformers PreTrainedTokenizerFast
     "The same tokenizer for transformers: the same ids for every text."
     from tokenizers import Regex, Tokenizer as Engine, decoders, models, normalizers
     from transformers import PreTrainedTokenizerFast
+
     vocab, merges = bpe_tables(tokenizer)
     engine = Engine(models.BPE(vocab, merges, unk_token="<unk>", byte_fallback=True))
-    engine.normalizer = normalizers.Sequence([
-        normalizers.Replace(Regex("\r\n?"), "\n"), normalizers.NFKC(), normalizers.Replace(" ", "▁")])
-    engine.decoder = decoders.Sequence([
-        decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    engine.normalizer = normalizers.Sequence(
+        [
+            normalizers.Replace(Regex("\r\n?"), "\n"),
+            normalizers.NFKC(),
+            normalizers.Replace(" ", "▁"),
+        ]
+    )
+    engine.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
     s = SPECIAL_TOKENS
     return PreTrainedTokenizerFast(
-        tokenizer_object=engine, bos_token=s["eot"], eos_token=s["eot"], pad_token=s["pad"],
-        extra_special_tokens=[s["im_start"], s["im_end"]], padding_side="left",
-        clean_up_tokenization_spaces=False, model_max_length=max_length or int(1e30))
+        tokenizer_object=engine,
+        bos_token=s["eot"],
+        eos_token=s["eot"],
+        pad_token=s["pad"],
+        extra_special_tokens=[s["im_start"], s["im_end"]],
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+        model_max_length=max_length or int(1e30),
+    )
 
 # %% ../nbs/14_export.ipynb #0068
 GGUF_NAMES = {
-    "embedding": "token_embd", "position": "position_embd", "norm": "output_norm", "head": "output",
-    "attention_norm": "blk.{}.attn_norm", "attention.qkv": "blk.{0}.attn_q blk.{0}.attn_k blk.{0}.attn_v",
-    "attention.q_norm": "blk.{}.attn_q_norm", "attention.k_norm": "blk.{}.attn_k_norm",
-    "attention.out": "blk.{}.attn_output", "mlp_norm": "blk.{}.ffn_norm",
-    "mlp.up": "blk.{0}.ffn_gate blk.{0}.ffn_up", "mlp.down": "blk.{}.ffn_down"}
+    "embedding": "token_embd",
+    "position": "position_embd",
+    "norm": "output_norm",
+    "head": "output",
+    "attention_norm": "blk.{}.attn_norm",
+    "attention.qkv": "blk.{0}.attn_q blk.{0}.attn_k blk.{0}.attn_v",
+    "attention.q_norm": "blk.{}.attn_q_norm",
+    "attention.k_norm": "blk.{}.attn_k_norm",
+    "attention.out": "blk.{}.attn_output",
+    "mlp_norm": "blk.{}.ffn_norm",
+    "mlp.up": "blk.{0}.ffn_gate blk.{0}.ffn_up",
+    "mlp.down": "blk.{}.ffn_down",
+}
 
 # %% ../nbs/14_export.ipynb #0069
 def neighbour_pairs(
     rows: Tensor,  # (heads · d, …) weights of queries or keys, with pairs (i, i + d/2) in each head
     n_heads: int,
-) -> Tensor:       # the same rows, with pairs (2i, 2i + 1)
+) -> Tensor:  # the same rows, with pairs (2i, 2i + 1)
     "Reorder the rows of each head for a program that rotates neighbours."
     return rows.unflatten(0, (n_heads, 2, -1)).transpose(1, 2).reshape(rows.shape)
 
 # %% ../nbs/14_export.ipynb #0071
 def gguf_tensors(
-    model: GPT,   # of a native family, without biases that the format lacks
+    model: GPT,  # of a native family, without biases that the format lacks
     family: str,
-):                # yields (name in the file, float32 array)
+):  # yields (name in the file, float32 array)
     "The tensors of a GGUF file, in the order and orientation that llama.cpp expects."
     c, names = model.config, dict(GGUF_NAMES)
-    if family == "gpt2": names |= {"attention.qkv": "blk.{}.attn_qkv", "mlp.up": "blk.{}.ffn_up"}
+    if family == "gpt2":
+        names |= {"attention.qkv": "blk.{}.attn_qkv", "mlp.up": "blk.{}.ffn_up"}
     heads, d = dict(attn_q=c.n_heads, attn_k=c.kv_heads), c.head_size
-    rows = dict(attn_q=c.n_heads * d, attn_k=c.kv_heads * d, attn_v=c.kv_heads * d,
-                ffn_gate=c.mlp_width, ffn_up=c.mlp_width)
+    rows = dict(
+        attn_q=c.n_heads * d,
+        attn_k=c.kv_heads * d,
+        attn_v=c.kv_heads * d,
+        ffn_gate=c.mlp_width,
+        ffn_up=c.mlp_width,
+    )
     for name, tensor in model.state_dict().items():
         targets = translate(name, names)
         short = [target.split(".")[-2] for target in targets]
         sizes = [rows[s] for s in short] if len(short) > 1 else [len(tensor)]
         for target, s, part in zip(targets, short, tensor.float().cpu().split(sizes)):
-            if family == "llama" and s in heads: part = neighbour_pairs(part, heads[s])
+            if family == "llama" and s in heads:
+                part = neighbour_pairs(part, heads[s])
             yield target, part.contiguous().numpy()
 
 # %% ../nbs/14_export.ipynb #0072
 def write_gguf(
     model: GPT,
     tokenizer: Tokenizer,
-    path: str | Path,      # .gguf file to write
+    path: str | Path,  # .gguf file to write
 ) -> None:
     """Write one file with settings, tokenizer and 32-bit weights for llama.cpp.
 
     Raises `ValueError` for a mixture of parts that the format has no name for.
     """
     import gguf
+
     family, c = gguf_family(model.config), model.config
     writer = gguf.GGUFWriter(str(path), family)
     writer.add_name("llmft")
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     add_gguf_sizes(writer, c, family)
     add_gguf_tokenizer(writer, tokenizer)
-    if family == "gpt2": model = from_transformers(native_model(model), share=False)   # zero biases
-    for name, array in gguf_tensors(model, family): writer.add_tensor(name, array)
+    if family == "gpt2":
+        model = from_transformers(native_model(model), share=False)  # zero biases
+    for name, array in gguf_tensors(model, family):
+        writer.add_tensor(name, array)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -445,9 +589,9 @@ def write_gguf(
 
 # %% ../nbs/14_export.ipynb #0073
 def add_gguf_sizes(
-    writer,             # gguf.GGUFWriter
+    writer,  # gguf.GGUFWriter
     config: GPTConfig,
-    family: str,        # gpt2, llama, qwen2 or qwen3
+    family: str,  # gpt2, llama, qwen2 or qwen3
 ) -> None:
     "Write the sizes of a model under the names of the format."
     c = config
@@ -457,7 +601,8 @@ def add_gguf_sizes(
     writer.add_feed_forward_length(c.mlp_width)
     writer.add_head_count(c.n_heads)
     writer.add_vocab_size(c.vocab_size)
-    if family == "gpt2": return writer.add_layer_norm_eps(c.norm_eps)
+    if family == "gpt2":
+        return writer.add_layer_norm_eps(c.norm_eps)
     writer.add_head_count_kv(c.kv_heads)
     writer.add_layer_norm_rms_eps(c.norm_eps)
     writer.add_rope_freq_base(c.rope_theta)
@@ -472,34 +617,44 @@ def gguf_family(
     "The family name in a GGUF file. Raises `ValueError` for parts that its readers would drop."
     family = native_family(config)
     if family in ("llama", "qwen3") and (config.bias or config.qkv_bias):
-        raise ValueError(f"a GGUF file of the family {family} has no place for biases (bias={config.bias}, "
-                         f"qkv_bias={config.qkv_bias}); export with format='transformers'")
+        raise ValueError(
+            f"a GGUF file of the family {family} has no place for biases (bias={config.bias}, "
+            f"qkv_bias={config.qkv_bias}); export with format='transformers'"
+        )
     return family
 
 # %% ../nbs/14_export.ipynb #0075
 def add_gguf_tokenizer(
-    writer,                # gguf.GGUFWriter
+    writer,  # gguf.GGUFWriter
     tokenizer: Tokenizer,
 ) -> None:
     "Write pieces, scores and types; llama.cpp then cuts a text as SentencePiece does (without NFKC)."
     from gguf import TokenType
+
     p, special = tokenizer.processor, set(SPECIAL_TOKENS.values())
+
     def kind(i):
-        if p.is_unknown(i): return TokenType.UNKNOWN
-        if p.is_byte(i): return TokenType.BYTE
-        if tokenizer.token(i) in special: return TokenType.CONTROL
+        if p.is_unknown(i):
+            return TokenType.UNKNOWN
+        if p.is_byte(i):
+            return TokenType.BYTE
+        if tokenizer.token(i) in special:
+            return TokenType.CONTROL
         return TokenType.USER_DEFINED if tokenizer.token(i) == "\n" else TokenType.NORMAL
+
     ids = range(tokenizer.vocab_size)
     writer.add_tokenizer_model("llama")
     writer.add_tokenizer_pre("default")
     writer.add_token_list([tokenizer.token(i) for i in ids])
     writer.add_token_scores([p.get_score(i) for i in ids])
     writer.add_token_types([kind(i) for i in ids])
-    for add in (writer.add_bos_token_id, writer.add_eos_token_id): add(tokenizer.eot_id)
+    for add in (writer.add_bos_token_id, writer.add_eos_token_id):
+        add(tokenizer.eot_id)
     writer.add_pad_token_id(tokenizer.pad_id)
     writer.add_unk_token_id(0)
     writer.add_add_space_prefix(False)
-    for add in (writer.add_add_bos_token, writer.add_add_eos_token): add(False)
+    for add in (writer.add_add_bos_token, writer.add_add_eos_token):
+        add(False)
 
 # %% ../nbs/14_export.ipynb #0077
 def to_transformers(
@@ -522,35 +677,44 @@ def check_pair(
 ) -> None:
     "Raise `ValueError` if a model was not trained with a vocabulary of this size."
     if tokenizer.vocab_size != model.config.vocab_size:
-        raise ValueError(f"the model knows {model.config.vocab_size} tokens, {tokenizer.path.name} has "
-                         f"{tokenizer.vocab_size}; use the tokenizer that the model was trained with")
+        raise ValueError(
+            f"the model knows {model.config.vocab_size} tokens, {tokenizer.path.name} has "
+            f"{tokenizer.vocab_size}; use the tokenizer that the model was trained with"
+        )
 
 # %% ../nbs/14_export.ipynb #0086
 @contextmanager
 def new_folder(
-    out: str | Path,         # folder to make
-    overwrite: bool = False, # True: an older export there is replaced
-):                           # yields a folder beside it, to be filled
+    out: str | Path,  # folder to make
+    overwrite: bool = False,  # True: an older export there is replaced
+):  # yields a folder beside it, to be filled
     """Fill a folder completely or not at all: it gets its name when the block ends.
 
     On an error it is removed, and an older one stays. Raises `ValueError` if `out` holds something and may
     not be replaced. A folder that is no export is never replaced.
     """
     out = Path(os.path.abspath(out))
-    if out.exists() and not out.is_dir(): raise ValueError(f"{out} is a file; name a folder")
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; name a folder")
     taken = out.exists() and any(out.iterdir())
-    if taken and not overwrite: raise ValueError(f"{out} is not empty; name another, or say overwrite")
-    if taken and not any((out / name).exists() for name in ("generation_config.json", "model.gguf")):
+    if taken and not overwrite:
+        raise ValueError(f"{out} is not empty; name another, or say overwrite")
+    if taken and not any(
+        (out / name).exists() for name in ("generation_config.json", "model.gguf")
+    ):
         raise ValueError(f"{out} is not empty and is no export, so it stays; name another folder")
     beside, old = (out.with_name(f".{out.name}.{os.getpid()}.{part}") for part in ("part", "old"))
     beside.mkdir(parents=True)
     try:
         yield beside
-        if out.exists(): out.rename(old)
+        if out.exists():
+            out.rename(old)
         beside.rename(out)
     finally:
-        if old.exists() and not out.exists(): old.rename(out)
-        for folder in (beside, old): shutil.rmtree(folder, ignore_errors=True)
+        if old.exists() and not out.exists():
+            old.rename(out)
+        for folder in (beside, old):
+            shutil.rmtree(folder, ignore_errors=True)
 
 # %% ../nbs/14_export.ipynb #0090
 WIKI40B_CITATION = """@inproceedings{guo-etal-2020-wiki,
@@ -563,52 +727,64 @@ WIKI40B_CITATION = """@inproceedings{guo-etal-2020-wiki,
 # %% ../nbs/14_export.ipynb #0091
 DATA_CARDS = dict(
     shiomi="The training text is Shiomi (汐見町), a town invented and generated by llmft (Apache-2.0). "
-           "Every company, person and rule in it is fictitious.",
+    "Every company, person and rule in it is fictitious.",
     wiki40b="The training text is taken from Japanese Wikipedia through Wiki-40B "
-            f"(`fujiki/wiki40b_ja`), under CC BY-SA. Please cite:\n\n```bibtex\n{WIKI40B_CITATION}\n```",
+    f"(`fujiki/wiki40b_ja`), under CC BY-SA. Please cite:\n\n```bibtex\n{WIKI40B_CITATION}\n```",
     aozora="The training text is taken from Aozora Bunko (青空文庫). Works whose copyright has ended are "
-           "free to use; check each work that was used.",
-    unknown="It is not recorded which text this model was trained on. Find out before you publish it.")
+    "free to use; check each work that was used.",
+    unknown="It is not recorded which text this model was trained on. Find out before you publish it.",
+)
 
 # %% ../nbs/14_export.ipynb #0092
-CODE_WARNING = ("This folder holds Python code that is run when the model is loaded. Read `modeling.py` and "
-                "`gpt.py` first, and load it only if you trust where it comes from.")
+CODE_WARNING = (
+    "This folder holds Python code that is run when the model is loaded. Read `modeling.py` and "
+    "`gpt.py` first, and load it only if you trust where it comes from."
+)
 
 # %% ../nbs/14_export.ipynb #0093
 LOADING = {
-    "transformers": 'from transformers import AutoModelForCausalLM, AutoTokenizer\n\n'
-                    'model = AutoModelForCausalLM.from_pretrained("this folder")\n'
-                    'tokenizer = AutoTokenizer.from_pretrained("this folder")',
-    "custom-code": 'from transformers import AutoModelForCausalLM, AutoTokenizer\n\n'
-                   'model = AutoModelForCausalLM.from_pretrained("this folder", trust_remote_code=True)\n'
-                   'tokenizer = AutoTokenizer.from_pretrained("this folder", trust_remote_code=True)',
-    "gguf": "llama-cli -m model.gguf -p 汐見町の"}
+    "transformers": "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
+    'model = AutoModelForCausalLM.from_pretrained("this folder")\n'
+    'tokenizer = AutoTokenizer.from_pretrained("this folder")',
+    "custom-code": "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
+    'model = AutoModelForCausalLM.from_pretrained("this folder", trust_remote_code=True)\n'
+    'tokenizer = AutoTokenizer.from_pretrained("this folder", trust_remote_code=True)',
+    "gguf": "llama-cli -m model.gguf -p 汐見町の",
+}
 
 # %% ../nbs/14_export.ipynb #0094
 def model_card(
     model: GPT,
     format: str,  # transformers, custom-code or gguf
-    data: str,    # a key of DATA_CARDS
-) -> str:         # Markdown
+    data: str,  # a key of DATA_CARDS
+) -> str:  # Markdown
     "The README of an export: what it is, how to load it, what it was trained on, what is allowed."
     settings = "\n".join(f"| {name} | {value} |" for name, value in asdict(model.config).items())
     warning = CODE_WARNING if format == "custom-code" else ""
-    return "\n\n".join([
-        f"---\nlanguage: ja\nlibrary_name: {'gguf' if format == 'gguf' else 'transformers'}\n"
-        "pipeline_tag: text-generation\n---",
-        f"# A Japanese GPT of {n_parameters(model):,} parameters",
-        f"Pretrained from nothing with llmft {versions()['llmft']}. {warning}",
-        f"```\n{LOADING[format]}\n```", f"## Data\n\n{DATA_CARDS[data]}",
-        "## Licence\n\nThe code is under Apache-2.0. For the weights, the licence of the data counts as well.",
-        f"## Settings\n\n| setting | value |\n|---|---|\n{settings}\n"])
+    return "\n\n".join(
+        [
+            f"---\nlanguage: ja\nlibrary_name: {'gguf' if format == 'gguf' else 'transformers'}\n"
+            "pipeline_tag: text-generation\n---",
+            f"# A Japanese GPT of {n_parameters(model):,} parameters",
+            f"Pretrained from nothing with llmft {versions()['llmft']}. {warning}",
+            f"```\n{LOADING[format]}\n```",
+            f"## Data\n\n{DATA_CARDS[data]}",
+            "## Licence\n\nThe code is under Apache-2.0. For the weights, the licence of the data counts as well.",
+            f"## Settings\n\n| setting | value |\n|---|---|\n{settings}\n",
+        ]
+    )
 
 # %% ../nbs/14_export.ipynb #0097
 def spell_for_both_versions(
     folder: Path,  # written by `save_pretrained`
 ) -> None:
     "Rewrite config.json and tokenizer_config.json so that transformers 4 and 5 read the same."
-    config, settings = read_json(folder / "config.json"), read_json(folder / "tokenizer_config.json")
-    if "rope_parameters" in config: config["rope_theta"] = config["rope_parameters"]["rope_theta"]
+    config, settings = (
+        read_json(folder / "config.json"),
+        read_json(folder / "tokenizer_config.json"),
+    )
+    if "rope_parameters" in config:
+        config["rope_theta"] = config["rope_parameters"]["rope_theta"]
     settings["tokenizer_class"] = "PreTrainedTokenizerFast"
     settings["additional_special_tokens"] = settings.pop("extra_special_tokens")
     write_json(folder / "config.json", config)
@@ -621,56 +797,68 @@ def copy_sentencepiece(
 ) -> None:
     "Copy `.model`, and `.vocab` where there is one, as tokenizer.model and tokenizer.vocab."
     for path in (tokenizer.path, tokenizer.path.with_suffix(".vocab")):
-        if path.exists(): shutil.copyfile(path, folder / f"tokenizer{path.suffix}")
+        if path.exists():
+            shutil.copyfile(path, folder / f"tokenizer{path.suffix}")
 
 # %% ../nbs/14_export.ipynb #0099
 @contextmanager
 def quiet_transformers():
     "Inside the block transformers draws no progress bars and gives no advice, and bitsandbytes does not tell of kernels it could have."
     from transformers.utils import logging
-    level, bars, kernels = logging.get_verbosity(), logging.is_progress_bar_enabled(), getLogger("bitsandbytes")
+
+    level, bars, kernels = (
+        logging.get_verbosity(),
+        logging.is_progress_bar_enabled(),
+        getLogger("bitsandbytes"),
+    )
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     before = kernels.level
     kernels.setLevel("ERROR")
-    try: yield
+    try:
+        yield
     finally:
         logging.set_verbosity(level)
-        if bars: logging.enable_progress_bar()
+        if bars:
+            logging.enable_progress_bar()
         kernels.setLevel(before)
 
 # %% ../nbs/14_export.ipynb #0101
 def write_export(
     model: GPT,
     tokenizer: Tokenizer,
-    folder: Path,             # existing, empty
-    format: str,              # transformers, custom-code or gguf
-    data: str = "unknown",    # a key of DATA_CARDS
+    folder: Path,  # existing, empty
+    format: str,  # transformers, custom-code or gguf
+    data: str = "unknown",  # a key of DATA_CARDS
 ) -> None:
     "Fill a folder with one format of a model. Raises `ValueError` if the format cannot hold the model."
     check_pair(model, tokenizer)
-    if format == "gguf": write_gguf(model, tokenizer, folder / "model.gguf")
+    if format == "gguf":
+        write_gguf(model, tokenizer, folder / "model.gguf")
     else:
         make = native_model if format == "transformers" else custom_model
         theirs = make(model, tokenizer.eot_id, tokenizer.pad_id)
         if format == "custom-code":
             write_custom_code(folder)
-            theirs.config.auto_map = dict(AutoConfig="modeling.LlmftConfig",
-                                          AutoModelForCausalLM="modeling.LlmftForCausalLM")
-        with quiet_transformers(): theirs.save_pretrained(folder)
+            theirs.config.auto_map = dict(
+                AutoConfig="modeling.LlmftConfig", AutoModelForCausalLM="modeling.LlmftForCausalLM"
+            )
+        with quiet_transformers():
+            theirs.save_pretrained(folder)
         fast_tokenizer(tokenizer, model.config.context_length).save_pretrained(folder)
         spell_for_both_versions(folder)
     copy_sentencepiece(tokenizer, folder)
-    with write_atomic(folder / "README.md") as file: file.write(model_card(model, format, data))
+    with write_atomic(folder / "README.md") as file:
+        file.write(model_card(model, format, data))
 
 # %% ../nbs/14_export.ipynb #0102
 def export_model(
-    model: str,                   # run folder of `llmft pretrain`
-    out: str,                     # folder to write
-    format: str = "transformers", # transformers (native), custom-code (any parts) or gguf (llama.cpp)
-    data: str = "unknown",        # trained on what, for the model card: shiomi, wiki40b, aozora, unknown
-    overwrite: bool = False,      # replace an older export in that folder
-) -> Path:                        # the folder
+    model: str,  # run folder of `llmft pretrain`
+    out: str,  # folder to write
+    format: str = "transformers",  # transformers (native), custom-code (any parts) or gguf (llama.cpp)
+    data: str = "unknown",  # trained on what, for the model card: shiomi, wiki40b, aozora, unknown
+    overwrite: bool = False,  # replace an older export in that folder
+) -> Path:  # the folder
     """Write a pretrained model so that other programs can read it. The folder appears only when complete.
 
     Raises `ValueError` for an unknown format, a damaged or foreign checkpoint, parts that the format cannot
@@ -678,33 +866,36 @@ def export_model(
     """
     if format not in ("transformers", "custom-code", "gguf"):
         raise ValueError(f"format must be transformers, custom-code or gguf, got {format!r}")
-    if data not in DATA_CARDS: raise ValueError(f"data must be one of {', '.join(DATA_CARDS)}, got {data!r}")
-    if not is_run(model): raise ValueError(f"{model}: expected a run folder, as llmft pretrain writes it")
+    if data not in DATA_CARDS:
+        raise ValueError(f"data must be one of {', '.join(DATA_CARDS)}, got {data!r}")
+    if not is_run(model):
+        raise ValueError(f"{model}: expected a run folder, as llmft pretrain writes it")
     gpt, tokenizer, _ = load_checkpoint(model, device="cpu")
-    with new_folder(out, overwrite) as folder: write_export(gpt, tokenizer, folder, format, data)
+    with new_folder(out, overwrite) as folder:
+        write_export(gpt, tokenizer, folder, format, data)
     return Path(out)
 
 # %% ../nbs/14_export.ipynb #0103
 def is_run(
     path: str | Path,  # a folder
-) -> bool:             # True: written by `llmft pretrain`; False: anything else
+) -> bool:  # True: written by `llmft pretrain`; False: anything else
     "Whether a folder is a run of ours. A transformers folder has a config.json too, with a model type."
     config, tokenizer = Path(path) / "config.json", Path(path) / "tokenizer.model"
     return tokenizer.exists() and config.exists() and "model_type" not in read_json(config)
 
 # %% ../nbs/14_export.ipynb #0130
 def generate_text(
-    prompt: str,                     # text to continue
-    model: str = "runs/pretrain",    # run folder, exported folder, or the name of a model on the Hub
-    max_new_tokens: int = 50,        # most new tokens; the text ends earlier at an end-of-text token
-    temperature: float = 0.0,        # 0: always the likeliest token; 1: as the model is; more: wilder
-    top_k: int = 0,                  # draw from the k likeliest tokens; 0: from all
-    top_p: float = 1.0,              # draw from the likeliest tokens that hold this probability
-    seed: int = 0,                   # of the draws
-    device: str = "auto",            # auto, cpu, cuda, mps
-    tokenizer: str = "",             # a SentencePiece .model file, where the folder has no tokenizer
-    trust_remote_code: bool = False, # run code that comes with the model; only if you trust its source
-) -> str:                            # the prompt and what follows
+    prompt: str,  # text to continue
+    model: str = "runs/pretrain",  # run folder, exported folder, or the name of a model on the Hub
+    max_new_tokens: int = 50,  # most new tokens; the text ends earlier at an end-of-text token
+    temperature: float = 0.0,  # 0: always the likeliest token; 1: as the model is; more: wilder
+    top_k: int = 0,  # draw from the k likeliest tokens; 0: from all
+    top_p: float = 1.0,  # draw from the likeliest tokens that hold this probability
+    seed: int = 0,  # of the draws
+    device: str = "auto",  # auto, cpu, cuda, mps
+    tokenizer: str = "",  # a SentencePiece .model file, where the folder has no tokenizer
+    trust_remote_code: bool = False,  # run code that comes with the model; only if you trust its source
+) -> str:  # the prompt and what follows
     """Continue a text.
 
     Raises `ValueError` if there is no such model, or if the text would not fit into its context.
@@ -712,7 +903,8 @@ def generate_text(
     settings = dict(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     if is_run(model):
         gpt, pieces, _ = load_checkpoint(model, device=device)
-        if tokenizer: pieces = Tokenizer(tokenizer)
+        if tokenizer:
+            pieces = Tokenizer(tokenizer)
         return prompt + continue_ours(gpt, pieces, prompt, max_new_tokens, settings)
     theirs, words = load_transformers(model, device, trust_remote_code, tokenizer)
     return prompt + continue_theirs(theirs, words, prompt, max_new_tokens, settings)
@@ -722,9 +914,9 @@ def continue_ours(
     model: GPT,
     tokenizer: Tokenizer,
     prompt: str,
-    n_new: int,        # most new tokens
-    settings: dict,    # temperature, top_k, top_p, seed
-) -> str:              # what follows the prompt
+    n_new: int,  # most new tokens
+    settings: dict,  # temperature, top_k, top_p, seed
+) -> str:  # what follows the prompt
     "Continue a text with our own sampler. An empty prompt begins with the end-of-text token."
     check_pair(model, tokenizer)
     ids = torch.tensor([tokenizer.encode(prompt) or [tokenizer.eot_id]])
@@ -738,77 +930,97 @@ def is_lost_folder(
 ) -> bool:
     "Whether a name can only mean a folder, and is not there. The Hub is not asked then: a name there has one slash, `owner/model`."
     path = Path(name).expanduser()
-    beside = path.parent != Path(".") and path.parent.is_dir()       # runs/typo, where runs/ is here
-    return not path.exists() and (beside or path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1)
+    beside = path.parent != Path(".") and path.parent.is_dir()  # runs/typo, where runs/ is here
+    return not path.exists() and (
+        beside or path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
+    )
 
 # %% ../nbs/14_export.ipynb #0134
 def load_transformers(
-    model: str,                      # a folder, or a name on the Hub
+    model: str,  # a folder, or a name on the Hub
     device: str = "auto",
     trust_remote_code: bool = False,
-    tokenizer: str = "",             # a .model file to use instead of the folder's tokenizer
-) -> tuple:                          # (transformers model in evaluation mode, transformers tokenizer)
+    tokenizer: str = "",  # a .model file to use instead of the folder's tokenizer
+) -> tuple:  # (transformers model in evaluation mode, transformers tokenizer)
     "Load both. Raises `ValueError` if they are not there, or need code that is not trusted."
     from transformers import AutoModelForCausalLM, AutoTokenizer
+
     options, name = dict(trust_remote_code=trust_remote_code), str(model)
     if is_lost_folder(name):
-        raise ValueError(f"{name}: there is no such folder; give a run of llmft pretrain or sft, a transformers folder, "
-                         "or a name on the Hub")
+        raise ValueError(
+            f"{name}: there is no such folder; give a run of llmft pretrain or sft, a transformers folder, "
+            "or a name on the Hub"
+        )
     if Path(name).is_dir() and not (Path(name) / "config.json").exists():
-        raise ValueError(f"{name}: no run of llmft pretrain, and it holds no config.json of transformers; check the folder")
+        raise ValueError(
+            f"{name}: no run of llmft pretrain, and it holds no config.json of transformers; check the folder"
+        )
     try:
         with quiet_transformers():
-            words = (fast_tokenizer(Tokenizer(tokenizer)) if tokenizer
-                     else AutoTokenizer.from_pretrained(name, **options))
+            words = (
+                fast_tokenizer(Tokenizer(tokenizer))
+                if tokenizer
+                else AutoTokenizer.from_pretrained(name, **options)
+            )
             theirs = AutoModelForCausalLM.from_pretrained(name, **options)
     except OSError as error:
-        raise ValueError(f"{name}: no run of llmft pretrain, and transformers cannot load it either "
-                         f"({str(error).splitlines()[0]}); check the folder or the name") from error
+        raise ValueError(
+            f"{name}: no run of llmft pretrain, and transformers cannot load it either "
+            f"({str(error).splitlines()[0]}); check the folder or the name"
+        ) from error
     return theirs.to(pick_device(device)).eval(), words
 
 # %% ../nbs/14_export.ipynb #0136
 def continue_theirs(
-    model,           # a transformers model
-    tokenizer,       # its tokenizer
+    model,  # a transformers model
+    tokenizer,  # its tokenizer
     prompt: str,
-    n_new: int,      # most new tokens
+    n_new: int,  # most new tokens
     settings: dict,  # temperature, top_k, top_p, seed
-) -> str:            # what follows the prompt
+) -> str:  # what follows the prompt
     """Continue a text with `transformers.generate`. An empty prompt begins with the end-of-text token.
 
     Raises `ValueError` if prompt and new tokens do not fit into the positions of the model.
     """
     from transformers import GenerationConfig
+
     ids = tokenizer.encode(prompt) or [tokenizer.eos_token_id]
     limit = getattr(model.config, "max_position_embeddings", None)
     if limit and len(ids) + n_new > limit:
-        raise ValueError(f"a prompt of {len(ids)} tokens and {n_new} new ones do not fit into the {limit} "
-                         "positions of the model; shorten the prompt or ask for fewer tokens")
+        raise ValueError(
+            f"a prompt of {len(ids)} tokens and {n_new} new ones do not fit into the {limit} "
+            "positions of the model; shorten the prompt or ask for fewer tokens"
+        )
     draw = {name: settings[name] for name in ("temperature", "top_k", "top_p")}
     known = model.generation_config
     config = GenerationConfig(
-        max_new_tokens=n_new, eos_token_id=known.eos_token_id, pad_token_id=known.pad_token_id,
-        **(dict(do_sample=True, **draw) if settings["temperature"] else dict(do_sample=False)))
+        max_new_tokens=n_new,
+        eos_token_id=known.eos_token_id,
+        pad_token_id=known.pad_token_id,
+        **(dict(do_sample=True, **draw) if settings["temperature"] else dict(do_sample=False)),
+    )
     torch.manual_seed(settings["seed"])
     input_ids = torch.tensor([ids], device=model.device)
     mask = torch.ones_like(input_ids)
-    new = model.generate(input_ids, attention_mask=mask, generation_config=config)[0, len(ids):]
+    new = model.generate(input_ids, attention_mask=mask, generation_config=config)[0, len(ids) :]
     return tokenizer.decode(new, skip_special_tokens=True)
 
 # %% ../nbs/14_export.ipynb #0143
 def base_folder() -> Path:  # an exported folder in native format
     "The model of chapter 1 as a transformers folder, from the cache; made first when it is missing."
     import llmft
+
     run, package = Path(base_run()), Path(llmft.__file__).parent
     key = code_hash(*(package / name for name in ("export.py", "tokenizer.py", "gpt.py")))
     folder = cache_dir() / f"{run.parent.name}-transformers-{key}"
     with file_lock(folder.with_suffix(".lock"), "the model of chapter 1 is being exported"):
-        if not folder.exists(): export_model(str(run), str(folder), data="shiomi")
+        if not folder.exists():
+            export_model(str(run), str(folder), data="shiomi")
     return folder
 
 # %% ../nbs/14_export.ipynb #0144
 def base_model(
     device: str = "cpu",  # auto, cpu, cuda, mps
-) -> tuple:               # (transformers model in evaluation mode, transformers tokenizer)
+) -> tuple:  # (transformers model in evaluation mode, transformers tokenizer)
     "The model of chapter 1 and its tokenizer, as every later chapter takes them; trained when missing."
     return load_transformers(str(base_folder()), device)

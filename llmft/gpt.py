@@ -21,36 +21,40 @@ from torch import Tensor
 @dataclass(frozen=True)
 class GPTConfig:
     "Sizes and parts of a GPT. Raises `ValueError` for sizes that do not fit together."
-    vocab_size: int                # V, number of token ids
-    context_length: int = 256      # T, most tokens that the model can look at
-    width: int = 128               # D, numbers that describe one position
-    n_layers: int = 4              # number of blocks
-    n_heads: int = 4               # H, query heads in one block
-    n_kv_heads: int | None = None  # key and value heads; fewer than n_heads saves cache (GQA); None for n_heads
+
+    vocab_size: int  # V, number of token ids
+    context_length: int = 256  # T, most tokens that the model can look at
+    width: int = 128  # D, numbers that describe one position
+    n_layers: int = 4  # number of blocks
+    n_heads: int = 4  # H, query heads in one block
+    n_kv_heads: int | None = None  # key and value heads; fewer save cache (GQA); None: n_heads
     hidden_width: int | None = None  # width inside the MLP; None for 4·D (gelu) or 8/3·D (swiglu)
-    position: str = "rope"         # rope or learned
-    norm: str = "rmsnorm"          # rmsnorm or layernorm
-    mlp: str = "swiglu"            # swiglu or gelu
-    qkv_bias: bool = False         # bias on query, key and value
-    bias: bool = False             # bias on the other linear layers of a block
-    qk_norm: bool = False          # RMSNorm on each query and key head
-    dropout: float = 0.0           # share of numbers set to zero in training
-    tie_embeddings: bool = True    # one matrix reads tokens in and scores them at the end
-    rope_theta: float = 10000.0    # base of the RoPE wavelengths
-    norm_eps: float = 1e-5         # added to the variance in norms
+    position: str = "rope"  # rope or learned
+    norm: str = "rmsnorm"  # rmsnorm or layernorm
+    mlp: str = "swiglu"  # swiglu or gelu
+    qkv_bias: bool = False  # bias on query, key and value
+    bias: bool = False  # bias on the other linear layers of a block
+    qk_norm: bool = False  # RMSNorm on each query and key head
+    dropout: float = 0.0  # share of numbers set to zero in training
+    tie_embeddings: bool = True  # one matrix reads tokens in and scores them at the end
+    rope_theta: float = 10000.0  # base of the RoPE wavelengths
+    norm_eps: float = 1e-5  # added to the variance in norms
 
     def __post_init__(self):
         check_sizes(self)
 
     @property
-    def kv_heads(self): return self.n_kv_heads or self.n_heads    # H_kv, heads of keys and values
+    def kv_heads(self):
+        return self.n_kv_heads or self.n_heads  # H_kv, heads of keys and values
 
     @property
-    def head_size(self): return self.width // self.n_heads    # d, width of a head
+    def head_size(self):
+        return self.width // self.n_heads  # d, width of a head
 
     @property
-    def mlp_width(self):    # width inside the MLP
-        if self.hidden_width: return self.hidden_width
+    def mlp_width(self):  # width inside the MLP
+        if self.hidden_width:
+            return self.hidden_width
         return 4 * self.width if self.mlp == "gelu" else math.ceil(8 * self.width / 3 / 8) * 8
 
 # %% ../nbs/11_gpt.ipynb #0029
@@ -58,24 +62,42 @@ def check_sizes(
     config: GPTConfig,
 ) -> None:
     "Raise `ValueError` naming the first size or word of a `GPTConfig` that cannot work."
-    words = dict(position=("rope", "learned"), norm=("rmsnorm", "layernorm"), mlp=("swiglu", "gelu"))
+    words = dict(
+        position=("rope", "learned"), norm=("rmsnorm", "layernorm"), mlp=("swiglu", "gelu")
+    )
     for name, allowed in words.items():
         if getattr(config, name) not in allowed:
             raise ValueError(f"{name} must be one of {allowed}, got {getattr(config, name)!r}")
-    for name in ("vocab_size", "context_length", "width", "n_layers", "n_heads", "kv_heads", "mlp_width"):
-        if getattr(config, name) < 1: raise ValueError(f"{name} must be at least 1, got {getattr(config, name)}")
+    for name in (
+        "vocab_size",
+        "context_length",
+        "width",
+        "n_layers",
+        "n_heads",
+        "kv_heads",
+        "mlp_width",
+    ):
+        if getattr(config, name) < 1:
+            raise ValueError(f"{name} must be at least 1, got {getattr(config, name)}")
     if config.width % config.n_heads:
-        raise ValueError(f"width must be a multiple of n_heads, got {config.width} and {config.n_heads}")
+        raise ValueError(
+            f"width must be a multiple of n_heads, got {config.width} and {config.n_heads}"
+        )
     if config.n_heads % config.kv_heads:
-        raise ValueError(f"n_heads must be a multiple of n_kv_heads, got {config.n_heads} and {config.kv_heads}")
+        raise ValueError(
+            f"n_heads must be a multiple of n_kv_heads, got {config.n_heads} and {config.kv_heads}"
+        )
     if config.position == "rope" and config.head_size % 2:
-        raise ValueError(f"RoPE needs an even head size, got {config.head_size}; change width or n_heads")
-    if not 0 <= config.dropout < 1: raise ValueError(f"dropout must lie in [0, 1), got {config.dropout}")
+        raise ValueError(
+            f"RoPE needs an even head size, got {config.head_size}; change width or n_heads"
+        )
+    if not 0 <= config.dropout < 1:
+        raise ValueError(f"dropout must lie in [0, 1), got {config.dropout}")
 
 # %% ../nbs/11_gpt.ipynb #0033
 def rope_tables(
-    context_length: int,   # T
-    head_size: int,        # d, even
+    context_length: int,  # T
+    head_size: int,  # d, even
     theta: float = 10000.0,
 ) -> tuple[Tensor, Tensor]:  # cos, sin: both (T, d/2)
     "Cosine and sine of every position's angle. Source: Su et al. 2021, RoFormer, arXiv:2104.09864, section 3.2."
@@ -85,10 +107,10 @@ def rope_tables(
 
 # %% ../nbs/11_gpt.ipynb #0038
 def rotate(
-    x: Tensor,    # (B, T, H, d)
+    x: Tensor,  # (B, T, H, d)
     cos: Tensor,  # (T, 1, d/2) or (B, T, 1, d/2)
     sin: Tensor,  # same shape
-) -> Tensor:      # (B, T, H, d)
+) -> Tensor:  # (B, T, H, d)
     "Rotate the pairs (i, i + d/2) of the last dimension, without temporary tensors; no gradient."
     out = torch.empty_like(x)
     (a, b), (a_out, b_out) = x.chunk(2, dim=-1), out.chunk(2, dim=-1)
@@ -99,6 +121,7 @@ def rotate(
 # %% ../nbs/11_gpt.ipynb #0039
 class RotateFunction(torch.autograd.Function):
     "`rotate` with its gradient: the rotation by the opposite angle."
+
     @staticmethod
     def forward(ctx, x, cos, sin):
         ctx.save_for_backward(cos, sin)
@@ -111,10 +134,10 @@ class RotateFunction(torch.autograd.Function):
 
 # %% ../nbs/11_gpt.ipynb #0040
 def apply_rope(
-    x: Tensor,    # (B, T, H, d) queries or keys, or both joined along H
+    x: Tensor,  # (B, T, H, d) queries or keys, or both joined along H
     cos: Tensor,  # (T, d/2) or (B, T, d/2): rows of `rope_tables` for the positions of x
     sin: Tensor,  # same shape
-) -> Tensor:      # (B, T, H, d)
+) -> Tensor:  # (B, T, H, d)
     """Rotary position embedding in the pairing of Hugging Face (i with i + d/2).
 
     Source: Su et al. 2021, RoFormer, arXiv:2104.09864.
@@ -125,6 +148,7 @@ def apply_rope(
 # %% ../nbs/11_gpt.ipynb #0046
 class RMSNormFunction(torch.autograd.Function):
     "RMSNorm that keeps only the normalised input for the backward pass."
+
     @staticmethod
     def forward(ctx, x, weight, eps):
         size = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
@@ -145,20 +169,24 @@ class RMSNormFunction(torch.autograd.Function):
 # %% ../nbs/11_gpt.ipynb #0047
 class RMSNorm(nn.Module):
     "Root mean square norm with a learned weight. Source: Zhang and Sennrich 2019, arXiv:1910.07467, section 3."
-    def __init__(self,
-        width: int,          # D, size of the last dimension
-        eps: float = 1e-5,   # added to the mean square
+
+    def __init__(
+        self,
+        width: int,  # D, size of the last dimension
+        eps: float = 1e-5,  # added to the mean square
     ):
         super().__init__()
         self.weight, self.eps = nn.Parameter(torch.ones(width)), eps
 
-    def forward(self, x):    # (…, D) → (…, D)
-        if torch.is_grad_enabled(): return RMSNormFunction.apply(x, self.weight, self.eps)
+    def forward(self, x):  # (…, D) → (…, D)
+        if torch.is_grad_enabled():
+            return RMSNormFunction.apply(x, self.weight, self.eps)
         return F.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), self.eps)
 
 # %% ../nbs/11_gpt.ipynb #0050
 class SwiGLUFunction(torch.autograd.Function):
     "silu(gate) · up of a joined (…, 2·hidden) tensor, with few temporaries forward and backward."
+
     @staticmethod
     def forward(ctx, gate_up):
         ctx.save_for_backward(gate_up)
@@ -167,27 +195,32 @@ class SwiGLUFunction(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
-        (gate, up), out = ctx.saved_tensors[0].chunk(2, dim=-1), torch.empty_like(ctx.saved_tensors[0])
+        (gate, up), out = (
+            ctx.saved_tensors[0].chunk(2, dim=-1),
+            torch.empty_like(ctx.saved_tensors[0]),
+        )
         grad_gate, grad_up = out.chunk(2, dim=-1)
         sigma = torch.sigmoid(gate)
         silu = sigma * gate
         torch.mul(grad, silu, out=grad_up)
-        slope = sigma.add_(silu.addcmul_(silu, sigma, value=-1))      # σ + silu·(1 − σ)
+        slope = sigma.add_(silu.addcmul_(silu, sigma, value=-1))  # σ + silu·(1 − σ)
         torch.mul(slope, grad, out=grad_gate).mul_(up)
         return out
 
 # %% ../nbs/11_gpt.ipynb #0051
 def swiglu(
     gate_up: Tensor,  # (…, 2·hidden): gate, then up
-) -> Tensor:          # (…, hidden)
+) -> Tensor:  # (…, hidden)
     "Gated linear unit with silu. Source: Shazeer 2020, GLU Variants Improve Transformer, arXiv:2002.05202, equation 6."
-    if torch.is_grad_enabled(): return SwiGLUFunction.apply(gate_up)
+    if torch.is_grad_enabled():
+        return SwiGLUFunction.apply(gate_up)
     gate, up = gate_up.chunk(2, dim=-1)
     return F.silu(gate) * up
 
 # %% ../nbs/11_gpt.ipynb #0053
 class MLP(nn.Module):
     "The position-wise network of a block: (B, T, D) → (B, T, D)."
+
     def __init__(self, config: GPTConfig):
         super().__init__()
         gated = config.mlp == "swiglu"
@@ -196,7 +229,8 @@ class MLP(nn.Module):
         self.bend = swiglu if gated else (lambda x: F.gelu(x, approximate="tanh"))
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x): return self.dropout(self.down(self.bend(self.up(x))))
+    def forward(self, x):
+        return self.dropout(self.down(self.bend(self.up(x))))
 
 # %% ../nbs/11_gpt.ipynb #0056
 class CausalSelfAttention(nn.Module):
@@ -204,6 +238,7 @@ class CausalSelfAttention(nn.Module):
 
     Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.2; grouped heads: Ainslie et al. 2023, arXiv:2305.13245.
     """
+
     def __init__(self, config: GPTConfig, layer: int = 0):
         super().__init__()
         self.config, self.layer = config, layer
@@ -211,25 +246,34 @@ class CausalSelfAttention(nn.Module):
         self.qkv = nn.Linear(config.width, n_qkv * d, bias=config.qkv_bias)
         self.out = nn.Linear(config.width, config.width, bias=config.bias)
         self.dropout = nn.Dropout(config.dropout)
-        if config.qk_norm: self.q_norm, self.k_norm = RMSNorm(d, config.norm_eps), RMSNorm(d, config.norm_eps)
+        if config.qk_norm:
+            self.q_norm, self.k_norm = RMSNorm(d, config.norm_eps), RMSNorm(d, config.norm_eps)
 
-    def queries_keys_values(self, x, rope):      # → (B, T, H, d), (B, T, H_kv, d), (B, T, H_kv, d)
+    def queries_keys_values(self, x, rope):  # → (B, T, H, d), (B, T, H_kv, d), (B, T, H_kv, d)
         c, (B, T, _) = self.config, x.shape
         heads = self.qkv(x).view(B, T, -1, c.head_size)
         qk, v = heads.split([c.n_heads + c.kv_heads, c.kv_heads], dim=2)
         if c.qk_norm:
             q, k = qk.split([c.n_heads, c.kv_heads], dim=2)
             qk = torch.cat([self.q_norm(q), self.k_norm(k)], dim=2)
-        if rope is not None: qk = apply_rope(qk, *rope)
+        if rope is not None:
+            qk = apply_rope(qk, *rope)
         return *qk.split([c.n_heads, c.kv_heads], dim=2), v
 
     def forward(self, x, rope=None, mask=None, cache=None):
         c, (B, T, D) = self.config, x.shape
-        q, k, v = (t.transpose(1, 2) for t in self.queries_keys_values(x, rope))     # (B, heads, T, d)
-        if cache is not None: k, v = cache.update(self.layer, k, v)
+        q, k, v = (t.transpose(1, 2) for t in self.queries_keys_values(x, rope))  # (B, heads, T, d)
+        if cache is not None:
+            k, v = cache.update(self.layer, k, v)
         mixed = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, is_causal=mask is None and T > 1,
-            dropout_p=c.dropout if self.training else 0.0, enable_gqa=c.kv_heads < c.n_heads)
+            q,
+            k,
+            v,
+            attn_mask=mask,
+            is_causal=mask is None and T > 1,
+            dropout_p=c.dropout if self.training else 0.0,
+            enable_gqa=c.kv_heads < c.n_heads,
+        )
         return self.dropout(self.out(mixed.transpose(1, 2).reshape(B, T, D)))
 
 # %% ../nbs/11_gpt.ipynb #0061
@@ -237,12 +281,14 @@ def make_norm(
     config: GPTConfig,
 ) -> nn.Module:  # (…, D) → (…, D)
     "The norm that a configuration names."
-    if config.norm == "rmsnorm": return RMSNorm(config.width, config.norm_eps)
+    if config.norm == "rmsnorm":
+        return RMSNorm(config.width, config.norm_eps)
     return nn.LayerNorm(config.width, eps=config.norm_eps)
 
 # %% ../nbs/11_gpt.ipynb #0062
 class Block(nn.Module):
     "Pre-norm transformer block: x + attention(norm(x)), then x + mlp(norm(x)); (B, T, D) → (B, T, D)."
+
     def __init__(self, config: GPTConfig, layer: int = 0):
         super().__init__()
         self.attention_norm, self.attention = make_norm(config), CausalSelfAttention(config, layer)
@@ -255,10 +301,13 @@ class Block(nn.Module):
 # %% ../nbs/11_gpt.ipynb #0065
 class LinearCrossEntropyFunction(torch.autograd.Function):
     "Mean cross-entropy of a linear layer, chunk by chunk, with both gradients computed on the way forward."
+
     @staticmethod
     def forward(ctx, hidden, weight, labels, chunk, need_grad):
         device = hidden.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
+        dtype = (
+            torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
+        )
         hidden_cast, weight_cast = hidden.to(dtype), weight.to(dtype)
         n_labels = (labels != -100).sum().clamp_min(1)
         total = torch.zeros((), device=hidden.device)
@@ -269,8 +318,11 @@ class LinearCrossEntropyFunction(torch.autograd.Function):
             total += chunk_loss(logits, labels[rows])
             if need_grad:
                 grads[0][rows] = logits.to(dtype) @ weight_cast
-                grads[1].addmm_(logits.to(dtype).T.to(weight.dtype), hidden_cast[rows].to(weight.dtype))
-        if need_grad: ctx.save_for_backward(*(grad.div_(n_labels) for grad in grads))
+                grads[1].addmm_(
+                    logits.to(dtype).T.to(weight.dtype), hidden_cast[rows].to(weight.dtype)
+                )
+        if need_grad:
+            ctx.save_for_backward(*(grad.div_(n_labels) for grad in grads))
         return total / n_labels
 
     @staticmethod
@@ -282,23 +334,24 @@ class LinearCrossEntropyFunction(torch.autograd.Function):
 def chunk_loss(
     logits: Tensor,  # (N, V) float32; replaced by the gradient of the summed loss
     labels: Tensor,  # (N,) int64, −100 where there is nothing to learn
-) -> Tensor:         # scalar: summed cross-entropy in nats
+) -> Tensor:  # scalar: summed cross-entropy in nats
     "Cross-entropy of a chunk, turning the logits into their own gradient (softmax − one-hot) in place."
     known = (labels != -100).unsqueeze(1)
     target = labels.clamp_min(0).unsqueeze(1)
     log_total = logits.logsumexp(1, keepdim=True)
     loss = ((log_total - logits.gather(1, target)) * known).sum()
     logits.sub_(log_total).exp_().scatter_add_(1, target, torch.full_like(log_total, -1.0))
-    if not known.all(): logits.mul_(known)
+    if not known.all():
+        logits.mul_(known)
     return loss
 
 # %% ../nbs/11_gpt.ipynb #0067
 def linear_cross_entropy(
-    hidden: Tensor,     # (N, D)
-    weight: Tensor,     # (V, D) the output matrix
-    labels: Tensor,     # (N,) int64; −100 is ignored
-    chunk: int = 512,   # rows of logits held at a time
-) -> Tensor:            # scalar: mean loss in nats over the labels that count
+    hidden: Tensor,  # (N, D)
+    weight: Tensor,  # (V, D) the output matrix
+    labels: Tensor,  # (N,) int64; −100 is ignored
+    chunk: int = 512,  # rows of logits held at a time
+) -> Tensor:  # scalar: mean loss in nats over the labels that count
     "`cross_entropy(hidden @ weight.T, labels)` without ever holding the (N, V) logits; 0 when no label counts."
     need_grad = torch.is_grad_enabled() and (hidden.requires_grad or weight.requires_grad)
     return LinearCrossEntropyFunction.apply(hidden, weight, labels, chunk, need_grad)
@@ -306,52 +359,70 @@ def linear_cross_entropy(
 # %% ../nbs/11_gpt.ipynb #0076
 class GPT(nn.Module):
     """A decoder-only transformer. Source: Radford et al. 2019 (GPT-2); Touvron et al. 2023, arXiv:2302.13971 (Llama)."""
+
     def __init__(self, config: GPTConfig):
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(config.vocab_size, config.width)
-        if config.position == "learned": self.position = nn.Embedding(config.context_length, config.width)
+        if config.position == "learned":
+            self.position = nn.Embedding(config.context_length, config.width)
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.n_layers))
         self.norm = make_norm(config)
-        if not config.tie_embeddings: self.head = nn.Linear(config.width, config.vocab_size, bias=False)
-        for name, table in zip(("cos", "sin"), rope_tables(config.context_length, config.head_size, config.rope_theta)):
+        if not config.tie_embeddings:
+            self.head = nn.Linear(config.width, config.vocab_size, bias=False)
+        for name, table in zip(
+            ("cos", "sin"), rope_tables(config.context_length, config.head_size, config.rope_theta)
+        ):
             self.register_buffer(name, table, persistent=False)
         init_weights(self)
 
     @property
-    def head_weight(self):    # (V, D), scores each token
+    def head_weight(self):  # (V, D), scores each token
         return self.embedding.weight if self.config.tie_embeddings else self.head.weight
 
-    def hidden(self, input_ids, cache=None, positions=None, attention_mask=None):   # (B, T) → (B, T, D); ValueError: too long
-        "The normed output of the last block. `positions` (B, T) or (T,); `attention_mask` (B, all tokens), True = real."
+    def hidden(self, input_ids, cache=None, positions=None, attention_mask=None):
+        """The normed output (B, T, D) of the last block for `input_ids` (B, T) behind a `cache`.
+
+        `positions` (B, T) or (T,); `attention_mask` (B, all tokens), True = real. Raises
+        `ValueError` for more tokens than `context_length`.
+        """
         start, T = (0 if cache is None else cache.length), input_ids.shape[1]
         if start + T > self.config.context_length:
-            raise ValueError(f"{start + T} tokens do not fit into a context_length of {self.config.context_length}; shorten the text")
-        if positions is None: positions = slice(start, start + T)
+            raise ValueError(
+                f"{start + T} tokens do not fit into a context_length of {self.config.context_length}; shorten the text"
+            )
+        if positions is None:
+            positions = slice(start, start + T)
         x = self.embedding(input_ids)
-        if self.config.position == "learned": x, rope = x + self.position.weight[positions], None
-        else: rope = self.cos[positions], self.sin[positions]
+        if self.config.position == "learned":
+            x, rope = x + self.position.weight[positions], None
+        else:
+            rope = self.cos[positions], self.sin[positions]
         mask = None if attention_mask is None else causal_mask(attention_mask, T)
         x = self.dropout(x)
-        for block in self.blocks: x = block(x, rope, mask, cache)
+        for block in self.blocks:
+            x = block(x, rope, mask, cache)
         return self.norm(x)
 
     def forward(self, input_ids, labels=None, cache=None, positions=None, attention_mask=None):
         "Logits (B, T, V); or with `labels` (B, T), where labels[:, t] follows input_ids[:, t], the mean loss."
         hidden = self.hidden(input_ids, cache, positions, attention_mask)
-        if labels is None: return F.linear(hidden, self.head_weight)
+        if labels is None:
+            return F.linear(hidden, self.head_weight)
         return linear_cross_entropy(hidden.flatten(0, 1), self.head_weight, labels.flatten())
 
 # %% ../nbs/11_gpt.ipynb #0077
 def causal_mask(
     attention_mask: Tensor,  # (B, S) bool, True for real tokens; S counts the cached ones too
-    n_queries: int,          # T, the last T of the S positions ask
-) -> Tensor:                 # (B, 1, T, S) bool: True where looking is allowed
+    n_queries: int,  # T, the last T of the S positions ask
+) -> Tensor:  # (B, 1, T, S) bool: True where looking is allowed
     "Past and present real tokens; a position of padding may look at itself, so that no row of the softmax is empty."
     S = attention_mask.shape[1]
-    past = torch.ones(n_queries, S, dtype=torch.bool, device=attention_mask.device).tril(S - n_queries)
-    itself = torch.eye(S, dtype=torch.bool, device=attention_mask.device)[S - n_queries:]
+    past = torch.ones(n_queries, S, dtype=torch.bool, device=attention_mask.device).tril(
+        S - n_queries
+    )
+    itself = torch.eye(S, dtype=torch.bool, device=attention_mask.device)[S - n_queries :]
     return (past & attention_mask[:, None, :].bool() | itself)[:, None]
 
 # %% ../nbs/11_gpt.ipynb #0078
@@ -365,8 +436,12 @@ def init_weights(
     """
     for name, weight in model.named_parameters():
         writes = name.endswith(("out.weight", "down.weight"))
-        if weight.ndim == 2: nn.init.normal_(weight, std=std / math.sqrt(2 * model.config.n_layers) if writes else std)
-        elif name.endswith("bias"): nn.init.zeros_(weight)
+        if weight.ndim == 2:
+            nn.init.normal_(
+                weight, std=std / math.sqrt(2 * model.config.n_layers) if writes else std
+            )
+        elif name.endswith("bias"):
+            nn.init.zeros_(weight)
 
 # %% ../nbs/11_gpt.ipynb #0085
 def n_parameters(
@@ -374,8 +449,11 @@ def n_parameters(
     embeddings: bool = True,  # False leaves token and position embeddings out
 ) -> int:
     "Number of weights; a matrix that is used twice counts once."
-    return sum(p.numel() for name, p in model.named_parameters()
-               if embeddings or not name.startswith(("embedding.", "position.")))
+    return sum(
+        p.numel()
+        for name, p in model.named_parameters()
+        if embeddings or not name.startswith(("embedding.", "position."))
+    )
 
 # %% ../nbs/11_gpt.ipynb #0086
 def flops_per_token(
@@ -386,7 +464,7 @@ def flops_per_token(
     Source: Chowdhery et al. 2022, PaLM, arXiv:2204.02311, appendix B.
     """
     d = config.head_size
-    attention = config.width * (config.n_heads + 2 * config.kv_heads) * d + config.width ** 2
+    attention = config.width * (config.n_heads + 2 * config.kv_heads) * d + config.width**2
     mlp = config.width * config.mlp_width * (3 if config.mlp == "swiglu" else 2)
     n = config.n_layers * (attention + mlp) + config.vocab_size * config.width
     return 6 * n + 12 * config.n_layers * config.width * config.context_length

@@ -18,19 +18,36 @@ from statistics import NormalDist, fmean, stdev
 from .text import normalize
 
 # %% ../nbs/95_grading.ipynb #0006
-PAIRS = {"「": "」", "『": "』", "(": ")", "[": "]", "【": "】", "〈": "〉", "《": "》", "“": "”", "‘": "’",
-         '"': '"', "'": "'", "*": "*", "`": "`"}
+PAIRS = {
+    "「": "」",
+    "『": "』",
+    "(": ")",
+    "[": "]",
+    "【": "】",
+    "〈": "〉",
+    "《": "》",
+    "“": "”",
+    "‘": "’",
+    '"': '"',
+    "'": "'",
+    "*": "*",
+    "`": "`",
+}
+
 
 def is_wrapped(
     text: str,  # after NFKC
-) -> bool:      # True when the first character opens a pair that the last one closes
+) -> bool:  # True when the first character opens a pair that the last one closes
     "Whether one pair of quotes or brackets encloses the whole text."
-    if len(text) < 2 or PAIRS.get(text[0]) != text[-1]: return False
+    if len(text) < 2 or PAIRS.get(text[0]) != text[-1]:
+        return False
     opening, closing, depth = text[0], text[-1], 0
-    if opening == closing: return text.count(opening) == 2 or text[1] == opening
+    if opening == closing:
+        return text.count(opening) == 2 or text[1] == opening
     for i, character in enumerate(text):
         depth += (character == opening) - (character == closing)
-        if not depth: return i == len(text) - 1
+        if not depth:
+            return i == len(text) - 1
     return False
 
 # %% ../nbs/95_grading.ipynb #0008
@@ -39,23 +56,27 @@ def normalize_answer(
 ) -> str:  # one line; empty when nothing but marks was there
     "One form for comparison: NFKC, spaces, the quotes around the whole and the marks at its end."
     text = re.sub(r"\s+", " ", normalize(text)).strip()
-    text = re.sub(r"(?<![!-~]) | (?![!-~])", "", text)          # a space stays between ASCII words
+    text = re.sub(r"(?<![!-~]) | (?![!-~])", "", text)  # a space stays between ASCII words
     while True:
         shorter = text.strip().rstrip("。.!")
-        if is_wrapped(shorter): shorter = shorter[1:-1]
-        if shorter == text: return text
+        if is_wrapped(shorter):
+            shorter = shorter[1:-1]
+        if shorter == text:
+            return text
         text = shorter
 
 # %% ../nbs/95_grading.ipynb #0011
 def accepted_answers(
     answer: str | list,  # one answer, or all that are accepted
-) -> list[str]:          # normalized
+) -> list[str]:  # normalized
     "The accepted answers. `ValueError` where one is empty: it would be found in every reply."
     answers = [answer] if isinstance(answer, str) else answer
     accepted = [normalize_answer(text) for text in answers]
     if not accepted or not all(accepted):
-        raise ValueError(f"expected an answer, or a list of answers, with text, got {answer!r}; "
-                         "leave records without an answer out before grading")
+        raise ValueError(
+            f"expected an answer, or a list of answers, with text, got {answer!r}; "
+            "leave records without an answer out before grading"
+        )
     return accepted
 
 # %% ../nbs/95_grading.ipynb #0012
@@ -76,14 +97,15 @@ def contains_answer(
     for text in accepted_answers(answer):
         before = r"(?<![\d.,])" if text[0].isdigit() else ""
         after = r"(?!\d|[.,]\d)" if text[-1].isdigit() else ""
-        if re.search(before + re.escape(text) + after, reply): return True
+        if re.search(before + re.escape(text) + after, reply):
+            return True
     return False
 
 # %% ../nbs/95_grading.ipynb #0018
 def character_f1(
     reply: str,
     answer: str | list,  # one answer, or all that are accepted; the best counts
-) -> float:              # 0 to 1
+) -> float:  # 0 to 1
     """Overlap of two texts as bags of characters.
 
     Source: Rajpurkar et al. 2016, arXiv:1606.05250, there with words.
@@ -91,49 +113,60 @@ def character_f1(
     reply, scores = normalize_answer(reply), []
     for text in accepted_answers(answer):
         shared = (Counter(reply) & Counter(text)).total()
-        scores.append(2 * shared / (len(reply) + len(text)))     # = 2pr/(p + r)
+        scores.append(2 * shared / (len(reply) + len(text)))  # = 2pr/(p + r)
     return max(scores)
 
 # %% ../nbs/95_grading.ipynb #0021
 def final_answer(
     reply: str,
     marker: str = "答え",  # the word before the colon
-) -> str | None:           # None: no marker, or nothing behind the last one
+) -> str | None:  # None: no marker, or nothing behind the last one
     "What stands behind the last 「答え：」 (either colon), to the end of the line."
     found = re.findall(rf"{re.escape(marker)}\**\s*[:：]([^\n\r]*)", reply)
     return found[-1].strip().lstrip("*").strip() or None if found else None
 
 # %% ../nbs/95_grading.ipynb #0024
-DIGITS = {c: i % 10 for i, c in enumerate("〇一二三四五六七八九零壱弐参")} | {"壱": 1, "弐": 2, "参": 3}
+DIGITS = {c: i % 10 for i, c in enumerate("〇一二三四五六七八九零壱弐参")} | {
+    "壱": 1,
+    "弐": 2,
+    "参": 3,
+}
 SMALL_UNITS = {"十": 10, "拾": 10, "百": 100, "千": 1000}
 LARGE_UNITS = {"万": 10**4, "億": 10**8, "兆": 10**12}
 ARABIC = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
 KANJI = f"[{''.join(DIGITS | SMALL_UNITS | LARGE_UNITS)}]"
-NUMBER_RUN = rf"(?:{ARABIC}|{KANJI})+"    # a run of digits and number kanji, which may be a number
+NUMBER_RUN = rf"(?:{ARABIC}|{KANJI})+"  # a run of digits and number kanji, which may be a number
 
 # %% ../nbs/95_grading.ipynb #0025
 def read_number(
-    run: str,             # digits, kanji digits, units; after NFKC
+    run: str,  # digits, kanji digits, units; after NFKC
 ) -> int | float | None:  # None: not a number, such as 万 alone
     "The value of one run: 1,200, 二〇二六, 三千五百, 1億2,000万."
     total, section, current = 0, 0, None
     for part in re.findall(rf"{ARABIC}|[{''.join(DIGITS)}]+|{KANJI}", run):
         if part in LARGE_UNITS:
-            if not section and current is None: return None
+            if not section and current is None:
+                return None
             total += (section + (current or 0)) * LARGE_UNITS[part]
             section, current = 0, None
         elif part in SMALL_UNITS:
             section += (1 if current is None else current) * SMALL_UNITS[part]
             current = None
-        elif current is not None: return None
-        elif part[0] in DIGITS: current = int("".join(str(DIGITS[c]) for c in part))
-        else: current = float(part.replace(",", "")) if "." in part else int(part.replace(",", ""))
+        elif current is not None:
+            return None
+        elif part[0] in DIGITS:
+            current = int("".join(str(DIGITS[c]) for c in part))
+        else:
+            current = float(part.replace(",", "")) if "." in part else int(part.replace(",", ""))
     value = total + section + (current or 0)
     return int(value) if value == int(value) else value
 
 # %% ../nbs/95_grading.ipynb #0028
-COUNTERS = "人円年月日時分秒個本枚台歳才回件条項号冊杯匹頭羽軒通名社度倍割階点週箱袋杯皿束列組箇種か所隻艘"
+COUNTERS = (
+    "人円年月日時分秒個本枚台歳才回件条項号冊杯匹頭羽軒通名社度倍割階点週箱袋杯皿束列組箇種か所隻艘"
+)
 BEFORE = "第約計全各毎合残後前"
+
 
 def find_numbers(
     text: str,
@@ -142,12 +175,14 @@ def find_numbers(
     text, numbers = normalize(text), []
     for found in re.finditer(rf"(?<!\d)[-−]?{NUMBER_RUN}", text):
         run = found[0].lstrip("-−")
-        before, after = text[:found.start()][-1:], text[found.end():][:1]
+        before, after = text[: found.start()][-1:], text[found.end() :][:1]
         kanji_before = "一" <= before <= "龯" and before not in BEFORE
         kanji_after = "一" <= after <= "龯" and after not in COUNTERS
-        if re.fullmatch(f"{KANJI}+", run) and (kanji_before or kanji_after): continue
+        if re.fullmatch(f"{KANJI}+", run) and (kanji_before or kanji_after):
+            continue
         value = read_number(run)
-        if value is not None: numbers.append(-value if found[0] != run else value)
+        if value is not None:
+            numbers.append(-value if found[0] != run else value)
     return numbers
 
 # %% ../nbs/95_grading.ipynb #0029
@@ -159,25 +194,26 @@ def find_number(
 
 # %% ../nbs/95_grading.ipynb #0032
 def run_value(
-    run: re.Match,        # of `NUMBER_RUN`, in a text after `normalize`
+    run: re.Match,  # of `NUMBER_RUN`, in a text after `normalize`
 ) -> int | float | None:  # None: it is no number, as in 三味線
     "The number that a run stands for, read as `find_number` reads it."
-    return find_number(run.string[max(0, run.start() - 1):run.end() + 1])
+    return find_number(run.string[max(0, run.start() - 1) : run.end() + 1])
 
 # %% ../nbs/95_grading.ipynb #0035
 def wilson_interval(
-    n_right: int,               # 0 to n
-    n: int,                     # at least 1
-    confidence: float = 0.95,   # 0 to 1
-) -> tuple[float, float]:       # (low, high), within 0 and 1
+    n_right: int,  # 0 to n
+    n: int,  # at least 1
+    confidence: float = 0.95,  # 0 to 1
+) -> tuple[float, float]:  # (low, high), within 0 and 1
     r"""The rates $p$ for which $|\hat p - p| \le z\sqrt{p(1-p)/n}$.
 
     Raises `ValueError` for n = 0 or a count outside 0 to n.
     Source: Wilson 1927, Journal of the American Statistical Association 22, 209–212.
     """
     if not 0 <= n_right <= n or n < 1:
-        raise ValueError("expected 0 <= n_right <= n and n at least 1, "
-                         f"got n_right={n_right}, n={n}")
+        raise ValueError(
+            f"expected 0 <= n_right <= n and n at least 1, got n_right={n_right}, n={n}"
+        )
     z, rate = NormalDist().inv_cdf((1 + confidence) / 2), n_right / n
     centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / (1 + z * z / n)
@@ -186,8 +222,8 @@ def wilson_interval(
 # %% ../nbs/95_grading.ipynb #0041
 def student_central(
     t: float,  # at least 0
-    df: int,   # degrees of freedom, at least 1
-) -> float:    # probability that Student's t lies between −t and t
+    df: int,  # degrees of freedom, at least 1
+) -> float:  # probability that Student's t lies between −t and t
     "Source: Abramowitz and Stegun 1964, 26.7.3 and 26.7.4."
     angle = math.atan2(t, math.sqrt(df))
     cosine, odd = math.cos(angle), df % 2
@@ -200,12 +236,13 @@ def student_central(
 
 # %% ../nbs/95_grading.ipynb #0042
 def student_factor(
-    df: int,                   # degrees of freedom, at least 1
+    df: int,  # degrees of freedom, at least 1
     confidence: float = 0.95,  # 0 to 1
-) -> float:                    # in standard errors
+) -> float:  # in standard errors
     "The t whose central probability is the confidence, by bisection."
     low, high = 0.0, 2.0
-    while student_central(high, df) < confidence: low, high = high, 2 * high
+    while student_central(high, df) < confidence:
+        low, high = high, 2 * high
     for _ in range(100):
         middle = (low + high) / 2
         low, high = (middle, high) if student_central(middle, df) < confidence else (low, middle)
@@ -213,32 +250,34 @@ def student_factor(
 
 # %% ../nbs/95_grading.ipynb #0045
 def mean_interval(
-    values: list,              # one number a seed, at least two
+    values: list,  # one number a seed, at least two
     confidence: float = 0.95,
-) -> tuple[float, float]:      # (low, high) around the mean
+) -> tuple[float, float]:  # (low, high) around the mean
     r"""Student's interval $\bar x \pm t\,s/\sqrt n$, for the spread between seeds.
 
     Raises `ValueError` for fewer than two values. Source: Student 1908, Biometrika 6, 1–25.
     """
     values = [float(value) for value in values]
     if len(values) < 2:
-        raise ValueError(f"expected the values of at least two seeds, got {len(values)}; "
-                         "one run has no spread")
+        raise ValueError(
+            f"expected the values of at least two seeds, got {len(values)}; one run has no spread"
+        )
     half = student_factor(len(values) - 1, confidence) * stdev(values) / math.sqrt(len(values))
     return fmean(values) - half, fmean(values) + half
 
 # %% ../nbs/95_grading.ipynb #0049
 def bootstrap_statistics(
-    values: list,     # anything; at least two
-    statistic,        # function of a list of values
-    n: int,           # resamples
+    values: list,  # anything; at least two
+    statistic,  # function of a list of values
+    n: int,  # resamples
     seed: int,
-) -> list[float]:     # n values of the statistic, sorted
+) -> list[float]:  # n values of the statistic, sorted
     """The statistic on resamples, drawn with replacement.
 
     Raises `ValueError` for fewer than two values. Source: Efron 1979, Annals of Statistics 7, 1–26.
     """
     import numpy as np
+
     if len(values) < 2:
         raise ValueError(f"expected at least two values to draw from, got {len(values)}")
     draw, values = np.random.default_rng(seed), list(values)
@@ -247,7 +286,7 @@ def bootstrap_statistics(
 
 # %% ../nbs/95_grading.ipynb #0050
 def central_part(
-    numbers: list,      # sorted
+    numbers: list,  # sorted
     confidence: float,
 ) -> tuple[float, float]:
     "What remains when the same share is cut off at both ends."
@@ -256,12 +295,12 @@ def central_part(
 
 # %% ../nbs/95_grading.ipynb #0051
 def bootstrap_interval(
-    values: list,              # at least two
-    statistic=fmean,           # function of a list of values
-    n: int = 2000,             # resamples
+    values: list,  # at least two
+    statistic=fmean,  # function of a list of values
+    n: int = 2000,  # resamples
     seed: int = 0,
     confidence: float = 0.95,
-) -> tuple[float, float]:      # (low, high)
+) -> tuple[float, float]:  # (low, high)
     """Percentile bootstrap interval of a statistic. Raises `ValueError` for fewer than two values.
 
     Source: Efron 1979, Annals of Statistics 7, 1–26.
@@ -271,8 +310,8 @@ def bootstrap_interval(
 # %% ../nbs/95_grading.ipynb #0054
 def mcnemar(
     right_before: list,  # bool for each question
-    right_after: list,   # bool, in the same order
-) -> dict:               # wins, losses, p (two-sided, exact)
+    right_after: list,  # bool, in the same order
+) -> dict:  # wins, losses, p (two-sided, exact)
     """Whether the changed answers lean to one side more than tosses of a coin would.
 
     Raises `ValueError` unless both lists have the same length, at least 1.
@@ -293,18 +332,20 @@ def check_pairs(
     "Pairs of results. Raises `ValueError` where there is not one of each for every question."
     before, after = list(before), list(after)
     if len(before) != len(after) or not before:
-        raise ValueError("expected two results for each question, in the same order, "
-                         f"got {len(before)} before and {len(after)} after")
+        raise ValueError(
+            "expected two results for each question, in the same order, "
+            f"got {len(before)} before and {len(after)} after"
+        )
     return list(zip(before, after))
 
 # %% ../nbs/95_grading.ipynb #0058
 def paired_bootstrap(
-    before: list,              # a score for each question; bool counts as 0 or 1
-    after: list,               # in the same order
-    n: int = 2000,             # resamples
+    before: list,  # a score for each question; bool counts as 0 or 1
+    after: list,  # in the same order
+    n: int = 2000,  # resamples
     seed: int = 0,
     confidence: float = 0.95,
-) -> dict:                     # difference (after − before), low, high, p (two-sided)
+) -> dict:  # difference (after − before), low, high, p (two-sided)
     """The mean difference of two models on the same questions, with its interval.
 
     Raises `ValueError` unless both lists have the same length, at least 2.

@@ -17,8 +17,15 @@ from dataclasses import dataclass
 from datetime import date as Date
 
 # %% ../nbs/41_harmony.ipynb #0006
-HARMONY_MARKERS = ("<|start|>", "<|channel|>", "<|constrain|>", "<|message|>", "<|end|>",
-                   "<|call|>", "<|return|>")
+HARMONY_MARKERS = (
+    "<|start|>",
+    "<|channel|>",
+    "<|constrain|>",
+    "<|message|>",
+    "<|end|>",
+    "<|call|>",
+    "<|return|>",
+)
 
 # %% ../nbs/41_harmony.ipynb #0008
 HARMONY_ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -27,20 +34,22 @@ HARMONY_ROLES = ("system", "developer", "user", "assistant", "tool")
 CHANNELS = ("analysis", "commentary", "final")
 
 # %% ../nbs/41_harmony.ipynb #0012
-MARKER = re.compile(r"<\|(start|channel|constrain|message|end|call|return|startoftext|endoftext"
-                    r"|endofprompt|reserved_\d+)\|>")
+MARKER = re.compile(
+    r"<\|(start|channel|constrain|message|end|call|return|startoftext|endoftext"
+    r"|endofprompt|reserved_\d+)\|>"
+)
 
 # %% ../nbs/41_harmony.ipynb #0013
 def escape_markers(
     text: str,
-) -> str:       # the same, with spaces inside every marker
+) -> str:  # the same, with spaces inside every marker
     "Make markers of gpt-oss harmless: `<|end|>` becomes `<| end |>`."
     return MARKER.sub(r"<| \1 |>", text)
 
 # %% ../nbs/41_harmony.ipynb #0016
 def header_faults(
-    message,         # a Message
-) -> list[str]:      # what is wrong, each with its remedy; empty when nothing is
+    message,  # a Message
+) -> list[str]:  # what is wrong, each with its remedy; empty when nothing is
     "What is wrong with who speaks to whom on which channel."
     role, channel, faults = message.role, message.channel, []
     if role not in HARMONY_ROLES:
@@ -69,11 +78,12 @@ class Message:
 
     Raises `ValueError` for a header that Harmony does not have, and for a marker in the content.
     """
-    role: str                        # one of HARMONY_ROLES
-    content: str                     # any text without markers
-    channel: str | None = None       # of the assistant and of tools: one of CHANNELS
-    recipient: str | None = None     # who gets it: functions.NAME a call, assistant its result
-    name: str | None = None          # of a tool, such as functions.NAME
+
+    role: str  # one of HARMONY_ROLES
+    content: str  # any text without markers
+    channel: str | None = None  # of the assistant and of tools: one of CHANNELS
+    recipient: str | None = None  # who gets it: functions.NAME a call, assistant its result
+    name: str | None = None  # of a tool, such as functions.NAME
     content_type: str | None = None  # of a call: json
 
     def __post_init__(self):
@@ -81,27 +91,34 @@ class Message:
         if not isinstance(self.content, str):
             faults.append(f"content is {type(self.content).__name__}; write a string")
         elif found := MARKER.search(self.content):
-            faults.append(f"the content contains {found[0]}, which would begin or end a message; "
-                          "take it out, or use escape_markers")
-        if faults: raise ValueError(f"message from {self.role}: {'; '.join(faults)}")
+            faults.append(
+                f"the content contains {found[0]}, which would begin or end a message; "
+                "take it out, or use escape_markers"
+            )
+        if faults:
+            raise ValueError(f"message from {self.role}: {'; '.join(faults)}")
 
 # %% ../nbs/41_harmony.ipynb #0021
 def write_message(
     message: Message,
-    end: str = "<|end|>",   # the marker behind it; a call has its own
+    end: str = "<|end|>",  # the marker behind it; a call has its own
 ) -> str:
     "One message as text."
     header = message.name or message.role
-    if message.recipient: header += f" to={message.recipient}"
-    if message.channel: header += f"<|channel|>{message.channel}"
-    if message.content_type: header += f" {message.content_type}"
-    if message.role == "assistant" and message.recipient: end = "<|call|>"
+    if message.recipient:
+        header += f" to={message.recipient}"
+    if message.channel:
+        header += f"<|channel|>{message.channel}"
+    if message.content_type:
+        header += f" {message.content_type}"
+    if message.role == "assistant" and message.recipient:
+        end = "<|call|>"
     return f"<|start|>{header}<|message|>{message.content}{end}"
 
 # %% ../nbs/41_harmony.ipynb #0025
 def write_harmony(
     messages: list[Message],
-    done: bool = False,   # True: the last message is a target, so an answer ends with <|return|>
+    done: bool = False,  # True: the last message is a target, so an answer ends with <|return|>
 ) -> str:
     "Messages as one text, word for word; `build_harmony` adds the system message and the rules."
     text = "".join(map(write_message, messages))
@@ -117,41 +134,50 @@ IDENTITY = "You are ChatGPT, a large language model trained by OpenAI."
 
 # %% ../nbs/41_harmony.ipynb #0030
 def system_text(
-    effort: str = "medium",      # one of EFFORTS
-    date: str | None = None,     # YYYY-MM-DD; None is today
-    identity: str = IDENTITY,    # who the model is; better left alone, and said in the instructions
-    tools: bool = False,         # whether functions are described to the developer
+    effort: str = "medium",  # one of EFFORTS
+    date: str | None = None,  # YYYY-MM-DD; None is today
+    identity: str = IDENTITY,  # who the model is; better left alone, and said in the instructions
+    tools: bool = False,  # whether functions are described to the developer
 ) -> str:
     "The content of the first message. Raises `ValueError` for another effort, or no date."
     if effort not in EFFORTS:
         raise ValueError(f"effort must be one of {', '.join(EFFORTS)}, got {effort!r}")
     date = str(Date.today()) if date is None else date
-    try: right = str(Date.fromisoformat(date)) == date
-    except (ValueError, TypeError): right = False
-    if not right: raise ValueError(f"date must be written YYYY-MM-DD, got {date!r}")
-    text = (f"{identity}\nKnowledge cutoff: 2024-06\nCurrent date: {date}\n\n"
-            f"Reasoning: {effort}\n\n# Valid channels: analysis, commentary, final. "
-            "Channel must be included for every message.")
+    try:
+        right = str(Date.fromisoformat(date)) == date
+    except (ValueError, TypeError):
+        right = False
+    if not right:
+        raise ValueError(f"date must be written YYYY-MM-DD, got {date!r}")
+    text = (
+        f"{identity}\nKnowledge cutoff: 2024-06\nCurrent date: {date}\n\n"
+        f"Reasoning: {effort}\n\n# Valid channels: analysis, commentary, final. "
+        "Channel must be included for every message."
+    )
     calls = "\nCalls to these tools must go to the commentary channel: 'functions'."
     return text + calls * tools
 
 # %% ../nbs/41_harmony.ipynb #0033
 def type_name(
-    schema: dict,   # of one parameter, JSON Schema
-) -> str:           # in TypeScript
+    schema: dict,  # of one parameter, JSON Schema
+) -> str:  # in TypeScript
     "The type of a parameter. Raises `ValueError` for objects within objects, and for alternatives."
     kind, names = schema.get("type"), dict(integer="number")
     if "oneOf" in schema or (kind == "object" and schema.get("properties")):
-        raise ValueError("a parameter is an object with properties, or has 'oneOf'; make it "
-                         "several parameters, or a string that holds JSON")
+        raise ValueError(
+            "a parameter is an object with properties, or has 'oneOf'; make it "
+            "several parameters, or a string that holds JSON"
+        )
     null = " | null" * bool(schema.get("nullable"))
     if kind == "array":
         items = schema.get("items")
         return (f"{type_name(items)}[]" if items else "any[]") + null
-    if isinstance(kind, list): return " | ".join(kind)
+    if isinstance(kind, list):
+        return " | ".join(kind)
     if kind == "string" and schema.get("enum"):
         return " | ".join(f'"{word}"' for word in schema["enum"])
-    if kind == "string": return "string" + null
+    if kind == "string":
+        return "string" + null
     return names.get(kind, kind) if kind in ("number", "integer", "boolean", "object") else "any"
 
 # %% ../nbs/41_harmony.ipynb #0035
@@ -159,22 +185,24 @@ def parameter_text(
     name: str,
     schema: dict,
     required: bool,
-) -> str:       # one or two lines
+) -> str:  # one or two lines
     "A parameter of a function: its description, its type, its default."
     text = f"// {schema.get('description')}\n" * bool(schema.get("description"))
     text += f"{name}{'' if required else '?'}: {type_name(schema)}"
     if "default" in schema:
         default = schema["default"]
-        if not schema.get("enum"): default = json.dumps(default, ensure_ascii=False)
+        if not schema.get("enum"):
+            default = json.dumps(default, ensure_ascii=False)
         text += f", // default: {default}"
     return text + ",\n"
 
 # %% ../nbs/41_harmony.ipynb #0036
 def tools_text(
-    tools: list[dict],   # as transformers takes them: {"type": "function", "function": {…}}
-) -> str:                # empty without tools
+    tools: list[dict],  # as transformers takes them: {"type": "function", "function": {…}}
+) -> str:  # empty without tools
     "The functions, for the developer message. Raises `ValueError` where one is not described."
-    if not tools: return ""
+    if not tools:
+        return ""
     text = "# Tools\n\n## functions\n\nnamespace functions {\n\n"
     for tool in tools:
         tool = tool.get("function") or tool
@@ -182,26 +210,35 @@ def tools_text(
             raise ValueError(f"a tool needs a name and a description, got {tool}; write them")
         schema = tool.get("parameters") or {}
         text += f"// {tool['description']}\ntype {tool['name']} = "
-        parameters = "".join(parameter_text(name, spec, name in schema.get("required", ()))
-                             for name, spec in schema.get("properties", {}).items())
+        parameters = "".join(
+            parameter_text(name, spec, name in schema.get("required", ()))
+            for name, spec in schema.get("properties", {}).items()
+        )
         text += f"(_: {{\n{parameters}}}) => any;\n\n" if parameters else "() => any;\n\n"
     return text + "} // namespace functions"
 
 # %% ../nbs/41_harmony.ipynb #0039
 def call_message(
-    call: dict,     # {"name", "arguments"}, or {"type": "function", "function": {…}}
+    call: dict,  # {"name", "arguments"}, or {"type": "function", "function": {…}}
 ) -> Message:
     "A call of a function. Raises `ValueError` unless the arguments are a dictionary."
     call = call.get("function") or call
     if not isinstance(call.get("arguments"), dict):
-        raise ValueError(f"the arguments of a call must be a dictionary, got "
-                         f"{type(call.get('arguments')).__name__}; read a string with json.loads")
-    return Message("assistant", json.dumps(call["arguments"], ensure_ascii=False), "commentary",
-                   f"functions.{call['name']}", content_type=call.get("content_type", "json"))
+        raise ValueError(
+            f"the arguments of a call must be a dictionary, got "
+            f"{type(call.get('arguments')).__name__}; read a string with json.loads"
+        )
+    return Message(
+        "assistant",
+        json.dumps(call["arguments"], ensure_ascii=False),
+        "commentary",
+        f"functions.{call['name']}",
+        content_type=call.get("content_type", "json"),
+    )
 
 # %% ../nbs/41_harmony.ipynb #0040
 def assistant_messages(
-    turn: dict,           # of an assistant: content, thinking, tool_calls
+    turn: dict,  # of an assistant: content, thinking, tool_calls
 ) -> list[Message]:
     """What one turn of the assistant becomes: a thought, and then a call or an answer.
 
@@ -212,8 +249,10 @@ def assistant_messages(
         first = [] if thinking is None else [Message("assistant", thinking, "analysis")]
         return [*first, Message("assistant", content, "final")]
     if len(calls) > 1:
-        raise ValueError(f"{len(calls)} calls in one message; write one call a message, each "
-                         "followed by what its tool gave back")
+        raise ValueError(
+            f"{len(calls)} calls in one message; write one call a message, each "
+            "followed by what its tool gave back"
+        )
     if content and thinking:
         raise ValueError("a call with both content and thinking; give the thought as one of them")
     thinking = content or thinking
@@ -222,30 +261,36 @@ def assistant_messages(
 
 # %% ../nbs/41_harmony.ipynb #0041
 def from_chat(
-    messages: list,       # of {"role", "content", "thinking", "tool_calls"}, or of Message
+    messages: list,  # of {"role", "content", "thinking", "tool_calls"}, or of Message
 ) -> list[Message]:
     "Chat records as Harmony messages. Raises `ValueError` that names the message."
     made, called = [], None
     for k, turn in enumerate(messages, 1):
         try:
-            if isinstance(turn, Message): new = [turn]
+            if isinstance(turn, Message):
+                new = [turn]
             elif not isinstance(turn, dict):
                 raise ValueError(f"expected {{role, content}}, got {type(turn).__name__}")
-            elif turn.get("role") == "assistant": new = assistant_messages(turn)
+            elif turn.get("role") == "assistant":
+                new = assistant_messages(turn)
             elif turn.get("role") == "tool":
-                if called is None: raise ValueError("a tool answers, but none was called before it")
+                if called is None:
+                    raise ValueError("a tool answers, but none was called before it")
                 result = json.dumps(turn.get("content"), ensure_ascii=False)
                 new = [Message("tool", result, "commentary", "assistant", called)]
-            else: new = [Message(turn.get("role"), turn.get("content"))]
-        except ValueError as error: raise ValueError(f"message {k}: {error}") from error
-        if new[-1].role == "assistant": called = new[-1].recipient
+            else:
+                new = [Message(turn.get("role"), turn.get("content"))]
+        except ValueError as error:
+            raise ValueError(f"message {k}: {error}") from error
+        if new[-1].role == "assistant":
+            called = new[-1].recipient
         made += new
     return made
 
 # %% ../nbs/41_harmony.ipynb #0045
 def drop_thoughts(
     messages: list[Message],
-    done: bool,                # True: the last message is a target to learn
+    done: bool,  # True: the last message is a target to learn
     as_sampled: bool = False,  # True: a target keeps all thoughts of its turn, before calls too
 ) -> list[Message]:
     "The messages without the thoughts that the model would not get again."
@@ -254,52 +299,58 @@ def drop_thoughts(
     if done and answers and answers[-1] == last:
         earlier = answers[-2] if len(answers) > 1 else -1
         kept = range(earlier + 1 if as_sampled else last - 1, last)
-    else: kept = range(answers[-1] + 1 if answers else 0, last + 1)
-    return [message for k, message in enumerate(messages)
-            if message.channel != "analysis" or k in kept]
+    else:
+        kept = range(answers[-1] + 1 if answers else 0, last + 1)
+    return [
+        message for k, message in enumerate(messages) if message.channel != "analysis" or k in kept
+    ]
 
 # %% ../nbs/41_harmony.ipynb #0048
 def harmony_messages(
-    messages: list,                        # chat records or Messages
+    messages: list,  # chat records or Messages
     effort: str = "medium",
-    date: str | None = None,               # YYYY-MM-DD; None is today
+    date: str | None = None,  # YYYY-MM-DD; None is today
     tools: list[dict] = (),
     identity: str = IDENTITY,
-    add_generation_prompt: bool = False,   # True: nothing is to be learnt yet
-    as_sampled: bool = False,              # as in `drop_thoughts`
+    add_generation_prompt: bool = False,  # True: nothing is to be learnt yet
+    as_sampled: bool = False,  # as in `drop_thoughts`
 ) -> list[Message]:
     """The messages that the model really gets, the system message first.
 
     Raises `ValueError` for no messages, and for a system or developer message after the first.
     """
     talk = from_chat(messages)
-    if not talk: raise ValueError("messages must not be empty; write one")
+    if not talk:
+        raise ValueError("messages must not be empty; write one")
     said = ""
-    if talk[0].role in ("system", "developer"): said, talk = talk[0].content, talk[1:]
+    if talk[0].role in ("system", "developer"):
+        said, talk = talk[0].content, talk[1:]
     if late := next((m.role for m in talk if m.role in ("system", "developer")), None):
         raise ValueError(f"a {late} message comes after the first one; join the instructions")
     first = [Message("system", system_text(effort, date, identity, bool(tools)))]
     instructions = f"# Instructions\n\n{said}\n\n" if said else ""
-    if said or tools: first.append(Message("developer", instructions + tools_text(tools)))
+    if said or tools:
+        first.append(Message("developer", instructions + tools_text(tools)))
     return first + drop_thoughts(talk, not add_generation_prompt, as_sampled)
 
 # %% ../nbs/41_harmony.ipynb #0049
 def build_harmony(
-    messages: list,                        # chat records or Messages
-    effort: str = "medium",                # one of EFFORTS
-    date: str | None = None,               # YYYY-MM-DD; None is today
-    tools: list[dict] = (),                # functions that may be called
+    messages: list,  # chat records or Messages
+    effort: str = "medium",  # one of EFFORTS
+    date: str | None = None,  # YYYY-MM-DD; None is today
+    tools: list[dict] = (),  # functions that may be called
     identity: str = IDENTITY,
-    add_generation_prompt: bool = False,   # True: a prompt; False: a text to learn from
-    as_sampled: bool = False,              # as in `drop_thoughts`; False is as in TRL
+    add_generation_prompt: bool = False,  # True: a prompt; False: a text to learn from
+    as_sampled: bool = False,  # as in `drop_thoughts`; False is as in TRL
 ) -> str:
     """A conversation as the text that gpt-oss reads or learns.
 
     Raises `ValueError` as `from_chat`, `system_text` and `harmony_messages` do.
     Source: OpenAI 2025, OpenAI Harmony Response Format.
     """
-    made = harmony_messages(messages, effort, date, tools, identity, add_generation_prompt,
-                            as_sampled)
+    made = harmony_messages(
+        messages, effort, date, tools, identity, add_generation_prompt, as_sampled
+    )
     text = write_harmony(made, done=not add_generation_prompt)
     return text + "<|start|>assistant" * add_generation_prompt
 
@@ -307,66 +358,85 @@ def build_harmony(
 HEADER = re.compile(
     r"(?P<role>[\w.\-]*)(?: to=(?P<to>[\w.\-]+))?"
     r"(?:<\|channel\|>(?P<channel>\w*)(?: to=(?P<late_to>[\w.\-]+))?"
-    r"(?: ?<\|constrain\|>(?P<constrained>\w+)| (?P<kind>\w+))?)?\s*")
+    r"(?: ?<\|constrain\|>(?P<constrained>\w+)| (?P<kind>\w+))?)?\s*"
+)
 
 # %% ../nbs/41_harmony.ipynb #0059
 def parse_header(
-    header: str,                 # between <|start|> and <|message|>
-    where: str = "a message",    # for the message of an error
-) -> dict:                       # role, channel, recipient, name, content_type
+    header: str,  # between <|start|> and <|message|>
+    where: str = "a message",  # for the message of an error
+) -> dict:  # role, channel, recipient, name, content_type
     "Who speaks to whom on which channel. Raises `ValueError` for anything else."
     found = HEADER.fullmatch(header)
     if not found:
-        raise ValueError(f"{where} has the header {header!r}; expected a role, to=NAME, and "
-                         "<|channel|> with its name")
+        raise ValueError(
+            f"{where} has the header {header!r}; expected a role, to=NAME, and "
+            "<|channel|> with its name"
+        )
     role, name = found["role"], None
-    if "." in role or role == "python": role, name = "tool", role
-    return dict(role=role, name=name, channel=found["channel"],
-                recipient=found["to"] or found["late_to"],
-                content_type=found["constrained"] or found["kind"])
+    if "." in role or role == "python":
+        role, name = "tool", role
+    return dict(
+        role=role,
+        name=name,
+        channel=found["channel"],
+        recipient=found["to"] or found["late_to"],
+        content_type=found["constrained"] or found["kind"],
+    )
 
 # %% ../nbs/41_harmony.ipynb #0062
 def next_marker(
     text: str,
-    start: int,                # where to begin to look
-    wanted: tuple[str, ...],   # markers that may come
-    where: str,                # for the message, such as "message 2 (user)"
-    allowed: tuple = (),       # markers to pass over
-):                             # the match
+    start: int,  # where to begin to look
+    wanted: tuple[str, ...],  # markers that may come
+    where: str,  # for the message, such as "message 2 (user)"
+    allowed: tuple = (),  # markers to pass over
+):  # the match
     "The next marker, which must be one of `wanted`. Raises `ValueError` that says what came."
     found = next((m for m in MARKER.finditer(text, start) if m[0] not in allowed), None)
-    if found and found[0] in wanted: return found
+    if found and found[0] in wanted:
+        return found
     what = f"{found[0]} comes first" if found else "the text is over"
-    raise ValueError(f"{where} lacks {' or '.join(wanted)}: {what}; was the text cut, or a marker "
-                     "written into a content?")
+    raise ValueError(
+        f"{where} lacks {' or '.join(wanted)}: {what}; was the text cut, or a marker "
+        "written into a content?"
+    )
 
 # %% ../nbs/41_harmony.ipynb #0063
 ENDS = ("<|end|>", "<|return|>", "<|call|>")
 
 # %% ../nbs/41_harmony.ipynb #0064
 def scan_harmony(
-    text: str,        # a conversation, or a reply without its <|start|>assistant
-) -> list[tuple]:     # (Message, its end marker, start and end in the text) of each
+    text: str,  # a conversation, or a reply without its <|start|>assistant
+) -> list[tuple]:  # (Message, its end marker, start and end in the text) of each
     "Every message and where it stands. Raises `ValueError` that names the broken message."
     if not isinstance(text, str) or not MARKER.search(text):
-        raise ValueError("this text has no marker of Harmony; was it decoded with "
-                         "skip_special_tokens=True? Decode with skip_special_tokens=False")
+        raise ValueError(
+            "this text has no marker of Harmony; was it decoded with "
+            "skip_special_tokens=True? Decode with skip_special_tokens=False"
+        )
     shift = 0 if text.startswith("<|start|>") else len("<|start|>assistant")
     text, found, at = "<|start|>assistant"[:shift] + text, [], 0
     while at < len(text):
         where = f"message {len(found) + 1}"
         if text[at:] == "<|start|>assistant":
-            raise ValueError(f"{where} is not there: the text is a prompt; take its last "
-                             "<|start|>assistant away, or add a reply")
+            raise ValueError(
+                f"{where} is not there: the text is a prompt; take its last "
+                "<|start|>assistant away, or add a reply"
+            )
         if not text.startswith("<|start|>", at):
-            raise ValueError(f"{where} does not begin with <|start|> but with "
-                             f"{text[at:at + 12]!r}; nothing may stand between messages")
+            raise ValueError(
+                f"{where} does not begin with <|start|> but with "
+                f"{text[at : at + 12]!r}; nothing may stand between messages"
+            )
         head = next_marker(text, at + 9, ("<|message|>",), where, ("<|channel|>", "<|constrain|>"))
-        fields = parse_header(text[at + 9:head.start()], where)
+        fields = parse_header(text[at + 9 : head.start()], where)
         named = f"{where} ({fields['name'] or fields['role']})"
         end = next_marker(text, head.end(), ENDS, named)
-        try: message = Message(content=text[head.end():end.start()], **fields)
-        except ValueError as error: raise ValueError(f"{where}: {error}") from error
+        try:
+            message = Message(content=text[head.end() : end.start()], **fields)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
         check_end(message, end[0], end.end() == len(text), named)
         found.append((message, end[0], max(at - shift, 0), end.end() - shift))
         at = end.end()
@@ -375,22 +445,24 @@ def scan_harmony(
 # %% ../nbs/41_harmony.ipynb #0065
 def check_end(
     message: Message,
-    end: str,         # its end marker
-    last: bool,       # whether the text ends there
-    where: str,       # for the message
+    end: str,  # its end marker
+    last: bool,  # whether the text ends there
+    where: str,  # for the message
 ) -> None:
     "Raise `ValueError` where an end marker does not fit its message."
     calls = message.role == "assistant" and message.recipient is not None
     if calls != (end == "<|call|>"):
         raise ValueError(f"{where} ends with {end}; <|call|> ends a call of a tool, and only that")
     if end == "<|return|>" and not (last and message.channel == "final"):
-        raise ValueError(f"{where} ends with <|return|>, which only ends the answer at the end "
-                         "of a text; write <|end|> in a history")
+        raise ValueError(
+            f"{where} ends with <|return|>, which only ends the answer at the end "
+            "of a text; write <|end|> in a history"
+        )
 
 # %% ../nbs/41_harmony.ipynb #0066
 def parse_harmony(
-    text: str,           # a conversation, or a reply without its <|start|>assistant
-) -> list[Message]:      # as they stand in the text
+    text: str,  # a conversation, or a reply without its <|start|>assistant
+) -> list[Message]:  # as they stand in the text
     """The messages of a text; the inverse of `write_harmony`.
 
     Raises `ValueError` for a text without markers, a message without its end, an unknown role or
@@ -400,19 +472,23 @@ def parse_harmony(
 
 # %% ../nbs/41_harmony.ipynb #0074
 def harmony_spans(
-    text: str,                   # a conversation that ends with the assistant
-    loss: str = "completion",    # completion or assistant
-) -> list[tuple[int, int]]:      # start and end of each learnt part, in characters
+    text: str,  # a conversation that ends with the assistant
+    loss: str = "completion",  # completion or assistant
+) -> list[tuple[int, int]]:  # start and end of each learnt part, in characters
     "Where a text is learnt. Raises `ValueError` where its end would not teach a model to stop."
     if loss not in ("completion", "assistant"):
         raise ValueError(f"loss must be completion or assistant, got {loss!r}")
     found = scan_harmony(text)
     if found[-1][0].role != "assistant":
-        raise ValueError(f"the last message is from {found[-1][0].role}, so there is nothing to "
-                         "learn; add what the assistant should say")
+        raise ValueError(
+            f"the last message is from {found[-1][0].role}, so there is nothing to "
+            "learn; add what the assistant should say"
+        )
     if found[-1][1] == "<|end|>":
-        raise ValueError("the last message ends with <|end|>, so no model could learn to stop; "
-                         "make the text with build_harmony, or with done=True")
+        raise ValueError(
+            "the last message ends with <|end|>, so no model could learn to stop; "
+            "make the text with build_harmony, or with done=True"
+        )
     spoken = [message.role == "assistant" for message, *_ in found]
     if loss == "assistant":
         return [(start, end) for speaks, (_, _, start, end) in zip(spoken, found) if speaks]
@@ -423,39 +499,46 @@ def harmony_spans(
 
 # %% ../nbs/41_harmony.ipynb #0078
 def check_markers(
-    tokenizer,    # of transformers
+    tokenizer,  # of transformers
 ) -> None:
     "Raise `ValueError` unless every marker of Harmony is one token."
-    lacking = [marker for marker in HARMONY_MARKERS
-               if len(tokenizer.encode(marker, add_special_tokens=False)) != 1]
+    lacking = [
+        marker
+        for marker in HARMONY_MARKERS
+        if len(tokenizer.encode(marker, add_special_tokens=False)) != 1
+    ]
     if lacking:
-        raise ValueError(f"not a token of this vocabulary: {', '.join(lacking)}; use the tokenizer "
-                         "of gpt-oss, or add_markers for a model that is made from nothing")
+        raise ValueError(
+            f"not a token of this vocabulary: {', '.join(lacking)}; use the tokenizer "
+            "of gpt-oss, or add_markers for a model that is made from nothing"
+        )
 
 # %% ../nbs/41_harmony.ipynb #0079
 def add_markers(
-    tokenizer,    # of transformers; changed in place
-):                # the same tokenizer
+    tokenizer,  # of transformers; changed in place
+):  # the same tokenizer
     "Add the markers as special tokens; the model needs `len(tokenizer)` rows, all to be trained."
-    tokenizer.add_special_tokens(dict(extra_special_tokens=[*HARMONY_MARKERS]),
-                                 replace_extra_special_tokens=False)
+    tokenizer.add_special_tokens(
+        dict(extra_special_tokens=[*HARMONY_MARKERS]), replace_extra_special_tokens=False
+    )
     return tokenizer
 
 # %% ../nbs/41_harmony.ipynb #0081
 def encode_harmony(
-    text: str,                  # as `build_harmony` writes it
+    text: str,  # as `build_harmony` writes it
     tokenizer,
-    loss: str = "completion",   # completion: the last reply; assistant: all that the assistant says
-) -> dict:                      # input_ids and labels, two lists; −100 where nothing is learnt
+    loss: str = "completion",  # completion: the last reply; assistant: all that the assistant says
+) -> dict:  # input_ids and labels, two lists; −100 where nothing is learnt
     """A text as ids and labels, for whatever `Example` cannot hold: texts from logs, preambles.
 
     Raises `ValueError` for a vocabulary without the markers, and as `harmony_spans` does.
     """
     from llmft.chat import join_ids
+
     check_markers(tokenizer)
     spans = harmony_spans(text, loss)
     if loss == "completion":
-        ids, n = join_ids(text[:spans[0][0]], text, tokenizer, False)
+        ids, n = join_ids(text[: spans[0][0]], text, tokenizer, False)
         return dict(input_ids=ids, labels=[-100] * n + ids[n:])
     made = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     spoken = [any(a <= at < b for a, b in spans) for at, _ in made["offset_mapping"]]
@@ -504,40 +587,49 @@ HARMONY_TEMPLATE = r"""
 
 # %% ../nbs/41_harmony.ipynb #0091
 def use_harmony(
-    tokenizer,                  # of transformers, with the markers; changed in place
-    effort: str = "medium",     # one of EFFORTS
-    date: str | None = None,    # YYYY-MM-DD; None is today
+    tokenizer,  # of transformers, with the markers; changed in place
+    effort: str = "medium",  # one of EFFORTS
+    date: str | None = None,  # YYYY-MM-DD; None is today
     tools: list[dict] = (),
     identity: str = IDENTITY,
-):                              # the same tokenizer
+):  # the same tokenizer
     """Give a tokenizer the template of Harmony, with effort, date and tools, and its end token.
 
     From here on `render`, `encode_example` and all that use them write what `build_harmony` writes.
     Raises `ValueError` for a vocabulary without the markers, another effort, or no date.
     """
     check_markers(tokenizer)
-    values = dict(system_text=system_text(effort, date, identity, bool(tools)),
-                  tools_text=tools_text(tools), markers=HARMONY_MARKERS)
-    head = "".join(f"{{%- set {name} = {json.dumps(value, ensure_ascii=False)} %}}"
-                   for name, value in values.items())
+    values = dict(
+        system_text=system_text(effort, date, identity, bool(tools)),
+        tools_text=tools_text(tools),
+        markers=HARMONY_MARKERS,
+    )
+    head = "".join(
+        f"{{%- set {name} = {json.dumps(value, ensure_ascii=False)} %}}"
+        for name, value in values.items()
+    )
     tokenizer.chat_template, tokenizer.eos_token = head + HARMONY_TEMPLATE, "<|return|>"
     return tokenizer
 
 # %% ../nbs/41_harmony.ipynb #0101
 def final_of(
-    reply: str,   # what the model wrote behind <|start|>assistant, markers included
-) -> str:         # its answer; empty when there is none
+    reply: str,  # what the model wrote behind <|start|>assistant, markers included
+) -> str:  # its answer; empty when there is none
     """What the user sees of a reply: the final channel. Rewards judge this.
 
     An answer without its end counts as it is: it was cut, or an engine removed the stop token.
     Raises `ValueError` for a text without its markers, and for a whole conversation.
     """
     if not MARKER.search(reply) and "assistantfinal" in reply:
-        raise ValueError("the markers were removed from this reply, so thoughts and answer are one "
-                         "text; decode with skip_special_tokens=False")
+        raise ValueError(
+            "the markers were removed from this reply, so thoughts and answer are one "
+            "text; decode with skip_special_tokens=False"
+        )
     if reply.startswith("<|start|>system<|message|>"):
-        raise ValueError("this is a conversation, not a reply; decode ids[n_prompt:], or use "
-                         "parse_harmony(text)[-1].content")
+        raise ValueError(
+            "this is a conversation, not a reply; decode ids[n_prompt:], or use "
+            "parse_harmony(text)[-1].content"
+        )
     reply = reply.split("<|return|>")[0].removeprefix("<|start|>assistant")
     answers = []
     for part in f"assistant{reply}".split("<|start|>"):
@@ -556,51 +648,62 @@ def is_harmony(
 
 # %% ../nbs/41_harmony.ipynb #0106
 def reply_text(
-    ids: list[int],    # prompt and reply, as `generate` returns them
-    n_prompt: int,     # ids of the prompt
+    ids: list[int],  # prompt and reply, as `generate` returns them
+    n_prompt: int,  # ids of the prompt
     tokenizer,
-) -> str:              # the reply with its markers
+) -> str:  # the reply with its markers
     "The reply, cut by ids, with its markers. Raises `ValueError` where there is no such prompt."
     if not 0 <= n_prompt <= len(ids):
-        raise ValueError(f"a prompt of {n_prompt} ids does not fit into {len(ids)}; give the "
-                         "number of ids that the model was given, padding included")
+        raise ValueError(
+            f"a prompt of {n_prompt} ids does not fit into {len(ids)}; give the "
+            "number of ids that the model was given, padding included"
+        )
     return tokenizer.decode(ids[n_prompt:], skip_special_tokens=False)
 
 # %% ../nbs/41_harmony.ipynb #0109
 class FinalOnly:
     "A reward that judges only the final channel; everything else is as in the reward inside."
 
-    def __init__(self,
-        reward,            # callable(prompts, completions, **columns), as TRL calls it
-        tokenizer=None,    # to read completion_ids, where markers were removed from the texts
+    def __init__(
+        self,
+        reward,  # callable(prompts, completions, **columns), as TRL calls it
+        tokenizer=None,  # to read completion_ids, where markers were removed from the texts
     ):
         self.reward, self.tokenizer, self.__name__ = reward, tokenizer, reward.__name__
 
     def __getattr__(self, name):
-        if name == "reward": raise AttributeError(name)              # while it is being copied
+        if name == "reward":
+            raise AttributeError(name)  # while it is being copied
         return getattr(self.reward, name)
 
-    def __call__(self,
+    def __call__(
+        self,
         prompts,
-        completions,            # strings, or lists of one message
-        completion_ids=None,    # of each completion
+        completions,  # strings, or lists of one message
+        completion_ids=None,  # of each completion
         **columns,
-    ) -> list:                  # what the reward inside says
+    ) -> list:  # what the reward inside says
         texts = [c if isinstance(c, str) else c[-1]["content"] for c in completions]
         if self.tokenizer and completion_ids is not None:
             texts = [reply_text(list(ids), 0, self.tokenizer) for ids in completion_ids]
         finals = [final_of(text) for text in texts]
-        judged = [final if isinstance(c, str) else [dict(c[-1], content=final)]
-                  for c, final in zip(completions, finals)]
-        return self.reward(prompts=prompts, completions=judged, completion_ids=completion_ids,
-                           **columns)
+        judged = [
+            final if isinstance(c, str) else [dict(c[-1], content=final)]
+            for c, final in zip(completions, finals)
+        ]
+        return self.reward(
+            prompts=prompts, completions=judged, completion_ids=completion_ids, **columns
+        )
 
 # %% ../nbs/41_harmony.ipynb #0113
 def each_answer(
-    messages: list,     # chat records or Messages of one conversation
-) -> list[list]:        # one conversation for each reply, ending with it
+    messages: list,  # chat records or Messages of one conversation
+) -> list[list]:  # one conversation for each reply, ending with it
     "Split a conversation: for every reply, what led to it, and the reply as the end."
     talk = from_chat(messages)
-    ends = [k for k, message in enumerate(talk, 1)
-            if message.role == "assistant" and (message.channel == "final" or message.recipient)]
+    ends = [
+        k
+        for k, message in enumerate(talk, 1)
+        if message.role == "assistant" and (message.channel == "final" or message.recipient)
+    ]
     return [talk[:end] for end in ends]

@@ -22,13 +22,14 @@ from .text import normalize, split_sentences
 @dataclass(frozen=True)
 class Word:
     "One word of a text with its features from UniDic; an empty string where there is none."
-    surface: str      # as it stands in the text
-    lemma: str        # head word: 仰る for おっしゃい; the surface for an unknown word
-    pos: str          # part of speech: 名詞, 動詞, 助詞; 空白 for white space
-    pos2: str = ""    # finer: 普通名詞, 非自立可能, 終助詞
-    pos3: str = ""    # finer still: サ変可能
-    ctype: str = ""   # kind of conjugation: 五段-ラ行, 助動詞-マス
-    cform: str = ""   # form in the text: 連用形-一般
+
+    surface: str  # as it stands in the text
+    lemma: str  # head word: 仰る for おっしゃい; the surface for an unknown word
+    pos: str  # part of speech: 名詞, 動詞, 助詞; 空白 for white space
+    pos2: str = ""  # finer: 普通名詞, 非自立可能, 終助詞
+    pos3: str = ""  # finer still: サ変可能
+    ctype: str = ""  # kind of conjugation: 五段-ラ行, 助動詞-マス
+    cform: str = ""  # form in the text: 連用形-一般
     origin: str = ""  # 和 native, 漢 Chinese, 外 foreign, 混 mixed, 固 name, 記号
 
 # %% ../nbs/94_japanese.ipynb #0007
@@ -37,17 +38,19 @@ def tagger():  # fugashi.Tagger
     "MeCab with UniDic, loaded once. Sources: Kudo et al. 2004; Den et al. 2007."
     from fugashi import Tagger
     from unidic_lite import DICDIR
+
     return Tagger(f'-d "{DICDIR}" -r "{DICDIR}/dicrc"')
 
 # %% ../nbs/94_japanese.ipynb #0009
 def make_word(
-    node,    # of fugashi
+    node,  # of fugashi
 ) -> Word:
     "A node of MeCab as a `Word`. White space that MeCab takes for a symbol gets its own class."
     names = ("lemma", "pos1", "pos2", "pos3", "cType", "cForm", "goshu")
     values = [getattr(node.feature, name) or "" for name in names]
     lemma, *rest = ["" if value == "*" else value for value in values]
-    if not node.surface.strip(): return Word(node.surface, node.surface, "空白")
+    if not node.surface.strip():
+        return Word(node.surface, node.surface, "空白")
     return Word(node.surface, lemma or node.surface, *rest)
 
 # %% ../nbs/94_japanese.ipynb #0010
@@ -63,10 +66,12 @@ def words(
         place = 0
         for node in tagger()(line) if line.strip("\n\r\0") else []:
             start = line.index(node.surface, place)
-            if start > place: found.append(Word(line[place:start], line[place:start], "空白"))
+            if start > place:
+                found.append(Word(line[place:start], line[place:start], "空白"))
             found.append(make_word(node))
             place = start + len(node.surface)
-        if place < len(line): found.append(Word(line[place:], line[place:], "空白"))
+        if place < len(line):
+            found.append(Word(line[place:], line[place:], "空白"))
     return found
 
 # %% ../nbs/94_japanese.ipynb #0013
@@ -79,16 +84,22 @@ def surfaces(
 # %% ../nbs/94_japanese.ipynb #0016
 SCRIPTS = ("hiragana", "katakana", "kanji", "latin", "digits", "marks", "other")
 
+
 def script(
     character: str,
-) -> str:            # one of SCRIPTS
+) -> str:  # one of SCRIPTS
     "The script of one character, after NFKC."
     name, category = unicodedata.name(character, ""), unicodedata.category(character)
-    if name.startswith("HIRAGANA"): return "hiragana"
-    if name.startswith("KATAKANA"): return "katakana" if category[0] == "L" else "marks"
-    if name.startswith("CJK") and category == "Lo" or character in "々〆〇": return "kanji"
-    if name.startswith("LATIN"): return "latin"
-    if category[0] == "N": return "digits"
+    if name.startswith("HIRAGANA"):
+        return "hiragana"
+    if name.startswith("KATAKANA"):
+        return "katakana" if category[0] == "L" else "marks"
+    if name.startswith("CJK") and category == "Lo" or character in "々〆〇":
+        return "kanji"
+    if name.startswith("LATIN"):
+        return "latin"
+    if category[0] == "N":
+        return "digits"
     return "marks" if category[0] in "PS" else "other"
 
 # %% ../nbs/94_japanese.ipynb #0017
@@ -97,51 +108,73 @@ def script_shares(
 ) -> dict[str, float]:  # for each of SCRIPTS, 0 to 1; all 0 when the text is empty
     "How the characters of a text are spread over the scripts. White space is not counted."
     counts = dict.fromkeys(SCRIPTS, 0)
-    for character in re.sub(r"\s", "", normalize(text)): counts[script(character)] += 1
+    for character in re.sub(r"\s", "", normalize(text)):
+        counts[script(character)] += 1
     total = sum(counts.values()) or 1
     return {name: count / total for name, count in counts.items()}
 
 # %% ../nbs/94_japanese.ipynb #0018
 def japanese_ratio(
     text: str,
-) -> float:     # 0 to 1; 0 for a text without a letter
+) -> float:  # 0 to 1; 0 for a text without a letter
     "The share of kana and kanji among the letters. Digits and marks belong to every language."
     shares = script_shares(text)
     japanese = shares["hiragana"] + shares["katakana"] + shares["kanji"]
     return japanese / ((japanese + shares["latin"] + shares["other"]) or 1)
 
 # %% ../nbs/94_japanese.ipynb #0022
-TAGS = {"動詞": "V", "形容詞": "I", "名詞": "N", "助動詞": "A", "接頭辞": "P", "接尾辞": "X",
-        "補助記号": "M", "助詞": "J"}
+TAGS = {
+    "動詞": "V",
+    "形容詞": "I",
+    "名詞": "N",
+    "助動詞": "A",
+    "接頭辞": "P",
+    "接尾辞": "X",
+    "補助記号": "M",
+    "助詞": "J",
+}
+
 
 def word_code(
     word: Word,
-) -> str:        # lemma/tag/form and a space: 取る/V/連用形-一般
+) -> str:  # lemma/tag/form and a space: 取る/V/連用形-一般
     """The features of a word that the rules ask for, on one line.
 
     Tags: V verb, I adjective, N noun, S noun that takes する, A auxiliary, P prefix, X suffix,
     J particle, E particle at the end of a clause, T て, M mark, O other.
     """
     tag = TAGS.get(word.pos, "O")
-    if word.pos3 == "サ変可能": tag = "S"
-    if word.pos2 in ("終助詞", "接続助詞", "準体助詞"): tag = "T" if word.lemma == "て" else "E"
+    if word.pos3 == "サ変可能":
+        tag = "S"
+    if word.pos2 in ("終助詞", "接続助詞", "準体助詞"):
+        tag = "T" if word.lemma == "て" else "E"
     lemma = "おる" if word.lemma == "居る" and word.ctype.startswith("五段") else word.lemma
     return f"{re.sub('[ /]', '_', lemma)}/{tag}/{word.cform} "
 
 # %% ../nbs/94_japanese.ipynb #0025
-STEM = (r"(?:[^ /]+/V/(?:連用|未然)[^ ]* (?:せる|させる)/A/連用[^ ]* |[^ /]+/V/連用[^ ]* |[^ /]+/S/[^ ]* "
-        r"|[^ /]*[いきしちにみりぎじびえけせてねべめれげぜ]/N/[^ ]* )")
-HONOURED = ("(?:(?:先生|社長|部長|課長|専務|会長|校長|教授|監督|院長|町長|市長|大臣|[様方])/[NX]/[^ ]* "
-            "|さん/X/[^ ]* |御/P/[^ ]* 二人/N/[^ ]* )")
-MACROS = {"STEM": STEM, "STEM?": STEM + "?", "HONOURED": HONOURED, "...": "(?:[^ ]+ )*?",
-          "NOT_AFTER_TE": "(?<!て/T/ )", "@": "()",
-          "..NOT_BY..": "(?:(?!に/J|から/J|[^ /]+/V/)[^ ]+ )*?"}
+STEM = (
+    r"(?:[^ /]+/V/(?:連用|未然)[^ ]* (?:せる|させる)/A/連用[^ ]* |[^ /]+/V/連用[^ ]* |[^ /]+/S/[^ ]* "
+    r"|[^ /]*[いきしちにみりぎじびえけせてねべめれげぜ]/N/[^ ]* )"
+)
+HONOURED = (
+    "(?:(?:先生|社長|部長|課長|専務|会長|校長|教授|監督|院長|町長|市長|大臣|[様方])/[NX]/[^ ]* "
+    "|さん/X/[^ ]* |御/P/[^ ]* 二人/N/[^ ]* )"
+)
+MACROS = {
+    "STEM": STEM,
+    "STEM?": STEM + "?",
+    "HONOURED": HONOURED,
+    "...": "(?:[^ ]+ )*?",
+    "NOT_AFTER_TE": "(?<!て/T/ )",
+    "@": "()",
+    "..NOT_BY..": "(?:(?!に/J|から/J|[^ /]+/V/)[^ ]+ )*?",
+}
 
 # %% ../nbs/94_japanese.ipynb #0026
 @lru_cache(maxsize=None)
 def compile_rule(
-    rule: str,      # elements with a space between: 御/P STEM に/J 成る/V
-) -> re.Pattern:    # over lines of `word_code`
+    rule: str,  # elements with a space between: 御/P STEM に/J 成る/V
+) -> re.Pattern:  # over lines of `word_code`
     """A rule over words as a regular expression.
 
     An element is lemma/tag/form, each of them a pattern, empty for anything. `=` before it: this
@@ -152,24 +185,29 @@ def compile_rule(
     for element in rule.split(" "):
         lemma, tag, form = (element.strip("=!?").split("/") + ["", ""])[:3]
         word = f"(?:{lemma or '[^ /]+'})/(?:{tag or '[^ /]'})/(?:{form})[^ ]* "
-        if element[0] in "=!": word = f"(?{element[0]}{word})"
-        elif element.endswith("?"): word = f"(?:{word})?"
+        if element[0] in "=!":
+            word = f"(?{element[0]}{word})"
+        elif element.endswith("?"):
+            word = f"(?:{word})?"
         parts.append(MACROS.get(element, word))
     return re.compile(r"(?<!\S)" + "".join(parts))
 
 # %% ../nbs/94_japanese.ipynb #0028
 def find_forms(
     sentence: list[Word],
-    rules: tuple,          # as `compile_rule` reads them
-) -> list[str]:            # the words that a rule fits, in the order of the text
+    rules: tuple,  # as `compile_rule` reads them
+) -> list[str]:  # the words that a rule fits, in the order of the text
     "Which words of a sentence fit a rule. Where two finds overlap, the longer one stays."
     kept = [word for word in sentence if word.pos != "空白"]
     line, spans = "".join(map(word_code, kept)), []
     for found in (match for rule in rules for match in compile_rule(rule).finditer(line)):
-        start = found.start(found.lastindex or 0)                        # group 1 is the @ of a rule
+        start = found.start(found.lastindex or 0)  # group 1 is the @ of a rule
         spans.append((line.count(" ", 0, start), line.count(" ", 0, found.end())))
-    longest = [a for a in sorted(set(spans))
-               if not any(b != a and b[0] <= a[0] and a[1] <= b[1] for b in spans)]
+    longest = [
+        a
+        for a in sorted(set(spans))
+        if not any(b != a and b[0] <= a[0] and a[1] <= b[1] for b in spans)
+    ]
     return ["".join(word.surface for word in kept[start:end]) for start, end in longest]
 
 # %% ../nbs/94_japanese.ipynb #0032
@@ -178,44 +216,69 @@ MOVING = "行く|来る|帰る|返る|戻る|出る|着く|出掛ける|入る|�
 COMING = "出席|参加|到着|出発|退院|入院|結婚|帰国|来日|引退|卒業|就任|退任"
 RESPECTFUL = (
     "仰る|仰有る|いらっしゃる|召し上がる|御座す/V れる|られる/A?",
-    "為さる/V/(?!命令)", "下さる/V/(?!命令) !ます/A/命令",
-    "御/P STEM STEM? 下さる/V", "御/P STEM 為さる/V/(?!命令)",
+    "為さる/V/(?!命令)",
+    "下さる/V/(?!命令) !ます/A/命令",
+    "御/P STEM STEM? 下さる/V",
+    "御/P STEM 為さる/V/(?!命令)",
     f"御/P {NO_HONORIFIC} STEM STEM? に/J は|も/J? 成る|成れる/V れる/A?",
-    "御/P !願う /V/連用 です|だ/A", "御/P /V/連用 の/J", "御/P 住まい|帰り|泊まり|勤め|出掛け/N です|だ/A",
-    "NOT_AFTER_TE 御覧/N に/J? 成る/V? れる/A?", "御/P 越す|越し|見え|見える|出でる|存知", "御/P 存ずる/V/連用 !ます",
-    "御/P 社/N", "貴社|貴校|貴店|貴殿|貴会|貴院|貴行/N",
-    "おる/V れる/A", "成る|亡くなる/V れる/A", "御/P /S 為る/V れる/A",
+    "御/P !願う /V/連用 です|だ/A",
+    "御/P /V/連用 の/J",
+    "御/P 住まい|帰り|泊まり|勤め|出掛け/N です|だ/A",
+    "NOT_AFTER_TE 御覧/N に/J? 成る/V? れる/A?",
+    "御/P 越す|越し|見え|見える|出でる|存知",
+    "御/P 存ずる/V/連用 !ます",
+    "御/P 社/N",
+    "貴社|貴校|貴店|貴殿|貴会|貴院|貴行/N",
+    "おる/V れる/A",
+    "成る|亡くなる/V れる/A",
+    "御/P /S 為る/V れる/A",
     "HONOURED は|が|も/J ..NOT_BY.. を/J @ /V れる|られる/A !ない|ず/A",
     f"HONOURED は|が|も/J ... @ {MOVING}/V れる|られる/A !ない|ず/A",
-    f"HONOURED は|が|も/J ... @ {COMING}/S 為る/V れる/A", f"{MOVING}/V れる/A =ます/A")
+    f"HONOURED は|が|も/J ... @ {COMING}/S 為る/V れる/A",
+    f"{MOVING}/V れる/A =ます/A",
+)
 
 # %% ../nbs/94_japanese.ipynb #0035
 HUMBLE = (
     "伺う|申す|申し上げる|致す|頂く|存じ上げる|差し上げる|承る|畏まる|賜る|仕る/V",
-    "存ずる/V/(?!連用)", "存ずる/V =ます/A", "存ずる/V =て/T", "御/P 邪魔 為る|致す/V",
-    "参る/V =ます/A", "て/T @ 参る/V", "おる/V/連用 =ます/A",
-    "拝見|拝借|拝聴|拝読|拝受|拝察|拝命|拝謁", "頂戴 為る|出来る/V", "御/P 目/N に/J 掛かる|掛ける/V",
-    f"御/P {NO_HONORIFIC} STEM STEM? 為る/V !れる/A", f"御/P {NO_HONORIFIC} STEM STEM? 出来る|願う|願える/V",
-    "御/P STEM に/J 上がる/V", "弊社|弊店|弊行|小社|拙宅|拙著|拙稿|愚見/N")
+    "存ずる/V/(?!連用)",
+    "存ずる/V =ます/A",
+    "存ずる/V =て/T",
+    "御/P 邪魔 為る|致す/V",
+    "参る/V =ます/A",
+    "て/T @ 参る/V",
+    "おる/V/連用 =ます/A",
+    "拝見|拝借|拝聴|拝読|拝受|拝察|拝命|拝謁",
+    "頂戴 為る|出来る/V",
+    "御/P 目/N に/J 掛かる|掛ける/V",
+    f"御/P {NO_HONORIFIC} STEM STEM? 為る/V !れる/A",
+    f"御/P {NO_HONORIFIC} STEM STEM? 出来る|願う|願える/V",
+    "御/P STEM に/J 上がる/V",
+    "弊社|弊店|弊行|小社|拙宅|拙著|拙稿|愚見/N",
+)
 
 # %% ../nbs/94_japanese.ipynb #0038
-ENDING = "(?:[^ /]+/[EM]/[^ ]* |か/J/ も/J/ )*$"            # 。, か, よね, けれど, かも
-POLITE_END = re.compile(rf"(?<!\S)(?:(?:です|ます)/A/[^ ]* (?:[^ /]+/A/[^ ]* )*|下さる/V/命令[^ ]* "
-                        rf"|(?:御免/N/[^ ]* |御/P/[^ ]* [^ ]+ )為さる/V/命令[^ ]* )(?:て/T/ )?{ENDING}")
+ENDING = "(?:[^ /]+/[EM]/[^ ]* |か/J/ も/J/ )*$"  # 。, か, よね, けれど, かも
+POLITE_END = re.compile(
+    rf"(?<!\S)(?:(?:です|ます)/A/[^ ]* (?:[^ /]+/A/[^ ]* )*|下さる/V/命令[^ ]* "
+    rf"|(?:御免/N/[^ ]* |御/P/[^ ]* [^ ]+ )為さる/V/命令[^ ]* )(?:て/T/ )?{ENDING}"
+)
 PLAIN_END = re.compile(rf"(?<!\S)(?:[^ /]+/[VIA]/(?!連用|語幹)[^ ]* |て/T/ ){ENDING}")
+
 
 def sentence_style(
     sentence: list[Word],
-) -> str:                  # polite (です・ます), plain, or none where it does not end in a predicate
+) -> str:  # polite (です・ます), plain, or none where it does not end in a predicate
     "Polite or plain (敬体・常体), told by the end of the sentence."
     line = "".join(word_code(word) for word in sentence if word.pos != "空白")
-    if POLITE_END.search(line): return "polite"
+    if POLITE_END.search(line):
+        return "polite"
     return "plain" if PLAIN_END.search(line) else "none"
 
 # %% ../nbs/94_japanese.ipynb #0040
 def keigo(
     text: str,
-) -> dict:      # n_sentences, polite, plain, respectful, humble, consistency, sentences
+) -> dict:  # n_sentences, polite, plain, respectful, humble, consistency, sentences
     """How polite a text is, sentence by sentence and as a whole; the counts are of sentences.
 
     `polite` and `plain` look at the end of a sentence, `respectful` (尊敬語) and `humble` (謙譲語,
@@ -225,11 +288,17 @@ def keigo(
     """
     sentences = []
     for sentence in split_sentences(text):
-        if not sentence.strip(): continue
+        if not sentence.strip():
+            continue
         tagged = words(sentence)
-        sentences.append(dict(text=sentence.strip(), style=sentence_style(tagged),
-                              respectful=find_forms(tagged, RESPECTFUL),
-                              humble=find_forms(tagged, HUMBLE)))
+        sentences.append(
+            dict(
+                text=sentence.strip(),
+                style=sentence_style(tagged),
+                respectful=find_forms(tagged, RESPECTFUL),
+                humble=find_forms(tagged, HUMBLE),
+            )
+        )
     counts = {style: sum(s["style"] == style for s in sentences) for style in ("polite", "plain")}
     counts |= {kind: sum(bool(s[kind]) for s in sentences) for kind in ("respectful", "humble")}
     styled = counts["polite"] + counts["plain"]
@@ -237,10 +306,18 @@ def keigo(
     return dict(n_sentences=len(sentences), **counts, consistency=consistency, sentences=sentences)
 
 # %% ../nbs/94_japanese.ipynb #0049
-DOUBLE = ("仰る|仰有る|いらっしゃる|召し上がる|為さる|下さる/V れる|られる/A", "御/P STEM に/J 成る/V れる/A",
-          "御覧/N に/J 成る/V れる/A", "御/P? 仰る|仰有る|いらっしゃる|為さる に/J 成る/V")
-ESTABLISHED = ("御/P 召し上がる/V に/J 成る/V !れる/A", "御/P 見える/V に/J 成る/V !れる/A",
-               "御/P 伺う/V 為る|致す|申し上げる/V")
+DOUBLE = (
+    "仰る|仰有る|いらっしゃる|召し上がる|為さる|下さる/V れる|られる/A",
+    "御/P STEM に/J 成る/V れる/A",
+    "御覧/N に/J 成る/V れる/A",
+    "御/P? 仰る|仰有る|いらっしゃる|為さる に/J 成る/V",
+)
+ESTABLISHED = (
+    "御/P 召し上がる/V に/J 成る/V !れる/A",
+    "御/P 見える/V に/J 成る/V !れる/A",
+    "御/P 伺う/V 為る|致す|申し上げる/V",
+)
+
 
 def double_honorifics(
     text: str,
@@ -260,35 +337,48 @@ def double_honorifics(
 # %% ../nbs/94_japanese.ipynb #0052
 WEIGHTS = dict(words_per_sentence=-0.056, kango=-0.126, wago=-0.042, verbs=-0.145, particles=-0.044)
 INTERCEPT = 11.724
-LEVELS = ("harder than the scale", "upper advanced", "lower advanced", "upper intermediate",
-          "lower intermediate", "upper elementary", "lower elementary", "easier than the scale")
+LEVELS = (
+    "harder than the scale",
+    "upper advanced",
+    "lower advanced",
+    "upper intermediate",
+    "lower intermediate",
+    "upper elementary",
+    "lower elementary",
+    "easier than the scale",
+)
+
 
 def readability_features(
     text: str,
-) -> dict:      # words_per_sentence; kango, wago, verbs, particles in percent of the words
+) -> dict:  # words_per_sentence; kango, wago, verbs, particles in percent of the words
     "What jReadability counts. Raises `ValueError` for a text without words."
     tagged = [w for w in words(text) if w.pos != "空白" or "\n" in w.surface]
     kept = [w for w in tagged if w.pos != "空白"]
-    if not kept: raise ValueError(f"expected a text with words, got {text[:20]!r}")
+    if not kept:
+        raise ValueError(f"expected a text with words, got {text[:20]!r}")
     ends = [w.surface in "。？！．?!" or w.pos == "空白" for w in tagged]
     starts = sum(w.pos != "空白" and (k == 0 or ends[k - 1]) for k, w in enumerate(tagged))
-    counts = dict(kango=sum(w.origin == "漢" for w in kept), wago=sum(w.origin == "和" for w in kept),
-                  verbs=sum(w.pos == "動詞" and w.pos2 != "非自立可能" for w in kept),
-                  particles=sum(w.pos == "助詞" for w in kept))
+    counts = dict(
+        kango=sum(w.origin == "漢" for w in kept),
+        wago=sum(w.origin == "和" for w in kept),
+        verbs=sum(w.pos == "動詞" and w.pos2 != "非自立可能" for w in kept),
+        particles=sum(w.pos == "助詞" for w in kept),
+    )
     shares = {name: 100 * n / len(kept) for name, n in counts.items()}
     return dict(words_per_sentence=len(kept) / starts) | shares
 
 # %% ../nbs/94_japanese.ipynb #0053
 def readability_level(
     score: float,
-) -> str:         # one of LEVELS
+) -> str:  # one of LEVELS
     "The six levels are one wide each; the lowest score of upper advanced is 0.5."
     return LEVELS[min(max(math.floor(score + 0.5), 0), 7)]
 
 # %% ../nbs/94_japanese.ipynb #0054
 def readability(
     text: str,
-) -> dict:      # score, level, and the five features
+) -> dict:  # score, level, and the five features
     r"""How easy a text is for learners of Japanese: about 0.5 (hardest) to 6.5 (easiest).
 
     $11.724 - 0.056\,\text{words per sentence} - 0.126\,\text{kango} - 0.042\,\text{wago}

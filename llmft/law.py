@@ -19,29 +19,57 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from .chat import ask
-from .choice import (INSTRUCTION, LETTERS, METHODS, ChoiceItem, balance_answers,
-                          choice_messages, choice_record, evaluate_choice, grade_choices,
-                          parse_item, rank_passages, read_items, reply_logprobs,
-                          select_mode)
-from .core import (file_sha256, pick_device, read_json, read_jsonl, write_atomic, write_json,
-                        write_jsonl)
+from llmft.choice import (
+    INSTRUCTION,
+    LETTERS,
+    METHODS,
+    ChoiceItem,
+    balance_answers,
+    choice_messages,
+    choice_record,
+    evaluate_choice,
+    grade_choices,
+    parse_item,
+    rank_passages,
+    read_items,
+    reply_logprobs,
+    select_mode,
+)
+from llmft.core import (
+    file_sha256,
+    pick_device,
+    read_json,
+    read_jsonl,
+    write_atomic,
+    write_json,
+    write_jsonl,
+)
 from .lora import LoRAConfig
 from .qlora import load_model, load_quantized
 from .retrieval import Provision, statute_passages
-from .sft import SFTConfig, context_of, count_steps, load_base, sft
+from .finetuning import SFTConfig, context_of, count_steps, load_base, sft
 from .text import chunk_text, split_sentences, squeeze
-from .world import (ORDINANCE, choice_items, company_articles, law_items, make_world,
-                         ordinance_text)
+from llmft.world import (
+    ORDINANCE,
+    choice_items,
+    company_articles,
+    law_items,
+    make_world,
+    ordinance_text,
+)
 
 # %% ../nbs/33_law.ipynb #0006
 def shiomi_records(
     companies: int = 60,  # companies that are asked about beside the ordinance
-    seed: int = 0,        # of the wrong choices and of the letters
-) -> list[dict]:          # in the shape of lawqa_jp
+    seed: int = 0,  # of the wrong choices and of the letters
+) -> list[dict]:  # in the shape of lawqa_jp
     "Shiomi's four-choice questions that one sentence answers."
     world = make_world()
-    records = [record for record in law_items(world, seed=seed)
-               if not record["ファイル名"].endswith("_wrong")]
+    records = [
+        record
+        for record in law_items(world, seed=seed)
+        if not record["ファイル名"].endswith("_wrong")
+    ]
     return records + (choice_items(world, world.companies[:companies], seed) if companies else [])
 
 # %% ../nbs/33_law.ipynb #0007
@@ -54,7 +82,9 @@ def shiomi_passages(
     articles = company_articles(world, 1, companies=some) if some else []
     return statute_passages(ordinance_text(world), ORDINANCE, "paragraph") + [
         Provision("汐見町百科", article.title, sentence)
-        for article in articles for sentence in split_sentences(article.text)]
+        for article in articles
+        for sentence in split_sentences(article.text)
+    ]
 
 # %% ../nbs/33_law.ipynb #0010
 def join_items(
@@ -62,75 +92,95 @@ def join_items(
 ) -> list[list[ChoiceItem]]:  # groups, in the order of their first items
     "Groups that stay together: items that share an entity or a question, directly or in a chain."
     parent = {}
+
     def root(key):
-        while parent.setdefault(key, key) != key: key = parent[key]
+        while parent.setdefault(key, key) != key:
+            key = parent[key]
         return key
+
     for item in items:
         keys = [("item", item.item_id), ("text", squeeze(item.question))]
-        if item.entity: keys.append(("entity", item.law, item.entity))
-        for key in keys[1:]: parent[root(key)] = root(keys[0])
+        if item.entity:
+            keys.append(("entity", item.law, item.entity))
+        for key in keys[1:]:
+            parent[root(key)] = root(keys[0])
     groups = {}
-    for item in items: groups.setdefault(root(("item", item.item_id)), []).append(item)
+    for item in items:
+        groups.setdefault(root(("item", item.item_id)), []).append(item)
     return list(groups.values())
 
 # %% ../nbs/33_law.ipynb #0013
 def deal_out(
-    groups: list,       # of items, in the order in which they are dealt
+    groups: list,  # of items, in the order in which they are dealt
     held_out: float,
-) -> tuple:             # (items to train with, items to test with), sum of squared misses
+) -> tuple:  # (items to train with, items to test with), sum of squared misses
     "One deal: a group goes to the test where that brings its counts closer to what is wanted."
-    strata = lambda some: Counter(key for item in some
-                                  for key in ((item.law, item.answer), item.law))
-    left = {key: held_out * n for key, n in strata(sum(groups, [])).items()}   # still wanted
+    strata = lambda some: Counter(
+        key for item in some for key in ((item.law, item.answer), item.law)
+    )
+    left = {key: held_out * n for key, n in strata(sum(groups, [])).items()}  # still wanted
     sides = ([], [])
     for group in groups:
         counts = strata(group)
         gain = sum((left[key] - n) ** 2 - left[key] ** 2 for key, n in counts.items())
         sides[gain < 0].extend(group)
-        if gain < 0: left = {key: value - counts[key] for key, value in left.items()}
-    return sides, sum(value ** 2 for value in left.values())
+        if gain < 0:
+            left = {key: value - counts[key] for key, value in left.items()}
+    return sides, sum(value**2 for value in left.values())
 
 # %% ../nbs/33_law.ipynb #0014
 def split_items(
     items: list[ChoiceItem],
-    held_out: float = 0.3,   # share of the items to test with
-    seed: int = 0,           # of the deals, of which the best is taken
-) -> tuple:                  # items to train with, items to test with
+    held_out: float = 0.3,  # share of the items to test with
+    seed: int = 0,  # of the deals, of which the best is taken
+) -> tuple:  # items to train with, items to test with
     """Split by groups that share neither entity nor question, stratified by law and right letter.
 
     Raises `ValueError` for a share that is none, and where one side would be empty.
     """
-    if not 0 < held_out < 1: raise ValueError(f"held_out must lie between 0 and 1, got {held_out}")
+    if not 0 < held_out < 1:
+        raise ValueError(f"held_out must lie between 0 and 1, got {held_out}")
     groups, draw, best = join_items(items), random.Random(f"law split {seed}"), None
     for deal in range(60):
-        if deal >= 20 and abs(len(best[0][1]) - held_out * len(items)) <= 0.02 * len(items): break
-        draw.shuffle(groups)                     # large groups first; if that fails, in any order
+        if deal >= 20 and abs(len(best[0][1]) - held_out * len(items)) <= 0.02 * len(items):
+            break
+        draw.shuffle(groups)  # large groups first; if that fails, in any order
         order = sorted(groups, key=len, reverse=True) if deal < 20 else groups
         sides, left = deal_out(order, held_out)
-        if best is None or left < best[1]: best = sides, left
+        if best is None or left < best[1]:
+            best = sides, left
     sides = best[0]
-    if all(sides): return sides
-    raise ValueError(f"{len(items)} items make {len(groups)} groups, too few to hold out a share "
-                     f"of {held_out}; "
-                     "add items of other articles")
+    if all(sides):
+        return sides
+    raise ValueError(
+        f"{len(items)} items make {len(groups)} groups, too few to hold out a share "
+        f"of {held_out}; "
+        "add items of other articles"
+    )
 
 # %% ../nbs/33_law.ipynb #0018
 def check_apart(
-    records: list,            # of training: dicts with input, output and meta
+    records: list,  # of training: dicts with input, output and meta
     items: list[ChoiceItem],  # to be tested with
 ) -> None:
     "Raise `ValueError` where a test question, or its article, stands in the training records."
     texts = {squeeze(question_of(record)) for record in records}
-    entities = {(record["meta"]["law"], record["meta"]["entity"]) for record in records
-                if record["meta"].get("entity")}
+    entities = {
+        (record["meta"]["law"], record["meta"]["entity"])
+        for record in records
+        if record["meta"].get("entity")
+    }
     seen = [item for item in items if squeeze(item.question) in texts]
     near = [item for item in items if (item.law, item.entity) in entities]
-    if not seen and not near: return
+    if not seen and not near:
+        return
     shown = ", ".join(dict.fromkeys(item.item_id for item in (seen + near)[:5]))
-    raise ValueError(f"{len(seen)} of {len(items)} test questions stand in the training data, "
-                     f"{len(near)} ask about an article "
-                     f"of it ({shown} …): a rate on them measures memory. Make both files with "
-                     f"one `llmft dataset law`")
+    raise ValueError(
+        f"{len(seen)} of {len(items)} test questions stand in the training data, "
+        f"{len(near)} ask about an article "
+        f"of it ({shown} …): a rate on them measures memory. Make both files with "
+        f"one `llmft dataset law`"
+    )
 
 # %% ../nbs/33_law.ipynb #0019
 def question_of(
@@ -143,9 +193,9 @@ def question_of(
 # %% ../nbs/33_law.ipynb #0022
 def find_passages(
     items: list[ChoiceItem],
-    pool: list[Provision],    # passages to search
-    n_passages: int = 3,      # that each item keeps
-) -> list[ChoiceItem]:        # with the best passages, the best first
+    pool: list[Provision],  # passages to search
+    n_passages: int = 3,  # that each item keeps
+) -> list[ChoiceItem]:  # with the best passages, the best first
     """Give each item the passages that BM25 finds for its question and choices.
 
     Raises `ValueError` for a pool with fewer passages.
@@ -153,8 +203,10 @@ def find_passages(
     if len(pool) < n_passages:
         raise ValueError(f"expected at least {n_passages} passages to search, got {len(pool)}")
     ranked = rank_passages(items, pool, n_passages)
-    return [replace(item, passages=tuple(pool[i].text for i in best))
-            for item, best in zip(items, ranked)]
+    return [
+        replace(item, passages=tuple(pool[i].text for i in best))
+        for item, best in zip(items, ranked)
+    ]
 
 # %% ../nbs/33_law.ipynb #0027
 STATED = (
@@ -165,28 +217,34 @@ STATED = (
     (r"(.*)はいつ創業しましたか。", r"\1の創業年は{}である。"),
     (r"(.*)の本社はどこにありますか。", r"\1の本社は{}にある。"),
     (r"(.*)の従業員は何人ですか。", r"\1の従業員数は{}である。"),
-    (r"(.*)は(?:何|誰|どこ|いくら)ですか。", r"\1は{}である。"))
+    (r"(.*)は(?:何|誰|どこ|いくら)ですか。", r"\1は{}である。"),
+)
+
 
 def state_choice(
     question: str,
-    choice: str,    # one of its choices
-) -> str:           # a sentence that says it
+    choice: str,  # one of its choices
+) -> str:  # a sentence that says it
     "The sentence that answers a question with a choice; the choice itself where we know none."
     for asked, stated in STATED:
-        if found := re.fullmatch(asked, question): return found.expand(stated).replace("{}", choice)
+        if found := re.fullmatch(asked, question):
+            return found.expand(stated).replace("{}", choice)
     return choice
 
 # %% ../nbs/33_law.ipynb #0030
 ANSWERS = ("text", "letter")
-TEXT_INSTRUCTION = {False: "正しい内容を一文で答えてください。",
-                    True: "根拠を引用し、最後の行に正しい内容を書いてください。"}
+TEXT_INSTRUCTION = {
+    False: "正しい内容を一文で答えてください。",
+    True: "根拠を引用し、最後の行に正しい内容を書いてください。",
+}
+
 
 def law_messages(
     item: ChoiceItem,
     cot: bool = False,
     n_passages: int = 0,
     answer_as: str = "text",  # text: says what is right; letter: a, b, c or d
-) -> list[dict]:              # one message of the user
+) -> list[dict]:  # one message of the user
     """The question as it is asked in training and in evaluation.
 
     Raises `ValueError` for another `answer_as`.
@@ -194,7 +252,8 @@ def law_messages(
     if answer_as not in ANSWERS:
         raise ValueError(f"answer_as must be one of {', '.join(ANSWERS)}, got {answer_as!r}")
     messages = choice_messages(item, cot, n_passages)
-    if answer_as == "letter": return messages
+    if answer_as == "letter":
+        return messages
     question = messages[0]["content"].removesuffix(INSTRUCTION[cot])
     return [dict(role="user", content=question + TEXT_INSTRUCTION[cot])]
 
@@ -204,7 +263,7 @@ def law_record(
     cot: bool = False,
     n_passages: int = 0,
     answer_as: str = "text",
-) -> dict:                    # input, output, meta
+) -> dict:  # input, output, meta
     "The item as a training record, in the shape of `choice_record`."
     asked = law_messages(item, cot, n_passages, answer_as)
     record = choice_record(item, cot, n_passages)
@@ -219,39 +278,53 @@ def law_record(
 def chosen_letter(
     item: ChoiceItem,
     reply: str,
-) -> str | None:   # a, b, c, d; None when the reply says none of the choices, or several
+) -> str | None:  # a, b, c, d; None when the reply says none of the choices, or several
     "The letter of the choice whose text the last line of a reply says."
     said = squeeze(reply.strip().split("\n")[-1].split("答え：")[-1])
-    if not said: return None
+    if not said:
+        return None
     texts = {letter: squeeze(choice) for letter, choice in zip(LETTERS, item.choices)}
     for letter, choice in zip(LETTERS, item.choices):
-        if said in (texts[letter], squeeze(state_choice(item.question, choice))): return letter
-    named = {letter: text for letter, text in texts.items()
-             if text and re.search(rf"(?<!\d){re.escape(text)}", said)}
-    longest = [letter for letter, text in named.items()
-               if not any(text in other and text != other for other in named.values())]
+        if said in (texts[letter], squeeze(state_choice(item.question, choice))):
+            return letter
+    named = {
+        letter: text
+        for letter, text in texts.items()
+        if text and re.search(rf"(?<!\d){re.escape(text)}", said)
+    }
+    longest = [
+        letter
+        for letter, text in named.items()
+        if not any(text in other and text != other for other in named.values())
+    ]
     return longest[0] if len(longest) == 1 else None
 
 # %% ../nbs/33_law.ipynb #0037
-FILES = {"direct.jsonl": (False, False), "cot.jsonl": (True, False),    # chain of thought, passages
-         "direct_top3.jsonl": (False, True), "cot_top3.jsonl": (True, True)}
+FILES = {
+    "direct.jsonl": (False, False),
+    "cot.jsonl": (True, False),  # chain of thought, passages
+    "direct_top3.jsonl": (False, True),
+    "cot_top3.jsonl": (True, True),
+}
 
 # %% ../nbs/33_law.ipynb #0038
 @dataclass(frozen=True)
 class LawConfig:
     "How the four files are made. Raises `ValueError` for values that cannot work."
+
     answer_as: str = "text"  # text: the model says what is right; letter: a, b, c or d
-    copies: int = 4          # times that each training question is written, in other orders
-    held_out: float = 0.3    # share of the questions to test with
-    n_passages: int = 3      # passages shown in two of the files
-    passage_size: int = 0    # most characters in a passage of a file of your own; 0: whole articles
-    n_companies: int = 60    # companies of Shiomi that are asked about beside the ordinance
-    seed: int = 0            # of the split and of the orders
+    copies: int = 4  # times that each training question is written, in other orders
+    held_out: float = 0.3  # share of the questions to test with
+    n_passages: int = 3  # passages shown in two of the files
+    passage_size: int = 0  # most characters in a passage of a file of your own; 0: whole articles
+    n_companies: int = 60  # companies of Shiomi that are asked about beside the ordinance
+    seed: int = 0  # of the split and of the orders
 
     def __post_init__(self):
         if self.answer_as not in ANSWERS:
-            raise ValueError(f"answer_as must be one of {', '.join(ANSWERS)}, "
-                             f"got {self.answer_as!r}")
+            raise ValueError(
+                f"answer_as must be one of {', '.join(ANSWERS)}, got {self.answer_as!r}"
+            )
         for name, least in dict(copies=1, n_passages=1, passage_size=0, n_companies=0).items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
@@ -260,9 +333,9 @@ class LawConfig:
 
 # %% ../nbs/33_law.ipynb #0039
 def read_law(
-    data: str = "",    # a file in the shape of lawqa_jp; empty for Shiomi
+    data: str = "",  # a file in the shape of lawqa_jp; empty for Shiomi
     law: LawConfig = LawConfig(),
-) -> tuple:            # records, passages to search, function: copy → items
+) -> tuple:  # records, passages to search, function: copy → items
     "Questions, and what belongs to them. `ValueError` lists the records that cannot be used."
     if not data:
         again = lambda copy: [*map(parse_item, shiomi_records(law.n_companies, copy))]
@@ -277,10 +350,10 @@ def read_law(
 
 # %% ../nbs/33_law.ipynb #0040
 def law_dataset(
-    data: str = "",            # questions in the shape of lawqa_jp; empty for Shiomi's ordinance
-    out: str = "data/law",     # folder to write
+    data: str = "",  # questions in the shape of lawqa_jp; empty for Shiomi's ordinance
+    out: str = "data/law",  # folder to write
     law: LawConfig = LawConfig(),
-) -> dict:                     # file → number of records
+) -> dict:  # file → number of records
     """Write the training files and the test of a law experiment, from lawqa_jp or the ordinance.
 
     No article and no question is on both sides. Raises `ValueError` for unusable questions.
@@ -293,118 +366,179 @@ def law_dataset(
         copies += balance_answers(some, law.seed + copy)
     shown, counts = find_passages(copies, pool, law.n_passages), {}
     for name, (cot, passages) in FILES.items():
-        made = [law_record(item, cot, law.n_passages * passages, law.answer_as)
-                for item in shown if item.quote or not cot]
+        made = [
+            law_record(item, cot, law.n_passages * passages, law.answer_as)
+            for item in shown
+            if item.quote or not cot
+        ]
         write_jsonl(folder / name, made)
         counts[name] = len(made)
     write_jsonl(folder / "passages.jsonl", map(asdict, pool))
     tested = {item.item_id for item in test}
-    write_json(folder / "test.json",
-               dict(samples=[record for record in records if record["ファイル名"] in tested]))
+    write_json(
+        folder / "test.json",
+        dict(samples=[record for record in records if record["ファイル名"] in tested]),
+    )
     counts |= {"test.json": len(test)}
-    write_json(folder / "about.json", dict(data=data and file_sha256(data), settings=asdict(law),
-                                           counts=counts, split=split_table(train, test)))
+    write_json(
+        folder / "about.json",
+        dict(
+            data=data and file_sha256(data),
+            settings=asdict(law),
+            counts=counts,
+            split=split_table(train, test),
+        ),
+    )
     return counts
 
 # %% ../nbs/33_law.ipynb #0041
 def split_table(
     train: list[ChoiceItem],
     test: list[ChoiceItem],
-) -> dict:                    # law → side → items, articles and right letters
+) -> dict:  # law → side → items, articles and right letters
     "What a split looks like, for people to check."
+
     def row(items):
         letters, articles = Counter(item.answer for item in items), {item.entity for item in items}
         return dict(items=len(items), articles=len(articles), **{l: letters[l] for l in LETTERS})
+
     sides = dict(train=train, test=test)
-    return {law: {name: row([item for item in side if item.law == law])
-                  for name, side in sides.items()}
-            for law in dict.fromkeys(item.law for item in train + test)}
+    return {
+        law: {name: row([item for item in side if item.law == law]) for name, side in sides.items()}
+        for law in dict.fromkeys(item.law for item in train + test)
+    }
 
 # %% ../nbs/33_law.ipynb #0047
 @dataclass(frozen=True)
 class Pattern:
     "One planned experiment."
+
     purpose: str
-    files: tuple           # of `law_dataset`
-    evaluations: tuple     # pairs: mode (direct or cot), whether passages are shown
-    priority: int          # 1 comes first
+    files: tuple  # of `law_dataset`
+    evaluations: tuple  # pairs: mode (direct or cot), whether passages are shown
+    priority: int  # 1 comes first
     comment: str
 
+
 PATTERNS = {
-    "A": Pattern("the answer and nothing else", ("direct.jsonl",), (("direct", False),), 1,
-                 "cheapest; the reference for the others"),
-    "B": Pattern("the provision, then the answer", ("cot.jsonl",), (("cot", False),), 1,
-                 "replies can be read and checked"),
-    "C": Pattern("both in one model", ("direct.jsonl", "cot.jsonl"),
-                 (("direct", False), ("cot", False)), 2,
-                 "does practice in quoting help the answer?"),
-    "D": Pattern("both with passages", ("direct_top3.jsonl", "cot_top3.jsonl"),
-                 (("direct", True), ("cot", True)), 3, "long prompts; needs most memory")}
+    "A": Pattern(
+        "the answer and nothing else",
+        ("direct.jsonl",),
+        (("direct", False),),
+        1,
+        "cheapest; the reference for the others",
+    ),
+    "B": Pattern(
+        "the provision, then the answer",
+        ("cot.jsonl",),
+        (("cot", False),),
+        1,
+        "replies can be read and checked",
+    ),
+    "C": Pattern(
+        "both in one model",
+        ("direct.jsonl", "cot.jsonl"),
+        (("direct", False), ("cot", False)),
+        2,
+        "does practice in quoting help the answer?",
+    ),
+    "D": Pattern(
+        "both with passages",
+        ("direct_top3.jsonl", "cot_top3.jsonl"),
+        (("direct", True), ("cot", True)),
+        3,
+        "long prompts; needs most memory",
+    ),
+}
 
 # %% ../nbs/33_law.ipynb #0048
 def find_pattern(
-    name: str,    # A, B, C or D
+    name: str,  # A, B, C or D
 ) -> Pattern:
     "A planned experiment. `ValueError` for another name."
-    if name in PATTERNS: return PATTERNS[name]
+    if name in PATTERNS:
+        return PATTERNS[name]
     raise ValueError(f"pattern must be one of {', '.join(PATTERNS)}, got {name!r}")
 
 # %% ../nbs/33_law.ipynb #0049
 def experiment_plan(
     data: str = "data/law",  # folder of `llmft dataset law`
-    out: str = "",           # Markdown file to write; empty: none
-) -> str:                    # Markdown
+    out: str = "",  # Markdown file to write; empty: none
+) -> str:  # Markdown
     "The planned experiments as a table: files, purpose, evaluation, priority."
-    lines = ["| pattern | purpose | files (records) | evaluation | priority | comment |",
-             "|---|---|---|---|---|---|"]
+    lines = [
+        "| pattern | purpose | files (records) | evaluation | priority | comment |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, pattern in PATTERNS.items():
-        files = ", ".join(f"{file} ({len(read_jsonl(Path(data) / file)):,})"
-                          for file in pattern.files)
-        asked = ", ".join(f"{mode} {'with' if passages else 'without'} passages" for mode,
-                          passages in pattern.evaluations)
-        lines.append(f"| {name} | {pattern.purpose} | {files} | {asked} | {pattern.priority} | "
-                     f"{pattern.comment} |")
+        files = ", ".join(
+            f"{file} ({len(read_jsonl(Path(data) / file)):,})" for file in pattern.files
+        )
+        asked = ", ".join(
+            f"{mode} {'with' if passages else 'without'} passages"
+            for mode, passages in pattern.evaluations
+        )
+        lines.append(
+            f"| {name} | {pattern.purpose} | {files} | {asked} | {pattern.priority} | "
+            f"{pattern.comment} |"
+        )
     if out:
-        with write_atomic(out) as file: file.write("\n".join(lines) + "\n")
+        with write_atomic(out) as file:
+            file.write("\n".join(lines) + "\n")
     return "\n".join(lines)
 
 # %% ../nbs/33_law.ipynb #0054
 def check_reasons(
-    records: list,        # dicts with input, output and meta
-    most: float = 0.1,    # share of the questions that may have the same first line
+    records: list,  # dicts with input, output and meta
+    most: float = 0.1,  # share of the questions that may have the same first line
 ) -> None:
     "Raise `ValueError` where one stock sentence stands for the chain of thought of many questions."
     questions = {}
     for record in records:
         if record["meta"]["mode"] == "cot":
-            questions.setdefault(squeeze(record["output"].split("\n")[0]),
-                                 set()).add(question_of(record))
+            questions.setdefault(squeeze(record["output"].split("\n")[0]), set()).add(
+                question_of(record)
+            )
     n = len(set().union(*questions.values()))
     for reason, some in questions.items():
         if len(some) > max(2, most * n):
-            raise ValueError(f"{len(some)} of {n} questions have the same chain of thought "
-                             f"({reason[:30]} …): it teaches nothing; "
-                             "quote what decides each question, or train on direct targets")
+            raise ValueError(
+                f"{len(some)} of {n} questions have the same chain of thought "
+                f"({reason[:30]} …): it teaches nothing; "
+                "quote what decides each question, or train on direct targets"
+            )
 
 # %% ../nbs/33_law.ipynb #0057
 SECOND_NAMES = {
-    "--model-name": "--model", "--train-file": "--data", "--output-dir": "--out",
+    "--model-name": "--model",
+    "--train-file": "--data",
+    "--output-dir": "--out",
     "--num-epochs": "--epochs",
-    "--learning-rate": "--lr", "--max-seq-length": "--max-length", "--lora-r": "--rank",
+    "--learning-rate": "--lr",
+    "--max-seq-length": "--max-length",
+    "--lora-r": "--rank",
     "--lora-alpha": "--alpha",
-    "--lora-dropout": "--dropout", "--target-modules": "--targets",
-    "--gradient-accumulation-steps": "--accumulate"}
+    "--lora-dropout": "--dropout",
+    "--target-modules": "--targets",
+    "--gradient-accumulation-steps": "--accumulate",
+}
 
 # %% ../nbs/33_law.ipynb #0058
 def book_options(
     arguments: list[str],  # of a command line: --train-file x.jsonl --batch-size 2 --fp16
-) -> list[str]:            # in the words of this book
+) -> list[str]:  # in the words of this book
     """Translate the options of the law project into those of this book.
 
     Raises `ValueError` where an option is given twice, once in each language.
     """
-    found, words = {}, [part for word in arguments
-                        for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    found, words = (
+        {},
+        [
+            part
+            for word in arguments
+            for part in (word.split("=", 1) if word.startswith("--") else [word])
+        ],
+    )
     key = None
     for word in words:
         if word.startswith("--"):
@@ -412,16 +546,20 @@ def book_options(
             if key in found:
                 raise ValueError(f"{word} and {found[key][0]} are the same; give one")
             found[key] = [word]
-        elif key is None: raise ValueError(f"expected an option that begins with --, got {word!r}")
-        else: found[key].append(word)
+        elif key is None:
+            raise ValueError(f"expected an option that begins with --, got {word!r}")
+        else:
+            found[key].append(word)
     values = {key: said[1:] for key, said in found.items()}
     for dtype in ("fp16", "bf16"):
-        if values.pop(f"--{dtype}", None) is not None: values["--dtype"] = [dtype]
+        if values.pop(f"--{dtype}", None) is not None:
+            values["--dtype"] = [dtype]
     in_theirs = found.get("--accumulate", [""])[0] == "--gradient-accumulation-steps"
     if in_theirs and "--batch-size" in values:
         rows, passes = int(values["--batch-size"][0]), int(values["--accumulate"][0])
         values["--batch-size"] = [str(rows * passes)]
-    if "--targets" in values: values["--targets"] = [",".join(values["--targets"])]
+    if "--targets" in values:
+        values["--targets"] = [",".join(values["--targets"])]
     return [word for key, said in values.items() for word in (key, *said)]
 
 # %% ../nbs/33_law.ipynb #0062
@@ -436,9 +574,9 @@ PLAIN_TEMPLATE = """\
 
 # %% ../nbs/33_law.ipynb #0063
 def widen_context(
-    model,         # a causal language model of transformers
+    model,  # a causal language model of transformers
     context: int,  # tokens that it should be able to read
-):                 # the same model
+):  # the same model
     "Let a model of rotary positions read more tokens than it was trained on; no other changes."
     if context_of(model) < context and getattr(model.config, "rope_parameters", None):
         model.config.max_position_embeddings = context
@@ -446,30 +584,32 @@ def widen_context(
 
 # %% ../nbs/33_law.ipynb #0064
 def open_base(
-    model: str = "base",   # base (chapter 1), a transformers folder, or a name on the Hub
-    style: str = "chat",   # chat: its template, or ours; plain: <USER> and <ASSISTANT>
-    context: int = 512,    # tokens that it should be able to read
-    quantize: str = "",    # in four bits: nf4, fp4, int4, or bnb; empty: as it is
+    model: str = "base",  # base (chapter 1), a transformers folder, or a name on the Hub
+    style: str = "chat",  # chat: its template, or ours; plain: <USER> and <ASSISTANT>
+    context: int = 512,  # tokens that it should be able to read
+    quantize: str = "",  # in four bits: nf4, fp4, int4, or bnb; empty: as it is
     device: str = "cpu",
-) -> tuple:                # (model, tokenizer) to be trained
+) -> tuple:  # (model, tokenizer) to be trained
     "A base as a run of this page trains it. Raises `ValueError` for another `style`."
     if style not in STYLES:
         raise ValueError(f"style must be one of {', '.join(STYLES)}, got {style!r}")
     load = load_quantized if quantize else load_base
     theirs, tokenizer = load(model, device, *([quantize] if quantize else []))
-    if style == "plain": tokenizer.chat_template = PLAIN_TEMPLATE
+    if style == "plain":
+        tokenizer.chat_template = PLAIN_TEMPLATE
     return widen_context(theirs, context), tokenizer
 
 # %% ../nbs/33_law.ipynb #0067
 def with_untrained(
     model,
     tokenizer,
-    records: list,         # to be learnt: dicts with output
+    records: list,  # to be learnt: dicts with output
     lora: LoRAConfig,
-    threshold: float = 0.98,   # cosine from which two rows count as one
-) -> LoRAConfig:           # with those tokens among `train_tokens`
+    threshold: float = 0.98,  # cosine from which two rows count as one
+) -> LoRAConfig:  # with those tokens among `train_tokens`
     "See to it that a run trains the tokens of its answers that the model cannot tell apart."
     import torch
+
     words = tokenizer([record["output"] for record in records], add_special_tokens=False)
     used = sorted({token for ids in words["input_ids"] for token in ids})
     rows = model.get_input_embeddings().weight[torch.as_tensor(used)].detach().float()
@@ -488,7 +628,7 @@ def measure_items(
     answer_as: str = "text",
     method: str = "generation",  # or loglikelihood
     batch_size: int = 64,
-) -> dict:                       # as `grade_choices` gives it
+) -> dict:  # as `grade_choices` gives it
     """How many questions a model answers rightly; the letter is found by `chosen_letter`.
 
     Raises `ValueError` for another `method`, and for `cot` with probabilities: a chain of thought has to be written.
@@ -512,22 +652,30 @@ def measure_items(
 
 # %% ../nbs/33_law.ipynb #0071
 def law_evaluate(
-    model: str = "base",          # base, a run folder (runs/law/A/tuned), or a name on the Hub
-    data: str = "data/law",       # folder of `llmft dataset law`
-    pattern: str = "A",           # whose evaluations: A, B, C or D
-    method: str = "generation",   # generation, or loglikelihood: the most probable choice
-    context: int = 512,           # tokens that it should be able to read
-    device: str = "auto",         # auto, cpu, cuda, mps
-) -> dict:                        # evaluation → rate, interval, letters said, baselines
+    model: str = "base",  # base, a run folder (runs/law/A/tuned), or a name on the Hub
+    data: str = "data/law",  # folder of `llmft dataset law`
+    pattern: str = "A",  # whose evaluations: A, B, C or D
+    method: str = "generation",  # generation, or loglikelihood: the most probable choice
+    context: int = 512,  # tokens that it should be able to read
+    device: str = "auto",  # auto, cpu, cuda, mps
+) -> dict:  # evaluation → rate, interval, letters said, baselines
     "Measure a model on the held-out questions, in the way that an experiment asks them."
     settings = read_json(Path(data) / "about.json")["settings"]
-    items = find_passages(read_items(Path(data) / "test.json"), read_pool(data),
-                          settings["n_passages"])
+    items = find_passages(
+        read_items(Path(data) / "test.json"), read_pool(data), settings["n_passages"]
+    )
     theirs, tokenizer = load_model(model, pick_device(device))
     results = {}
     for mode, passages in find_pattern(pattern).evaluations:
-        result = measure_items(widen_context(theirs, context), tokenizer, items, mode == "cot",
-                               settings["n_passages"] * passages, settings["answer_as"], method)
+        result = measure_items(
+            widen_context(theirs, context),
+            tokenizer,
+            items,
+            mode == "cot",
+            settings["n_passages"] * passages,
+            settings["answer_as"],
+            method,
+        )
         name = f"{mode} {'with' if passages else 'without'} passages"
         results[name] = {key: value for key, value in result.items() if key != "rows"}
     return results
@@ -541,8 +689,8 @@ def read_pool(
 
 # %% ../nbs/33_law.ipynb #0074
 def judge_result(
-    result: dict,   # of one evaluation: n, accuracy, interval, n_unknown, predicted, baselines
-) -> tuple:         # (remarks, next actions), lists of sentences
+    result: dict,  # of one evaluation: n, accuracy, interval, n_unknown, predicted, baselines
+) -> tuple:  # (remarks, next actions), lists of sentences
     "What a careful reader would note about a result, and do next."
     remarks, actions, n = [], [], result["n"]
     letters = {letter: result["predicted"].get(letter, 0) for letter in LETTERS}
@@ -556,86 +704,113 @@ def judge_result(
         remarks.append(f"says {favourite} in {letters[favourite]} of {n} replies")
         actions.append("balance the key of the training data, and ask in four orders")
     if result["interval"][0] <= result["baselines"][fool]:
-        remarks.append(f"not shown to be better than {fool.replace('_', ' ')} "
-                       f"({result['baselines'][fool]:.1%})")
+        remarks.append(
+            f"not shown to be better than {fool.replace('_', ' ')} "
+            f"({result['baselines'][fool]:.1%})"
+        )
         actions.append("do not report an improvement; train longer, or show passages")
-    if remarks: return remarks, actions
-    return ["above every baseline"], ["repeat with another seed, then ask in four orders with "
-                                      "llmft evaluate"]
+    if remarks:
+        return remarks, actions
+    return ["above every baseline"], [
+        "repeat with another seed, then ask in four orders with llmft evaluate"
+    ]
 
 # %% ../nbs/33_law.ipynb #0076
 def write_log(
-    folder: Path,    # of the run; `tuned` in it is that of `sft`
-    facts: dict,     # pattern, files, model, results, commands
-) -> dict:           # the log, also in experiment.json
+    folder: Path,  # of the run; `tuned` in it is that of `sft`
+    facts: dict,  # pattern, files, model, results, commands
+) -> dict:  # the log, also in experiment.json
     "Fill in the experiment log of a run from what lies in its folder."
-    config, circumstances = (read_json(folder / "tuned" / name)
-                             for name in ("config.json", "versions.json"))
+    config, circumstances = (
+        read_json(folder / "tuned" / name) for name in ("config.json", "versions.json")
+    )
     steps = read_jsonl(folder / "tuned" / "log.jsonl")
-    adapter = {} if config["full"] else {f"lora {name}": value
-                                         for name, value in config["lora"].items()}
+    adapter = (
+        {} if config["full"] else {f"lora {name}": value for name, value in config["lora"].items()}
+    )
     judged = {name: judge_result(result) for name, result in facts["results"].items()}
-    log = facts | dict(id=folder.name, date=circumstances["started"],
-                       commit=circumstances["commit"])
-    log |= dict(settings=config["sft"] | adapter | dict(quantization=config["quantization"]),
-                trained="all weights" if config["full"] else "adapter",
-                seconds=round(sum(step["seconds"] for step in steps), 1),
-                loss=[steps[0]["loss"], steps[-1]["loss"]],
-                remarks={name: remarks for name, (remarks, _) in judged.items()},
-                next={name: todo for name, (_, todo) in judged.items()})
+    log = facts | dict(
+        id=folder.name, date=circumstances["started"], commit=circumstances["commit"]
+    )
+    log |= dict(
+        settings=config["sft"] | adapter | dict(quantization=config["quantization"]),
+        trained="all weights" if config["full"] else "adapter",
+        seconds=round(sum(step["seconds"] for step in steps), 1),
+        loss=[steps[0]["loss"], steps[-1]["loss"]],
+        remarks={name: remarks for name, (remarks, _) in judged.items()},
+        next={name: todo for name, (_, todo) in judged.items()},
+    )
     write_json(folder / "experiment.json", log)
     return log
 
 # %% ../nbs/33_law.ipynb #0077
 def changed_fields(
-    *pairs,   # (settings, the usual ones), frozen dataclasses or dicts
-) -> dict:    # field → value
+    *pairs,  # (settings, the usual ones), frozen dataclasses or dicts
+) -> dict:  # field → value
     "What is not as usual."
     plain = lambda some: some if isinstance(some, dict) else asdict(some)
-    return {name: value for settings, usual in pairs for name, value in plain(settings).items()
-            if value != plain(usual)[name]}
+    return {
+        name: value
+        for settings, usual in pairs
+        for name, value in plain(settings).items()
+        if value != plain(usual)[name]
+    }
 
 # %% ../nbs/33_law.ipynb #0078
 LAW_SFT = SFTConfig(epochs=3, lr=5e-3, warmup_steps=10, save_every=1000)
 
+
 def run_commands(
     pattern: str,
-    data: str,          # folder of the dataset
-    out: str,           # run folder
-    settings: dict,     # other options of `law_run` that are not as usual
-) -> list[str]:         # lines for a shell
+    data: str,  # folder of the dataset
+    out: str,  # run folder
+    settings: dict,  # other options of `law_run` that are not as usual
+) -> list[str]:  # lines for a shell
     "The commands of an experiment: the run, its evaluation, and with letters the full harness."
     about = read_json(Path(data) / "about.json")["settings"]
-    options = "".join(f" --{name.replace('_', '-')}" + f" {value}" * (value is not True)
-                      for name, value in settings.items())
-    lines = [f"llmft law --pattern {pattern} --data {data} --out {out}{options}",
-             f"llmft law evaluate --model {out}/tuned --data {data} --pattern {pattern}"]
+    options = "".join(
+        f" --{name.replace('_', '-')}" + f" {value}" * (value is not True)
+        for name, value in settings.items()
+    )
+    lines = [
+        f"llmft law --pattern {pattern} --data {data} --out {out}{options}",
+        f"llmft law evaluate --model {out}/tuned --data {data} --pattern {pattern}",
+    ]
     for mode, passages in PATTERNS[pattern].evaluations * (about["answer_as"] == "letter"):
         shown = f" --n-passages {about['n_passages']}" * passages
-        lines.append(f"llmft evaluate --model {out}/tuned --data {data}/test.json --mode {mode}"
-                     f"{shown} --orders 4")
+        lines.append(
+            f"llmft evaluate --model {out}/tuned --data {data}/test.json --mode {mode}"
+            f"{shown} --orders 4"
+        )
     return lines
 
 # %% ../nbs/33_law.ipynb #0080
-USUAL = dict(model="base", train_mode="auto", style="chat", engine="llmft", full=False, quantize="",
-             context=512)
+USUAL = dict(
+    model="base",
+    train_mode="auto",
+    style="chat",
+    engine="llmft",
+    full=False,
+    quantize="",
+    context=512,
+)
 
 # %% ../nbs/33_law.ipynb #0081
 def law_run(
-    pattern: str = "A",           # A, B, C or D
-    data: str = "data/law",       # folder of `llmft dataset law`
-    model: str = "base",          # base (chapter 1), a transformers folder, or a name on the Hub
-    out: str = "",                # run folder; empty: runs/law/PATTERN
-    dry_run: bool = False,        # print what would be done, and do nothing
-    train_mode: str = "auto",     # direct, cot, or auto: as each record says
-    style: str = "chat",          # chat: its template, or ours; plain: <USER> and <ASSISTANT>
-    engine: str = "llmft",        # llmft or trl
-    full: bool = False,           # train all weights instead of an adapter
-    quantize: str = "",           # base in four bits: nf4, fp4, int4, or bnb; empty: as it is
-    context: int = 512,           # tokens that the model should be able to read
+    pattern: str = "A",  # A, B, C or D
+    data: str = "data/law",  # folder of `llmft dataset law`
+    model: str = "base",  # base (chapter 1), a transformers folder, or a name on the Hub
+    out: str = "",  # run folder; empty: runs/law/PATTERN
+    dry_run: bool = False,  # print what would be done, and do nothing
+    train_mode: str = "auto",  # direct, cot, or auto: as each record says
+    style: str = "chat",  # chat: its template, or ours; plain: <USER> and <ASSISTANT>
+    engine: str = "llmft",  # llmft or trl
+    full: bool = False,  # train all weights instead of an adapter
+    quantize: str = "",  # base in four bits: nf4, fp4, int4, or bnb; empty: as it is
+    context: int = 512,  # tokens that the model should be able to read
     sft_config: SFTConfig = LAW_SFT,
     lora: LoRAConfig = LoRAConfig(),
-) -> dict:                        # the experiment log; in a dry run, the plan
+) -> dict:  # the experiment log; in a dry run, the plan
     """Carry out one experiment: train, evaluate as planned, and write its log.
 
     Raises `ValueError` for an unknown pattern, and where training and test questions overlap.
@@ -645,57 +820,89 @@ def law_run(
     items = read_items(Path(data) / "test.json")
     check_apart(records, items)
     check_reasons(records)
-    changed = changed_fields(({name: given[name] for name in USUAL}, USUAL), (sft_config, LAW_SFT),
-                             (lora, LoRAConfig()))
+    changed = changed_fields(
+        ({name: given[name] for name in USUAL}, USUAL), (sft_config, LAW_SFT), (lora, LoRAConfig())
+    )
     commands = run_commands(pattern, data, str(folder), changed)
-    if dry_run: return dict(
-        pattern=pattern, purpose=plan.purpose, records=len(records), test=len(items),
-        steps=count_steps(sft_config, len(records)).steps, commands="\n  ".join(["", *commands]))
+    if dry_run:
+        return dict(
+            pattern=pattern,
+            purpose=plan.purpose,
+            records=len(records),
+            test=len(items),
+            steps=count_steps(sft_config, len(records)).steps,
+            commands="\n  ".join(["", *commands]),
+        )
     write_jsonl(folder / "train.jsonl", records)
     base = open_base(model, style, context, quantize, pick_device(sft_config.device))
-    if not full: lora = with_untrained(*base, records, lora)
-    tuned = sft(str(folder / "train.jsonl"), base, str(folder / "tuned"), "", engine, full,
-                sft_config, lora)
+    if not full:
+        lora = with_untrained(*base, records, lora)
+    tuned = sft(
+        str(folder / "train.jsonl"), base, str(folder / "tuned"), "", engine, full, sft_config, lora
+    )
     results = law_evaluate(str(tuned), data, pattern, context=context, device=sft_config.device)
-    return write_log(folder, dict(model=model, pattern=pattern, files=[*plan.files],
-                                  commands=commands, results=results))
+    return write_log(
+        folder,
+        dict(model=model, pattern=pattern, files=[*plan.files], commands=commands, results=results),
+    )
 
 # %% ../nbs/33_law.ipynb #0082
 def experiment_table(
     root: str = "runs/law",  # folder that holds runs, at any depth
-    out: str = "",           # Markdown file to write; empty: none
-) -> str:                    # Markdown
+    out: str = "",  # Markdown file to write; empty: none
+) -> str:  # Markdown
     "Collect the logs of all runs into one table, oldest first. `ValueError` where there is none."
-    logs = sorted((read_json(path) for path in Path(root).rglob("experiment.json")),
-                  key=lambda log: (log["date"], log["pattern"]))
-    if not logs: raise ValueError(f"{root}: no experiment.json in it; run llmft law first")
-    lines = ["| id | date | commit | model | pattern | files | settings | seconds | evaluation | "
-             "right (95 %) | unknown | remarks | next |",
-             "|" + "---|" * 13]
+    logs = sorted(
+        (read_json(path) for path in Path(root).rglob("experiment.json")),
+        key=lambda log: (log["date"], log["pattern"]),
+    )
+    if not logs:
+        raise ValueError(f"{root}: no experiment.json in it; run llmft law first")
+    lines = [
+        "| id | date | commit | model | pattern | files | settings | seconds | evaluation | "
+        "right (95 %) | unknown | remarks | next |",
+        "|" + "---|" * 13,
+    ]
     for log in logs:
-        plain = asdict(SFTConfig()) | {f"lora {key}": value for key, value
-                                       in asdict(LoRAConfig()).items()} | dict(quantization="none")
-        settings = ", ".join(f"{key} {value}" for key, value in log["settings"].items()
-                             if value not in (plain[key], 0, []) and key != "lora train_tokens")
+        plain = (
+            asdict(SFTConfig())
+            | {f"lora {key}": value for key, value in asdict(LoRAConfig()).items()}
+            | dict(quantization="none")
+        )
+        settings = ", ".join(
+            f"{key} {value}"
+            for key, value in log["settings"].items()
+            if value not in (plain[key], 0, []) and key != "lora train_tokens"
+        )
         for name, result in log["results"].items():
             low, high = result["interval"]
-            cells = [log["id"], log["date"][:16], (log["commit"] or "")[:7], log["model"],
-                     log["pattern"], ", ".join(log["files"]),
-                     f"{log['trained']}; {settings}", f"{log['seconds']:.0f}", name,
-                     f"{result['accuracy']:.1%} ({low:.1%} to {high:.1%})",
-                     f"{result['n_unknown']} of {result['n']}",
-                     "; ".join(log["remarks"][name]), "; ".join(log["next"][name])]
+            cells = [
+                log["id"],
+                log["date"][:16],
+                (log["commit"] or "")[:7],
+                log["model"],
+                log["pattern"],
+                ", ".join(log["files"]),
+                f"{log['trained']}; {settings}",
+                f"{log['seconds']:.0f}",
+                name,
+                f"{result['accuracy']:.1%} ({low:.1%} to {high:.1%})",
+                f"{result['n_unknown']} of {result['n']}",
+                "; ".join(log["remarks"][name]),
+                "; ".join(log["next"][name]),
+            ]
             lines.append("| " + " | ".join(str(cell).replace("|", "／") for cell in cells) + " |")
     text = "\n".join(lines) + "\n"
     if out:
-        with write_atomic(out) as file: file.write(text)
+        with write_atomic(out) as file:
+            file.write(text)
     return text
 
 # %% ../nbs/33_law.ipynb #0104
 def reason_shares(
     items: list[ChoiceItem],
-    replies: list[str],       # chains of thought, one for each item
-) -> dict:                    # shares: article, quote, answer, answer without the quote (lucky)
+    replies: list[str],  # chains of thought, one for each item
+) -> dict:  # shares: article, quote, answer, answer without the quote (lucky)
     """Where chains of thought go wrong: the article, its words, or the answer.
 
     Raises `ValueError` unless there is one reply for each item.

@@ -35,30 +35,33 @@ class LoRAConfig:
 
     Source: Hu et al. 2021, arXiv:2106.09685; of rsLoRA: Kalajdzievski 2023, arXiv:2312.03732.
     """
-    rank: int = 16              # r, rows of A and columns of B
-    alpha: float = 32           # the update is scaled by alpha / rank
-    dropout: float = 0.0        # share of the inputs of A that are dropped in training
-    targets: str = "all-linear"  # all-linear, or names and patterns with commas between: q_proj,v_proj
-    use_rslora: bool = False    # scale by alpha / sqrt(rank) instead
-    use_dora: bool = False      # train the length of each row of the weight on its own
-    train_tokens: tuple = ()    # ids of tokens whose embedding rows are trained too
+
+    rank: int = 16  # r, rows of A and columns of B
+    alpha: float = 32  # the update is scaled by alpha / rank
+    dropout: float = 0.0  # share of the inputs of A that are dropped in training
+    targets: str = "all-linear"  # all-linear, or names and patterns by commas: q_proj,v_proj
+    use_rslora: bool = False  # scale by alpha / sqrt(rank) instead
+    use_dora: bool = False  # train the length of each row of the weight on its own
+    train_tokens: tuple = ()  # ids of tokens whose embedding rows are trained too
     target_parameters: tuple = ()  # fused experts, for example mlp.experts.down_proj
 
     def __post_init__(self):
         tokens, names = self.train_tokens, self.target_parameters
-        if isinstance(tokens, str): tokens = re.findall(r"-?\d+", tokens)
-        if isinstance(names, str): names = split_names(names.strip("()"))
+        if isinstance(tokens, str):
+            tokens = re.findall(r"-?\d+", tokens)
+        if isinstance(names, str):
+            names = split_names(names.strip("()"))
         object.__setattr__(self, "train_tokens", tuple(int(token) for token in tokens or ()))
         object.__setattr__(self, "target_parameters", tuple(names or ()))
         check_lora(self)
 
     @property
-    def scaling(self) -> float:    # what B·A is multiplied by
+    def scaling(self) -> float:  # what B·A is multiplied by
         return self.alpha / (math.sqrt(self.rank) if self.use_rslora else self.rank)
 
 # %% ../nbs/22_lora.ipynb #0029
 def split_names(
-    text: str,      # names or patterns with commas between
+    text: str,  # names or patterns with commas between
 ) -> list[str]:
     "Split at commas, but not inside the braces of a pattern."
     return [part.strip() for part in re.split(r",(?![^{]*\})", text) if part.strip()]
@@ -71,15 +74,21 @@ def check_lora(
     c = config
     if not isinstance(c.rank, int) or c.rank < 1:
         raise ValueError(f"rank must be a whole number from 1, got {c.rank!r}")
-    if not c.alpha > 0: raise ValueError(f"alpha must be above 0, got {c.alpha}")
-    if not 0 <= c.dropout < 1: raise ValueError(f"dropout must be from 0 to below 1, got {c.dropout}")
+    if not c.alpha > 0:
+        raise ValueError(f"alpha must be above 0, got {c.alpha}")
+    if not 0 <= c.dropout < 1:
+        raise ValueError(f"dropout must be from 0 to below 1, got {c.dropout}")
     if not split_names(c.targets) and not c.target_parameters:
-        raise ValueError("targets is empty; name layers, for example q_proj,v_proj, or say all-linear")
+        raise ValueError(
+            "targets is empty; name layers, for example q_proj,v_proj, or say all-linear"
+        )
     if min(c.train_tokens, default=0) < 0 or len(set(c.train_tokens)) < len(c.train_tokens):
         raise ValueError(f"train_tokens must be different ids from 0, got {c.train_tokens}")
     if c.target_parameters and (c.dropout or c.use_dora):
-        raise ValueError("experts are adapted through their weights, which has no place for dropout and "
-                         "no DoRA; set dropout=0 and use_dora=False, or leave target_parameters empty")
+        raise ValueError(
+            "experts are adapted through their weights, which has no place for dropout and "
+            "no DoRA; set dropout=0 and use_dora=False, or leave target_parameters empty"
+        )
 
 # %% ../nbs/22_lora.ipynb #0034
 def is_turned(
@@ -93,7 +102,8 @@ def linear_sizes(
     layer: nn.Module,
 ) -> tuple[int, int] | None:  # (in, out); None for a layer that is not linear
     "How wide the input and the output of a linear layer are."
-    if is_turned(layer): return layer.nx, layer.nf
+    if is_turned(layer):
+        return layer.nx, layer.nf
     sizes = getattr(layer, "in_features", None), getattr(layer, "out_features", None)
     return None if None in sizes or not hasattr(layer, "weight") else sizes
 
@@ -107,22 +117,24 @@ def is_quantized(
 # %% ../nbs/22_lora.ipynb #0037
 def dense_weight(
     layer: nn.Module,  # nn.Linear, GPT-2's Conv1D, or a quantized layer that has `dequantize()`
-) -> Tensor:           # (out, in); a view where the layer has the numbers as they are
+) -> Tensor:  # (out, in); a view where the layer has the numbers as they are
     "W of a layer that computes x Wᵀ + b. Raises `ValueError` when it has no plain numbers."
     weight = layer.dequantize() if hasattr(layer, "dequantize") else layer.weight
     if not weight.is_floating_point() or weight.ndim != 2:
-        raise ValueError(f"{type(layer).__name__} keeps its weight as {weight.dtype} of shape "
-                         f"{tuple(weight.shape)}; DoRA and merging need the plain matrix: dequantize "
-                         "the model first")
+        raise ValueError(
+            f"{type(layer).__name__} keeps its weight as {weight.dtype} of shape "
+            f"{tuple(weight.shape)}; DoRA and merging need the plain matrix: dequantize "
+            "the model first"
+        )
     return weight.T if is_turned(layer) else weight
 
 # %% ../nbs/22_lora.ipynb #0040
 def fold(
-    weight,          # (out, in) matrix, or a quantized layer
-    A: Tensor,       # (r, in)
-    B: Tensor,       # (out, r)
+    weight,  # (out, in) matrix, or a quantized layer
+    A: Tensor,  # (r, in)
+    B: Tensor,  # (out, r)
     scaling: float,  # s
-) -> Tensor:         # (out, in)
+) -> Tensor:  # (out, in)
     "W + s B A."
     W = weight if isinstance(weight, Tensor) else dense_weight(weight)
     return torch.addmm(W, B, A, alpha=scaling)
@@ -147,7 +159,8 @@ class FoldedLinearFunction(torch.autograd.Function):
         x, A, B, *folded = ctx.saved_tensors
         if ctx.needs_input_grad[0]:
             grad_x = grad @ (folded[0] if folded else fold(ctx.layer, A, B, ctx.scaling))
-        else: grad_x = None
+        else:
+            grad_x = None
         grad, x = grad.reshape(-1, grad.shape[-1]), x.reshape(-1, x.shape[-1])
         grad_A = ((grad @ B).T @ x).mul_(ctx.scaling)
         grad_B = (grad.T @ (x @ A.T)).mul_(ctx.scaling)
@@ -166,7 +179,8 @@ class LoRALinear(nn.Module):
     def __init__(self, base_layer: nn.Module, config: LoRAConfig):
         super().__init__()
         sizes = linear_sizes(base_layer)
-        if sizes is None: raise ValueError(f"expected a linear layer, got {type(base_layer).__name__}")
+        if sizes is None:
+            raise ValueError(f"expected a linear layer, got {type(base_layer).__name__}")
         self.base_layer, self.active = base_layer, True
         self.scaling, self.dropout = config.scaling, config.dropout
         self.in_features, self.out_features = sizes
@@ -177,7 +191,8 @@ class LoRALinear(nn.Module):
             self.lora_magnitude_vector = nn.Parameter(weight.norm(dim=1))
 
     @property
-    def weight(self) -> Tensor: return self.base_layer.weight    # (out, in), frozen
+    def weight(self) -> Tensor:
+        return self.base_layer.weight  # (out, in), frozen
 
     def merged_weight(self) -> Tensor:
         "The one matrix that does the same as this layer, (out, in)."
@@ -185,17 +200,20 @@ class LoRALinear(nn.Module):
         return V if self.lora_magnitude_vector is None else row_factors(self, V)[:, None] * V
 
     def forward(self, x: Tensor) -> Tensor:  # (…, in) → (…, out)
-        if not self.active: return self.base_layer(x)
-        if not can_fold(self, x): return side_path(self, x)
+        if not self.active:
+            return self.base_layer(x)
+        if not can_fold(self, x):
+            return side_path(self, x)
         base, bias = self.base_layer, self.base_layer.bias
-        if self.lora_magnitude_vector is not None: return F.linear(x, self.merged_weight(), bias)
+        if self.lora_magnitude_vector is not None:
+            return F.linear(x, self.merged_weight(), bias)
         weight = base if is_quantized(base) else dense_weight(base)
         return FoldedLinearFunction.apply(x, weight, bias, self.lora_A, self.lora_B, self.scaling)
 
 # %% ../nbs/22_lora.ipynb #0048
 def thin_matrices(
     weight: Tensor,  # (out, in), of the frozen layer, for its device and dtype
-    rank: int,       # rows of A; for experts that stand one below the other, all of them
+    rank: int,  # rows of A; for experts that stand one below the other, all of them
     n_in: int,
     n_out: int,
 ) -> tuple[nn.Parameter, nn.Parameter]:  # A (rank, in) random, B (out, rank) zero
@@ -211,7 +229,7 @@ def thin_matrices(
 # %% ../nbs/22_lora.ipynb #0049
 def directions(
     layer: LoRALinear,
-) -> Tensor:           # (out, in)
+) -> Tensor:  # (out, in)
     "V = W + s B A."
     W, A, B = dense_weight(layer.base_layer), layer.lora_A, layer.lora_B
     return torch.addmm(W.to(A.dtype), B, A, alpha=layer.scaling)
@@ -219,31 +237,35 @@ def directions(
 # %% ../nbs/22_lora.ipynb #0050
 def row_factors(
     layer: LoRALinear,
-    V: Tensor,         # (out, in)
-) -> Tensor:           # (out,)
+    V: Tensor,  # (out, in)
+) -> Tensor:  # (out,)
     "What DoRA multiplies each row of V by; the norm counts as a constant."
     return layer.lora_magnitude_vector / V.detach().norm(dim=1)
 
 # %% ../nbs/22_lora.ipynb #0051
 def can_fold(
     layer: LoRALinear,
-    x: Tensor,         # (…, in)
+    x: Tensor,  # (…, in)
 ) -> bool:
     "Whether adding s B A to W loses nothing and is cheaper than a second path beside it."
     base, A = layer.base_layer, layer.lora_A
-    if not layer.training or layer.dropout or torch.is_autocast_enabled(x.device.type): return False
+    if not layer.training or layer.dropout or torch.is_autocast_enabled(x.device.type):
+        return False
     if is_quantized(base):
-        if layer.lora_magnitude_vector is not None or not A.dtype == x.dtype == torch.float32: return False
-    elif type(base) is not nn.Linear and not is_turned(base): return False
-    elif not base.weight.dtype == A.dtype == x.dtype: return False
+        if layer.lora_magnitude_vector is not None or not A.dtype == x.dtype == torch.float32:
+            return False
+    elif type(base) is not nn.Linear and not is_turned(base):
+        return False
+    elif not base.weight.dtype == A.dtype == x.dtype:
+        return False
     n_in, n_out = layer.in_features, layer.out_features
     return x.numel() // n_in * (n_in + n_out) > n_in * n_out
 
 # %% ../nbs/22_lora.ipynb #0052
 def side_path(
     layer: LoRALinear,
-    x: Tensor,         # (…, in)
-) -> Tensor:           # (…, out), in the precision of the base
+    x: Tensor,  # (…, in)
+) -> Tensor:  # (…, out), in the precision of the base
     "The base layer as it is and the update beside it, in the precision of A and B."
     dropped = F.dropout(x, layer.dropout, layer.training).to(layer.lora_A.dtype)
     update, y = F.linear(F.linear(dropped, layer.lora_A), layer.lora_B), layer.base_layer(x)
@@ -286,7 +308,8 @@ class LoRAExperts(nn.Module):
         return torch.baddbmm(weight.to(A.dtype), left, right, alpha=self.scaling).to(weight.dtype)
 
     def forward(self, *inputs, **options):
-        if not self.active: return self.base_layer(*inputs, **options)
+        if not self.active:
+            return self.base_layer(*inputs, **options)
         weights = {name: self.merged_weight(name) for name in self.names}
         return torch.func.functional_call(self.base_layer, weights, inputs, options)
 
@@ -314,8 +337,9 @@ class TokenRows(nn.Module):
     The trained rows stand beside the frozen matrix. For a tied model both ends share `rows`.
     """
 
-    def __init__(self, base_layer: nn.Module, tokens: tuple[int, ...],
-                 rows: nn.Parameter | None = None):
+    def __init__(
+        self, base_layer: nn.Module, tokens: tuple[int, ...], rows: nn.Parameter | None = None
+    ):
         super().__init__()
         weight = base_layer.weight
         self.base_layer, self.active = base_layer, True
@@ -328,11 +352,14 @@ class TokenRows(nn.Module):
         self.rows = nn.Parameter(weight[ids].detach().to(dtype)) if rows is None else rows
 
     @property
-    def weight(self) -> Tensor: return self.base_layer.weight    # (V, D), frozen
+    def weight(self) -> Tensor:
+        return self.base_layer.weight  # (V, D), frozen
 
     def forward(self, x: Tensor) -> Tensor:  # ids → vectors, or vectors (…, D) → logits (…, V)
-        if not self.active: return self.base_layer(x)
-        if isinstance(self.base_layer, nn.Embedding): return embed_tokens(self, x)
+        if not self.active:
+            return self.base_layer(x)
+        if isinstance(self.base_layer, nn.Embedding):
+            return embed_tokens(self, x)
         same = x.dtype == self.rows.dtype == self.weight.dtype
         if self.training and same and not torch.is_autocast_enabled(x.device.type):
             bias = self.base_layer.bias
@@ -343,8 +370,8 @@ class TokenRows(nn.Module):
 # %% ../nbs/22_lora.ipynb #0065
 def embed_tokens(
     layer: TokenRows,
-    ids: Tensor,       # (…)
-) -> Tensor:           # (…, D)
+    ids: Tensor,  # (…)
+) -> Tensor:  # (…, D)
     "Vectors of tokens: the trained row where there is one, else the frozen row."
     place, vectors = layer.place[ids], layer.base_layer(ids)
     rows = F.embedding(place.clamp(min=0), layer.rows) * getattr(layer.base_layer, "embed_scale", 1)
@@ -353,11 +380,11 @@ def embed_tokens(
 # %% ../nbs/22_lora.ipynb #0069
 @torch.no_grad()
 def add_tokens(
-    model: nn.Module,      # a transformers model without adapter; changed in place
-    tokenizer,             # its tokenizer; changed in place
-    words: list[str],      # new tokens
+    model: nn.Module,  # a transformers model without adapter; changed in place
+    tokenizer,  # its tokenizer; changed in place
+    words: list[str],  # new tokens
     special: bool = True,  # True: markers, which decode can leave out; False: words
-) -> tuple[int, ...]:      # their ids, for train_tokens
+) -> tuple[int, ...]:  # their ids, for train_tokens
     """Give new tokens to a tokenizer, and to each a row: the mean of the pieces that it replaces.
 
     The rows are only a start: train them. Raises `ValueError` for a token that is known already.
@@ -373,7 +400,8 @@ def add_tokens(
     ends = [model.get_input_embeddings(), model.get_output_embeddings()]
     ends = [end.weight for end in ends if end is not None]
     for weight in ends[:1] if is_tied(model) else ends:
-        for i, old in zip(ids, pieces): weight[i] = weight[old].mean(dim=0)
+        for i, old in zip(ids, pieces):
+            weight[i] = weight[old].mean(dim=0)
     return tuple(ids)
 
 # %% ../nbs/22_lora.ipynb #0071
@@ -381,15 +409,18 @@ ADAPTERS = (LoRALinear, LoRAExperts, TokenRows)
 
 # %% ../nbs/22_lora.ipynb #0072
 def is_match(
-    name: str,     # full name of a layer: model.layers.0.self_attn.q_proj
+    name: str,  # full name of a layer: model.layers.0.self_attn.q_proj
     pattern: str,  # the end of a name (q_proj), or a regular expression for the whole name
 ) -> bool:
     "Whether a pattern names a layer. Raises `ValueError` for a broken regular expression."
-    if name == pattern or name.endswith("." + pattern): return True
-    try: return re.fullmatch(pattern, name) is not None
+    if name == pattern or name.endswith("." + pattern):
+        return True
+    try:
+        return re.fullmatch(pattern, name) is not None
     except re.error as error:
-        raise ValueError(f"targets: {pattern!r} is no name and no regular expression "
-                         f"({error})") from error
+        raise ValueError(
+            f"targets: {pattern!r} is no name and no regular expression ({error})"
+        ) from error
 
 # %% ../nbs/22_lora.ipynb #0074
 def linear_names(
@@ -397,8 +428,11 @@ def linear_names(
 ) -> list[str]:  # full names, in the order of the model
     "All layers of a model that LoRA can wrap, or has wrapped."
     inside = {module.base_layer for module in model.modules() if isinstance(module, ADAPTERS)}
-    return [name for name, module in model.named_modules()
-            if linear_sizes(module) and module not in inside]
+    return [
+        name
+        for name, module in model.named_modules()
+        if linear_sizes(module) and module not in inside
+    ]
 
 # %% ../nbs/22_lora.ipynb #0075
 def is_tied(
@@ -412,17 +446,19 @@ def is_tied(
 def no_match(
     pattern: str,
     names: list[str],  # that exist
-) -> str:              # a message
+) -> str:  # a message
     "What to say when a pattern matches nothing: what the layers are really called."
     known = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name in names)) or "(none)"
-    return (f"targets: {pattern!r} matches no layer of this model; its linear layers are called "
-            f"{known}, in full for example {(names or ['(none)'])[0]}. Fused experts are named in "
-            "target_parameters")
+    return (
+        f"targets: {pattern!r} matches no layer of this model; its linear layers are called "
+        f"{known}, in full for example {(names or ['(none)'])[0]}. Fused experts are named in "
+        "target_parameters"
+    )
 
 # %% ../nbs/22_lora.ipynb #0077
 def check_target(
     model: nn.Module,
-    name: str,         # of a layer that was asked for
+    name: str,  # of a layer that was asked for
 ) -> None:
     "Raise `ValueError` for a layer whose update could not be merged."
     layer = model.get_submodule(name)
@@ -430,16 +466,18 @@ def check_target(
         raise ValueError(
             f"{name}: in this model the embedding and the output layer are one matrix (tied weights). "
             "An update of one end, merged into the matrix, would change the other end as well. Leave it "
-            "out, and name the tokens that matter in train_tokens, which trains their rows for both")
+            "out, and name the tokens that matter in train_tokens, which trains their rows for both"
+        )
     if isinstance(layer, nn.Embedding):
-        raise ValueError(f"{name} is an embedding, not a linear layer; "
-                         "name its tokens in train_tokens")
+        raise ValueError(
+            f"{name} is an embedding, not a linear layer; name its tokens in train_tokens"
+        )
 
 # %% ../nbs/22_lora.ipynb #0078
 def find_targets(
     model: nn.Module,
     config: LoRAConfig,
-) -> list[str]:         # full names of layers
+) -> list[str]:  # full names of layers
     """The layers that `targets` means. `all-linear` leaves the output layer out, as PEFT does.
 
     Raises `ValueError` for a pattern that matches nothing, and for layers that cannot be merged.
@@ -451,9 +489,11 @@ def find_targets(
     tables = [name for name, module in model.named_modules() if isinstance(module, nn.Embedding)]
     for pattern in split_names(config.targets):
         hits = [name for name in tables + names if is_match(name, pattern)]
-        if not hits: raise ValueError(no_match(pattern, names))
+        if not hits:
+            raise ValueError(no_match(pattern, names))
         found += [name for name in hits if name not in found]
-    for name in found: check_target(model, name)
+    for name in found:
+        check_target(model, name)
     return found
 
 # %% ../nbs/22_lora.ipynb #0079
@@ -466,23 +506,28 @@ def find_experts(
     for full, parameter in model.named_parameters():
         module, _, name = full.rpartition(".")
         hits = {pattern for pattern in config.target_parameters if is_match(full, pattern)}
-        if not hits: continue
+        if not hits:
+            continue
         if parameter.ndim != 3:
-            raise ValueError(f"{full} has shape {tuple(parameter.shape)}; target_parameters is for "
-                             "experts in one parameter (experts, in, out); name linear layers in targets")
+            raise ValueError(
+                f"{full} has shape {tuple(parameter.shape)}; target_parameters is for "
+                "experts in one parameter (experts, in, out); name linear layers in targets"
+            )
         found.setdefault(module, []).append(name)
         unused -= hits
     if unused:
         fused = [name for name, p in model.named_parameters() if p.ndim == 3]
         known = ", ".join(dict.fromkeys(".".join(name.split(".")[-3:]) for name in fused))
-        raise ValueError(f"target_parameters: {sorted(unused)} match nothing; parameters with three "
-                         f"axes here: {known or '(none)'}")
+        raise ValueError(
+            f"target_parameters: {sorted(unused)} match nothing; parameters with three "
+            f"axes here: {known or '(none)'}"
+        )
     return found
 
 # %% ../nbs/22_lora.ipynb #0084
 def replace_module(
     model: nn.Module,
-    name: str,         # full name
+    name: str,  # full name
     new: nn.Module,
 ) -> None:
     "Put another module into the place of one."
@@ -493,7 +538,7 @@ def replace_module(
 def wrap_tokens(
     model: nn.Module,
     tokens: tuple[int, ...],  # ids
-    targets: list[str],       # layers that get an update of low rank
+    targets: list[str],  # layers that get an update of low rank
 ) -> None:
     """Train the rows of tokens at both ends.
 
@@ -502,15 +547,20 @@ def wrap_tokens(
     names = {module: name for name, module in model.named_modules()}
     embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
     if max(tokens) >= (n_rows := len(embedding.weight)):
-        raise ValueError(f"train_tokens has {max(tokens)}, but the model knows ids below {n_rows}; "
-                         "add_tokens(model, tokenizer, …) adds rows for new tokens")
+        raise ValueError(
+            f"train_tokens has {max(tokens)}, but the model knows ids below {n_rows}; "
+            "add_tokens(model, tokenizer, …) adds rows for new tokens"
+        )
     if names.get(head) in targets:
-        raise ValueError(f"{names[head]} cannot have an update of low rank and rows of its own; take it "
-                         "out of targets, or leave train_tokens empty")
+        raise ValueError(
+            f"{names[head]} cannot have an update of low rank and rows of its own; take it "
+            "out of targets, or leave train_tokens empty"
+        )
     first = TokenRows(embedding, tokens)
     rows = first.rows if is_tied(model) else None
     replace_module(model, names[embedding], first)
-    if head is not None: replace_module(model, names[head], TokenRows(head, tokens, rows))
+    if head is not None:
+        replace_module(model, names[head], TokenRows(head, tokens, rows))
 
 # %% ../nbs/22_lora.ipynb #0086
 def check_free(
@@ -518,16 +568,18 @@ def check_free(
 ) -> None:
     "Raise `ValueError` for a model with an adapter, and for one that is not of transformers."
     if not hasattr(model, "get_output_embeddings"):
-        raise ValueError(f"expected a transformers model, got {type(model).__name__}; a GPT of this book "
-                         "becomes one with native_model or base_model of llmft.export")
+        raise ValueError(
+            f"expected a transformers model, got {type(model).__name__}; a GPT of this book "
+            "becomes one with native_model or base_model of llmft.export"
+        )
     if hasattr(model, "lora_config"):
         raise ValueError("this model has an adapter already; merge_lora or remove_lora first")
 
 # %% ../nbs/22_lora.ipynb #0087
 def add_lora(
-    model: nn.Module,                  # a transformers model; changed in place
+    model: nn.Module,  # a transformers model; changed in place
     config: LoRAConfig = LoRAConfig(),
-) -> nn.Module:                        # the same model
+) -> nn.Module:  # the same model
     """Freeze a model and put trained updates of low rank into its layers.
 
     What it computes stays the same until the adapter learns. Raises `ValueError` when the model has
@@ -535,15 +587,19 @@ def add_lora(
     """
     check_free(model)
     targets, experts = find_targets(model, config), find_experts(model, config)
-    if not targets and not experts: raise ValueError(no_match(config.targets, linear_names(model)))
+    if not targets and not experts:
+        raise ValueError(no_match(config.targets, linear_names(model)))
     layers = {name: LoRALinear(model.get_submodule(name), config) for name in targets}
     for name, parameters in experts.items():
         layers[name] = LoRAExperts(model.get_submodule(name), parameters, config)
-    if config.train_tokens: wrap_tokens(model, config.train_tokens, targets)
+    if config.train_tokens:
+        wrap_tokens(model, config.train_tokens, targets)
     model.requires_grad_(False)
     for module in model.modules():
-        if isinstance(module, TokenRows): module.rows.requires_grad_(True)
-    for name, layer in layers.items(): replace_module(model, name, layer)
+        if isinstance(module, TokenRows):
+            module.rows.requires_grad_(True)
+    for name, layer in layers.items():
+        replace_module(model, name, layer)
     model.lora_config = config
     return model.train(model.training)
 
@@ -554,8 +610,9 @@ def find_adapters(
     "Everything that add_lora has put into a model. Raises `ValueError` if that is nothing."
     found = {name: module for name, module in model.named_modules() if isinstance(module, ADAPTERS)}
     if not found:
-        raise ValueError("this model has no adapter; add_lora(model, config) or "
-                         "load_lora(model, folder) first")
+        raise ValueError(
+            "this model has no adapter; add_lora(model, config) or load_lora(model, folder) first"
+        )
     return found
 
 # %% ../nbs/22_lora.ipynb #0089
@@ -578,31 +635,36 @@ def count_parameters(
 @contextmanager
 def disable_lora(
     model: nn.Module,  # with an adapter
-):                     # yields the model
+):  # yields the model
     "Inside the block the model is as before add_lora. Raises `ValueError` without an adapter."
     adapters = list(find_adapters(model).values())
     before = [adapter.active for adapter in adapters]
-    for adapter in adapters: adapter.active = False
-    try: yield model
+    for adapter in adapters:
+        adapter.active = False
+    try:
+        yield model
     finally:
-        for adapter, active in zip(adapters, before): adapter.active = active
+        for adapter, active in zip(adapters, before):
+            adapter.active = active
 
 # %% ../nbs/22_lora.ipynb #0097
 @torch.no_grad()
 def merged_layer(
     adapter: nn.Module,  # LoRALinear, LoRAExperts or TokenRows
-) -> nn.Module:          # its base layer with the update in the weight; nn.Linear for a quantized one
+) -> nn.Module:  # its base layer with the update in the weight; nn.Linear for a quantized one
     "Write an update into the weight that it belongs to."
     base = adapter.base_layer
     if isinstance(adapter, TokenRows):
         base.weight[adapter.tokens] = adapter.rows.to(base.weight.dtype)
     elif isinstance(adapter, LoRAExperts):
-        for name in adapter.names: getattr(base, name).copy_(adapter.merged_weight(name))
+        for name in adapter.names:
+            getattr(base, name).copy_(adapter.merged_weight(name))
     elif hasattr(base, "dequantize"):
         merged, quantized = adapter.merged_weight(), base
         base = nn.Linear(*linear_sizes(quantized), bias=quantized.bias is not None).to(merged)
         base.weight.copy_(merged)
-        if base.bias is not None: base.bias.copy_(quantized.bias)
+        if base.bias is not None:
+            base.bias.copy_(quantized.bias)
     else:
         merged = adapter.merged_weight()
         base.weight.copy_(merged.T if is_turned(base) else merged)
@@ -610,19 +672,21 @@ def merged_layer(
 
 # %% ../nbs/22_lora.ipynb #0098
 def take_out(
-    model: nn.Module,               # with an adapter; changed in place
-    layers: dict[str, nn.Module],   # full name → what comes into its place
-) -> nn.Module:                     # the model, with all weights trainable again
+    model: nn.Module,  # with an adapter; changed in place
+    layers: dict[str, nn.Module],  # full name → what comes into its place
+) -> nn.Module:  # the model, with all weights trainable again
     "Put plain layers into the places of adapters, and forget the settings."
-    for name, layer in layers.items(): replace_module(model, name, layer)
+    for name, layer in layers.items():
+        replace_module(model, name, layer)
     del model.lora_config
-    for parameter in model.parameters(): parameter.requires_grad_(parameter.is_floating_point())
+    for parameter in model.parameters():
+        parameter.requires_grad_(parameter.is_floating_point())
     return model.train(model.training)
 
 # %% ../nbs/22_lora.ipynb #0099
 def merge_lora(
     model: nn.Module,  # with an adapter; changed in place
-) -> nn.Module:        # the same model with plain layers
+) -> nn.Module:  # the same model with plain layers
     "Add the updates to the weights and take the adapter out. Raises `ValueError` if there is none."
     adapters = find_adapters(model)
     return take_out(model, {name: merged_layer(adapter) for name, adapter in adapters.items()})
@@ -630,7 +694,7 @@ def merge_lora(
 # %% ../nbs/22_lora.ipynb #0100
 def remove_lora(
     model: nn.Module,  # with an adapter; changed in place
-) -> nn.Module:        # the same model as before add_lora
+) -> nn.Module:  # the same model as before add_lora
     "Take the adapter out and forget it. Raises `ValueError` if there is none."
     adapters = find_adapters(model)
     return take_out(model, {name: adapter.base_layer for name, adapter in adapters.items()})
@@ -661,10 +725,12 @@ def adapter_tensors(
 def token_setting(
     model: nn.Module,
     tokens: tuple[int, ...],  # trained
-):                            # PEFT's trainable_token_indices: None, a list, or layer → list
+):  # PEFT's trainable_token_indices: None, a list, or layer → list
     "The trained tokens in PEFT's words. A model whose two ends are apart must name both."
-    if not tokens: return None
-    if is_tied(model): return list(tokens)
+    if not tokens:
+        return None
+    if is_tied(model):
+        return list(tokens)
     ends = (model.get_input_embeddings(), model.get_output_embeddings())
     names = [name for name, module in model.named_modules() if module in ends]
     return {name.rpartition(".")[2]: list(tokens) for name in names}
@@ -672,28 +738,37 @@ def token_setting(
 # %% ../nbs/22_lora.ipynb #0107
 def peft_targets(
     targets: str,  # as in LoRAConfig
-):                 # all-linear, a list of names, one regular expression, or None
+):  # all-linear, a list of names, one regular expression, or None
     "The same targets in PEFT's words, which allow a pattern only alone."
     parts = split_names(targets)
-    if targets == "all-linear" or not parts: return targets or None
+    if targets == "all-linear" or not parts:
+        return targets or None
     names = [part for part in parts if re.fullmatch(r"[\w.]+", part)]
-    if names == parts: return names
+    if names == parts:
+        return names
     return "|".join(rf"(?:.*\.)?{re.escape(part)}" if part in names else part for part in parts)
 
 # %% ../nbs/22_lora.ipynb #0108
 def peft_config(
     config: LoRAConfig,
     model: nn.Module | None = None,  # needed for GPT-2, and for trained tokens of an untied model
-):                                   # a peft.LoraConfig
+):  # a peft.LoraConfig
     "The same settings for PEFT, so that TRL trains the same adapter."
     from peft import LoraConfig
+
     c, tokens = config, list(config.train_tokens) or None
     return LoraConfig(
-        task_type="CAUSAL_LM", r=c.rank, lora_alpha=c.alpha, lora_dropout=c.dropout,
-        target_modules=peft_targets(c.targets), use_rslora=c.use_rslora, use_dora=c.use_dora,
+        task_type="CAUSAL_LM",
+        r=c.rank,
+        lora_alpha=c.alpha,
+        lora_dropout=c.dropout,
+        target_modules=peft_targets(c.targets),
+        use_rslora=c.use_rslora,
+        use_dora=c.use_dora,
         target_parameters=list(c.target_parameters) or None,
         trainable_token_indices=tokens if model is None else token_setting(model, c.train_tokens),
-        fan_in_fan_out=model is not None and any(map(is_turned, model.modules())))
+        fan_in_fan_out=model is not None and any(map(is_turned, model.modules())),
+    )
 
 # %% ../nbs/22_lora.ipynb #0115
 def base_shapes(
@@ -702,11 +777,13 @@ def base_shapes(
     "The shapes of the base model, whether an adapter is on it or not."
     shapes = {}
     for name, module in model.named_modules():
-        if isinstance(module, LoRALinear) or ".lora_" in name: continue
+        if isinstance(module, LoRALinear) or ".lora_" in name:
+            continue
         name, sizes = name.replace(".base_layer", ""), linear_sizes(module)
         own = [] if isinstance(module, ADAPTERS) else module.named_parameters(recurse=False)
         shapes |= {f"{name}.{key}": tuple(p.shape) for key, p in own if not sizes}
-        if sizes: shapes[f"{name}.weight"] = sizes[::-1]
+        if sizes:
+            shapes[f"{name}.weight"] = sizes[::-1]
     return shapes
 
 # %% ../nbs/22_lora.ipynb #0116
@@ -724,9 +801,20 @@ def base_sample(
 # %% ../nbs/22_lora.ipynb #0117
 def base_quantization(
     model: nn.Module,
-) -> str:              # for example nf4-64-double; none
+) -> str:  # for example nf4-64-double; none
     "How the linear layers of a model are quantized."
-    return ",".join(sorted({module.quantization for module in model.modules() if hasattr(module, "quantization")})) or "none"
+    return (
+        ",".join(
+            sorted(
+                {
+                    module.quantization
+                    for module in model.modules()
+                    if hasattr(module, "quantization")
+                }
+            )
+        )
+        or "none"
+    )
 
 # %% ../nbs/22_lora.ipynb #0118
 def describe_base(
@@ -734,33 +822,46 @@ def describe_base(
 ) -> dict[str, str]:  # for the header of the adapter's file
     "What load_lora needs in order to know the base model again."
     shapes = {name: list(shape) for name, shape in base_shapes(model).items()}
-    return dict(base=str(getattr(model, "name_or_path", "") or type(model).__name__),
-                base_shapes=content_hash(shapes), base_sample=json.dumps(base_sample(model)),
-                base_vocabulary=str(len(model.get_input_embeddings().weight)),
-                base_quantization=base_quantization(model))
+    return dict(
+        base=str(getattr(model, "name_or_path", "") or type(model).__name__),
+        base_shapes=content_hash(shapes),
+        base_sample=json.dumps(base_sample(model)),
+        base_vocabulary=str(len(model.get_input_embeddings().weight)),
+        base_quantization=base_quantization(model),
+    )
 
 # %% ../nbs/22_lora.ipynb #0120
 def peft_settings(
     model: nn.Module,  # with an adapter
-) -> dict:             # the contents of adapter_config.json
+) -> dict:  # the contents of adapter_config.json
     "The settings of an adapter in PEFT's words, with `all-linear` written out as PEFT does."
     c, found = model.lora_config, find_adapters(model)
     linear = {name: m.base_layer for name, m in found.items() if isinstance(m, LoRALinear)}
     targets = sorted(linear) if c.targets == "all-linear" else peft_targets(c.targets)
     return dict(
-        peft_type="LORA", task_type="CAUSAL_LM", inference_mode=True,
+        peft_type="LORA",
+        task_type="CAUSAL_LM",
+        inference_mode=True,
         base_model_name_or_path=getattr(model, "name_or_path", "") or None,
-        r=c.rank, lora_alpha=c.alpha, lora_dropout=c.dropout, use_rslora=c.use_rslora,
-        use_dora=c.use_dora, bias="none", init_lora_weights=True, modules_to_save=None,
-        fan_in_fan_out=any(map(is_turned, linear.values())), target_modules=targets or None,
+        r=c.rank,
+        lora_alpha=c.alpha,
+        lora_dropout=c.dropout,
+        use_rslora=c.use_rslora,
+        use_dora=c.use_dora,
+        bias="none",
+        init_lora_weights=True,
+        modules_to_save=None,
+        fan_in_fan_out=any(map(is_turned, linear.values())),
+        target_modules=targets or None,
         target_parameters=list(c.target_parameters) or None,
-        trainable_token_indices=token_setting(model, c.train_tokens))
+        trainable_token_indices=token_setting(model, c.train_tokens),
+    )
 
 # %% ../nbs/22_lora.ipynb #0121
 def save_lora(
-    model: nn.Module,    # with an adapter
+    model: nn.Module,  # with an adapter
     folder: str | Path,  # receives adapter_config.json and adapter_model.safetensors
-) -> Path:               # the folder
+) -> Path:  # the folder
     "Write the adapter, and only the adapter, as PEFT does. Raises `ValueError` without an adapter."
     tensors, folder = {name: p.detach() for name, p in adapter_tensors(model).items()}, Path(folder)
     header = {"format": "pt", "scaling": repr(model.lora_config.scaling), **describe_base(model)}
@@ -770,18 +871,33 @@ def save_lora(
 
 # %% ../nbs/22_lora.ipynb #0125
 SUPPORTED = dict(
-    peft_type="LORA", bias="none", modules_to_save=None, rank_pattern={}, alpha_pattern={},
-    lora_bias=False, layer_replication=None, use_qalora=False, use_bdlora=None, alora_invocation_tokens=None,
-    arrow_config=None, kasa_config=None, monteclora_config=None, velora_config=None)
+    peft_type="LORA",
+    bias="none",
+    modules_to_save=None,
+    rank_pattern={},
+    alpha_pattern={},
+    lora_bias=False,
+    layer_replication=None,
+    use_qalora=False,
+    use_bdlora=None,
+    alora_invocation_tokens=None,
+    arrow_config=None,
+    kasa_config=None,
+    monteclora_config=None,
+    velora_config=None,
+)
 
 # %% ../nbs/22_lora.ipynb #0126
 def read_settings(
-    given: dict,        # the contents of adapter_config.json
-    names: list[str],   # of the tensors beside it
-) -> LoRAConfig:        # its targets are the full names of the layers
+    given: dict,  # the contents of adapter_config.json
+    names: list[str],  # of the tensors beside it
+) -> LoRAConfig:  # its targets are the full names of the layers
     "The settings of a saved adapter. Raises `ValueError` listing all that this page cannot compute."
-    faults = [f"{key}={given[key]!r}" for key, value in SUPPORTED.items()
-              if given.get(key) not in (value, None)]
+    faults = [
+        f"{key}={given[key]!r}"
+        for key, value in SUPPORTED.items()
+        if given.get(key) not in (value, None)
+    ]
     kinds = ("lora_A.weight", "lora_B.weight", "lora_magnitude_vector", "trainable_tokens_delta")
     faults += [f"the tensor {name}" for name in names if not name.endswith(kinds)][:3]
     if faults:
@@ -792,45 +908,55 @@ def read_settings(
     linear = [layer[1] for layer in found if layer and not layer[1].endswith(".base_layer")]
     targets = [name for name in linear if not any(is_match(name, holder) for holder in holders)]
     return LoRAConfig(
-        rank=given["r"], alpha=given["lora_alpha"], dropout=given.get("lora_dropout", 0.0),
-        targets=",".join(targets), use_rslora=given.get("use_rslora", False),
-        use_dora=given.get("use_dora", False), train_tokens=tokens_in(given), target_parameters=experts)
+        rank=given["r"],
+        alpha=given["lora_alpha"],
+        dropout=given.get("lora_dropout", 0.0),
+        targets=",".join(targets),
+        use_rslora=given.get("use_rslora", False),
+        use_dora=given.get("use_dora", False),
+        train_tokens=tokens_in(given),
+        target_parameters=experts,
+    )
 
 # %% ../nbs/22_lora.ipynb #0127
 def tokens_in(
-    given: dict,             # the contents of adapter_config.json
-) -> tuple[int, ...]:        # ids
+    given: dict,  # the contents of adapter_config.json
+) -> tuple[int, ...]:  # ids
     "The trained tokens, which PEFT writes as a list or as layer → list."
     tokens = given.get("trainable_token_indices") or ()
     return tuple(next(iter(tokens.values())) if isinstance(tokens, dict) else tokens)
 
 # %% ../nbs/22_lora.ipynb #0128
 def drop_copies(
-    model: nn.Module,            # the base
+    model: nn.Module,  # the base
     tensors: dict[str, Tensor],  # of a file: name → values
-    tokens: tuple[int, ...],     # trained tokens, whose rows may differ
-) -> dict[str, Tensor]:          # name → values, without the copies
+    tokens: tuple[int, ...],  # trained tokens, whose rows may differ
+) -> dict[str, Tensor]:  # name → values, without the copies
     """Leave out the whole embedding that PEFT sometimes puts beside an adapter.
 
     That is safe while it is the embedding of this base. One that differs stays in, and is refused
     later.
     """
     kept, modules = dict(tensors), dict(model.named_modules())
-    for name, copy in tensors.items():
-        found = re.fullmatch(r"base_model\.model\.(.+?)(\.token_adapter)?(\.base_layer)?\.weight", name)
+    for name, values in tensors.items():
+        found = re.fullmatch(
+            r"base_model\.model\.(.+?)(\.token_adapter)?(\.base_layer)?\.weight", name
+        )
         layer = modules.get(found[1]) if found else None
-        if layer is None or layer.weight.shape != copy.shape: continue
+        if layer is None or layer.weight.shape != values.shape:
+            continue
         weight = layer.weight.detach().cpu().float()
-        same = (weight - copy.float()).abs().amax(dim=1) <= 0.01 * copy.abs().max()
+        same = (weight - values.float()).abs().amax(dim=1) <= 0.01 * values.abs().max()
         same[list(tokens)] = True
-        if same.all(): del kept[name]
+        if same.all():
+            del kept[name]
     return kept
 
 # %% ../nbs/22_lora.ipynb #0130
 def check_layers(
     model: nn.Module,
     tensors: dict[str, Tensor],  # of an adapter: name → values
-    targets: list[str],          # its linear layers
+    targets: list[str],  # its linear layers
 ) -> None:
     "Raise `ValueError` if a layer of an adapter is absent from a model, or of another size."
     shapes, wrong = base_shapes(model), []
@@ -838,8 +964,10 @@ def check_layers(
         A, B = (tensors[f"base_model.model.{layer}.lora_{letter}.weight"] for letter in "AB")
         here = shapes.get(f"{layer}.weight", "absent")
         was = len(B), A.shape[1]
-        if here != was: wrong.append(f"{layer} is {here} here, and was {was}")
-    if wrong: raise ValueError("; ".join(wrong[:3] + [f"and {len(wrong) - 3} more"] * (len(wrong) > 3)))
+        if here != was:
+            wrong.append(f"{layer} is {here} here, and was {was}")
+    if wrong:
+        raise ValueError("; ".join(wrong[:3] + [f"and {len(wrong) - 3} more"] * (len(wrong) > 3)))
 
 # %% ../nbs/22_lora.ipynb #0131
 def check_base(
@@ -851,13 +979,17 @@ def check_base(
     then = {**here, **{key: about[key] for key in here if key in about}}
     had, has = then["base_vocabulary"], here["base_vocabulary"]
     if had != has:
-        raise ValueError(f"its embedding had {had} rows, this one has {has}; add the same new tokens in "
-                         "the same order with add_tokens, and then load the adapter")
+        raise ValueError(
+            f"its embedding had {had} rows, this one has {has}; add the same new tokens in "
+            "the same order with add_tokens, and then load the adapter"
+        )
     had, has = then["base_quantization"], here["base_quantization"]
     if had != has:
-        raise ValueError(f"it learnt on weights quantized as {had}, these are quantized as {has}, so it would correct the "
-                         "wrong rounding errors; load base and adapter with load_model of llmft.qlora, or make a plain "
-                         "model of the run with `llmft merge`")
+        raise ValueError(
+            f"it learnt on weights quantized as {had}, these are quantized as {has}, so it would correct the "
+            "wrong rounding errors; load base and adapter with load_model of llmft.qlora, or make a plain "
+            "model of the run with `llmft merge`"
+        )
     if then["base_shapes"] != here["base_shapes"]:
         raise ValueError("the names or shapes of other weights differ")
     was, now = (torch.tensor(json.loads(d["base_sample"])) for d in (then, here))
@@ -867,12 +999,13 @@ def check_base(
 # %% ../nbs/22_lora.ipynb #0132
 def short_targets(
     model: nn.Module,
-    names: str,        # full names of layers, with commas between
-    given,             # target_modules of PEFT: a text, a list or None
-) -> str:              # what means the same layers in fewer words, where there is such
+    names: str,  # full names of layers, with commas between
+    given,  # target_modules of PEFT: a text, a list or None
+) -> str:  # what means the same layers in fewer words, where there is such
     "The targets of a loaded adapter as somebody would have written them."
     wanted, every = set(split_names(names)), linear_names(model)
-    if set(find_targets(model, LoRAConfig())) == wanted: return "all-linear"
+    if set(find_targets(model, LoRAConfig())) == wanted:
+        return "all-linear"
     text = given if isinstance(given, str) else ",".join(given or ())
     parts = [text] if isinstance(given, str) else split_names(text)
     hits = {name for name in every if any(is_match(name, part) for part in parts)}
@@ -880,9 +1013,9 @@ def short_targets(
 
 # %% ../nbs/22_lora.ipynb #0133
 def load_lora(
-    model: nn.Module,    # the base, without adapter; changed in place
+    model: nn.Module,  # the base, without adapter; changed in place
     folder: str | Path,  # written by save_lora or by PEFT
-) -> nn.Module:          # the same model with the adapter, ready to compute or to train further
+) -> nn.Module:  # the same model with the adapter, ready to compute or to train further
     """Put a saved adapter on a model.
 
     Raises `ValueError` with the reason if it was made for another base, needs what is not supported
@@ -893,12 +1026,16 @@ def load_lora(
     given = read_json(Path(folder) / "adapter_config.json")
     tensors = drop_copies(model, tensors, tokens_in(given))
     base = about.get("base") or given.get("base_model_name_or_path") or "of unknown name"
-    try: config = read_settings(given, list(tensors))
-    except ValueError as fault: raise ValueError(f"{folder}: {fault}") from None
+    try:
+        config = read_settings(given, list(tensors))
+    except ValueError as fault:
+        raise ValueError(f"{folder}: {fault}") from None
     if float(about.get("scaling", config.scaling)) != config.scaling:
-        raise ValueError(f"{folder}: the settings give a scale of {config.scaling:g}, but the adapter was "
-                         f"trained with {about['scaling']}; put rank and alpha back, or use the "
-                         "adapter_config.json that belongs to it")
+        raise ValueError(
+            f"{folder}: the settings give a scale of {config.scaling:g}, but the adapter was "
+            f"trained with {about['scaling']}; put rank and alpha back, or use the "
+            "adapter_config.json that belongs to it"
+        )
     try:
         check_base(model, about)
         check_layers(model, tensors, split_names(config.targets))
@@ -913,8 +1050,8 @@ def load_lora(
 # %% ../nbs/22_lora.ipynb #0134
 @torch.no_grad()
 def fill_adapter(
-    model: nn.Module,            # with a fresh adapter
-    folder: str | Path,          # for the message
+    model: nn.Module,  # with a fresh adapter
+    folder: str | Path,  # for the message
     tensors: dict[str, Tensor],  # PEFT's name → values
 ) -> None:
     "Copy saved values into an adapter; take it out and raise `ValueError` when they do not fit."
@@ -922,10 +1059,16 @@ def fill_adapter(
     # PEFT leaves the rows of an untied output layer alone unless told; they stay as in the base
     kept = [name for name, tensor in places.items() if tensor is getattr(head, "rows", None)]
     lacking = [name for name in places if name not in tensors and name not in kept]
-    foreign = [name for name, tensor in tensors.items()
-               if name not in places or places[name].shape != tensor.shape]
+    foreign = [
+        name
+        for name, tensor in tensors.items()
+        if name not in places or places[name].shape != tensor.shape
+    ]
     if lacking or foreign:
         remove_lora(model)
-        raise ValueError(f"{folder}: the file does not fit its settings or this model: "
-                         f"{(lacking + foreign)[:3]}; save the adapter again, or load its own base")
-    for name, tensor in tensors.items(): places[name].copy_(tensor)
+        raise ValueError(
+            f"{folder}: the file does not fit its settings or this model: "
+            f"{(lacking + foreign)[:3]}; save the adapter again, or load its own base"
+        )
+    for name, tensor in tensors.items():
+        places[name].copy_(tensor)

@@ -25,13 +25,20 @@ from pathlib import Path
 from statistics import fmean
 
 from .core import Timer, cache_dir, content_hash, file_lock, progress, write_json
-from .grading import (COUNTERS, NUMBER_RUN, character_f1, exact_match, run_value,
-                           wilson_interval)
+from llmft.grading import (
+    COUNTERS,
+    NUMBER_RUN,
+    character_f1,
+    exact_match,
+    run_value,
+    wilson_interval,
+)
 from .japanese import japanese_ratio, keigo, readability, surfaces, words
 from .text import normalize, split_sentences
 
 # %% ../nbs/50_metrics.ipynb #0009
 PROBE = "汐見町のガラス会社は、創業者の名を今も大切にしている。"
+
 
 @lru_cache(maxsize=1)
 def mecab_words():  # a function: text → list of words
@@ -43,47 +50,67 @@ def mecab_words():  # a function: text → list of words
         import ipadic
         import MeCab
     except ImportError as error:
-        raise ValueError(f"tokenize='ja-mecab' needs MeCab with IPADIC ({error}): pip install "
-                         "'sacrebleu[ja]'; tokenize='words' needs nothing more") from error
+        raise ValueError(
+            f"tokenize='ja-mecab' needs MeCab with IPADIC ({error}): pip install "
+            "'sacrebleu[ja]'; tokenize='words' needs nothing more"
+        ) from error
     tagger = MeCab.Tagger(ipadic.MECAB_ARGS + " -Owakati")
     return lambda text: tagger.parse(text.strip()).split()
 
+
 def pick_tokenizer(
     tokenize="words",  # words (UniDic), characters, ja-mecab (IPADIC), or a function text → list of str
-):                     # a function: text → list of str
+):  # a function: text → list of str
     """The function that cuts a text into the units that are counted.
 
     Raises `ValueError` for one that drops Japanese characters, or leaves a Japanese sentence whole.
     """
-    known = {"words": lambda: surfaces, "ja-mecab": mecab_words,
-             "characters": lambda: lambda text: list("".join(text.split()))}
+    known = {
+        "words": lambda: surfaces,
+        "ja-mecab": mecab_words,
+        "characters": lambda: lambda text: list("".join(text.split())),
+    }
     if not callable(tokenize) and tokenize not in known:
-        raise ValueError(f"tokenize must be one of {', '.join(known)} or a function, got {tokenize!r}")
+        raise ValueError(
+            f"tokenize must be one of {', '.join(known)} or a function, got {tokenize!r}"
+        )
     cutter = tokenize if callable(tokenize) else known[tokenize]()
     pieces = list(cutter(PROBE))
     if lost := [c for c in PROBE if c.isalpha() and c not in "".join(pieces)]:
-        raise ValueError(f"the tokenizer drops {''.join(lost[:5])}… of a Japanese sentence, so every "
-                         "score would be 0; use 'words' or 'characters'")
+        raise ValueError(
+            f"the tokenizer drops {''.join(lost[:5])}… of a Japanese sentence, so every "
+            "score would be 0; use 'words' or 'characters'"
+        )
     if len(pieces) < 5:
-        raise ValueError(f"the tokenizer leaves a Japanese sentence in {len(pieces)} pieces, so no "
-                         "word would ever match; use 'words' or 'characters'")
+        raise ValueError(
+            f"the tokenizer leaves a Japanese sentence in {len(pieces)} pieces, so no "
+            "word would ever match; use 'words' or 'characters'"
+        )
     return cutter
 
 # %% ../nbs/50_metrics.ipynb #0010
 def pair_up(
-    replies: list,     # of str
+    replies: list,  # of str
     references: list,  # for each reply a str, or a list of accepted ones
 ) -> tuple[list, list]:  # replies, and a list of references for each
     "Raises `ValueError` unless every reply has at least one reference with text."
-    replies, references = list(replies), [[r] if isinstance(r, str) else list(r) for r in references]
+    replies, references = (
+        list(replies),
+        [[r] if isinstance(r, str) else list(r) for r in references],
+    )
     if not replies or len(replies) != len(references):
-        raise ValueError(f"expected one reference for each reply, got {len(replies)} replies "
-                         f"and {len(references)} references")
+        raise ValueError(
+            f"expected one reference for each reply, got {len(replies)} replies "
+            f"and {len(references)} references"
+        )
     for i, (reply, accepted) in enumerate(zip(replies, references)):
-        if not isinstance(reply, str): raise ValueError(f"reply {i}: expected a text, got {reply!r}")
+        if not isinstance(reply, str):
+            raise ValueError(f"reply {i}: expected a text, got {reply!r}")
         if not accepted or not all(isinstance(r, str) and r.strip() for r in accepted):
-            raise ValueError(f"reference {i}: expected a text, or a list of texts, got {accepted!r}; "
-                             "leave such records out")
+            raise ValueError(
+                f"reference {i}: expected a text, or a list of texts, got {accepted!r}; "
+                "leave such records out"
+            )
     return replies, references
 
 # %% ../nbs/50_metrics.ipynb #0013
@@ -92,17 +119,21 @@ def count_ngrams(
     n: int,
 ) -> Counter:
     "How often each run of n tokens occurs."
-    return Counter(tuple(tokens[i:i + n]) for i in range(len(tokens) - n + 1))
+    return Counter(tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1))
+
 
 def bleu_counts(
-    reply: list,       # tokens
+    reply: list,  # tokens
     references: list,  # lists of tokens
-) -> list[int]:        # length of the reply, of the closest reference, n-grams found (1 to 4), n-grams (1 to 4)
+) -> list[
+    int
+]:  # length of the reply, of the closest reference, n-grams found (1 to 4), n-grams (1 to 4)
     "What BLEU must know about one reply. An n-gram is found at most as often as in the reference that has most of it."
     found, total = [], []
     for n in range(1, 5):
         mine, allowed = count_ngrams(reply, n), Counter()
-        for reference in references: allowed |= count_ngrams(reference, n)
+        for reference in references:
+            allowed |= count_ngrams(reference, n)
         found.append((mine & allowed).total())
         total.append(mine.total())
     closest = min((abs(len(r) - len(reply)), len(r)) for r in references)[1]
@@ -110,41 +141,47 @@ def bleu_counts(
 
 # %% ../nbs/50_metrics.ipynb #0014
 def bleu_from_counts(
-    counts: list,               # as from `bleu_counts`; for a corpus, their sums
+    counts: list,  # as from `bleu_counts`; for a corpus, their sums
     short_texts: bool = False,  # True: leave out n-grams longer than the reply (for single sentences)
-) -> float:                     # 0 to 100
+) -> float:  # 0 to 100
     r"""$100 \cdot \min(1, e^{1-r/c}) \cdot (p_1 p_2 p_3 p_4)^{1/4}$.
 
     Where no n-gram of one length was found, its precision becomes half of 1 / total, then a quarter, and so on.
     Source: Papineni et al. 2002, ACL; Chen and Cherry 2014, method 3, as in sacrebleu.
     """
     length, reference_length, found, total = counts[0], counts[1], counts[2:6], counts[6:]
-    if not any(found): return 0.0
+    if not any(found):
+        return 0.0
     logs, halvings = [], 0
     for right, of in zip(found, total):
-        if not of: break
+        if not of:
+            break
         halvings += not right
         logs.append(math.log(right / of if right else 1 / (2**halvings * of)))
-    if len(logs) < 4 and not short_texts: return 0.0
+    if len(logs) < 4 and not short_texts:
+        return 0.0
     brevity = min(0.0, 1 - reference_length / length)
     return 100 * math.exp(brevity + sum(logs) / len(logs))
 
 # %% ../nbs/50_metrics.ipynb #0017
 def cut_pairs(
-    replies: list,     # of str
+    replies: list,  # of str
     references: list,  # a str, or a list of str, for each
     tokenize="words",  # as in `pick_tokenizer`
-) -> list[tuple]:      # for each reply: its tokens, and a list of tokens for each reference
+) -> list[tuple]:  # for each reply: its tokens, and a list of tokens for each reference
     "Both sides, cut. Raises `ValueError` as `pair_up` and `pick_tokenizer` do."
     cut = pick_tokenizer(tokenize)
-    return [(list(cut(reply)), [list(cut(text)) for text in accepted])
-            for reply, accepted in zip(*pair_up(replies, references))]
+    return [
+        (list(cut(reply)), [list(cut(text)) for text in accepted])
+        for reply, accepted in zip(*pair_up(replies, references))
+    ]
+
 
 def bleu(
-    replies: list,     # of str
+    replies: list,  # of str
     references: list,  # a str, or a list of str, for each
     tokenize="words",  # words, characters, ja-mecab, or a function
-) -> float:            # 0 to 100
+) -> float:  # 0 to 100
     """BLEU of a set of replies: their counts are added first. Equal to `sacrebleu.BLEU` on the same tokens.
 
     Source: Papineni et al. 2002, ACL.
@@ -152,14 +189,17 @@ def bleu(
     counts = [bleu_counts(*pair) for pair in cut_pairs(replies, references, tokenize)]
     return bleu_from_counts([sum(column) for column in zip(*counts)])
 
+
 def sentence_bleu(
-    replies: list,     # of str
+    replies: list,  # of str
     references: list,  # a str, or a list of str, for each
     tokenize="words",  # as in `pick_tokenizer`
-) -> list[float]:      # 0 to 100, one for each reply
+) -> list[float]:  # 0 to 100, one for each reply
     "BLEU of each reply by itself, for comparisons pair by pair. Equal to `sacrebleu` with effective_order."
-    return [bleu_from_counts(bleu_counts(*pair), short_texts=True)
-            for pair in cut_pairs(replies, references, tokenize)]
+    return [
+        bleu_from_counts(bleu_counts(*pair), short_texts=True)
+        for pair in cut_pairs(replies, references, tokenize)
+    ]
 
 # %% ../nbs/50_metrics.ipynb #0022
 def chrf_counts(
@@ -174,18 +214,21 @@ def chrf_counts(
         counts.append((mine.total() if theirs else 0, theirs.total(), (mine & theirs).total()))
     return counts
 
+
 def chrf_from_counts(
-    counts: list,      # as from `chrf_counts`; for a corpus, their sums
-    beta: float = 2.0, # recall counts beta times as much as precision
-) -> float:            # 0 to 100
+    counts: list,  # as from `chrf_counts`; for a corpus, their sums
+    beta: float = 2.0,  # recall counts beta times as much as precision
+) -> float:  # 0 to 100
     r"""$(1 + \beta^2)\,pr/(\beta^2 p + r)$ of the mean precision and the mean recall over n.
 
     Lengths n of which either side has no n-gram are left out. Source: Popović 2015, WMT.
     """
     both = [(found / mine, found / theirs) for mine, theirs, found in counts if mine and theirs]
-    if not both: return 0.0
+    if not both:
+        return 0.0
     precision, recall = (fmean(column) for column in zip(*both))
-    if not precision + recall: return 0.0
+    if not precision + recall:
+        return 0.0
     return 100 * (1 + beta**2) * precision * recall / (beta**2 * precision + recall)
 
 # %% ../nbs/50_metrics.ipynb #0023
@@ -194,13 +237,16 @@ def best_chrf_counts(
     references: list,
 ) -> list[list]:  # for each reply, the counts against the reference that suits it best
     "Raises `ValueError` as `pair_up` does."
-    return [max((chrf_counts(reply, r) for r in accepted), key=chrf_from_counts)
-            for reply, accepted in zip(*pair_up(replies, references))]
+    return [
+        max((chrf_counts(reply, r) for r in accepted), key=chrf_from_counts)
+        for reply, accepted in zip(*pair_up(replies, references))
+    ]
+
 
 def chrf(
-    replies: list,     # of str
+    replies: list,  # of str
     references: list,  # a str, or a list of str, for each
-) -> float:            # 0 to 100
+) -> float:  # 0 to 100
     """chrF of a set of replies: their counts are added first. Equal to `sacrebleu.CHRF`.
 
     Source: Popović 2015, WMT.
@@ -208,10 +254,11 @@ def chrf(
     columns = zip(*best_chrf_counts(replies, references))
     return chrf_from_counts([tuple(map(sum, zip(*column))) for column in columns])
 
+
 def sentence_chrf(
     replies: list,
     references: list,  # a str, or a list of str, for each
-) -> list[float]:      # 0 to 100, one for each reply
+) -> list[float]:  # 0 to 100, one for each reply
     "chrF of each reply by itself."
     return [chrf_from_counts(counts) for counts in best_chrf_counts(replies, references)]
 
@@ -224,18 +271,19 @@ def f_measure(
     "Harmonic mean of precision n_shared / n_reply and recall n_shared / n_reference."
     return 2 * n_shared / (n_reply + n_reference) if n_shared else 0.0
 
+
 def rouge_n(
-    reply: list,      # tokens
+    reply: list,  # tokens
     reference: list,  # tokens
     n: int,
-) -> float:           # 0 to 1
+) -> float:  # 0 to 1
     "ROUGE-N: F of shared n-grams, each counted as often as both sides have it. Source: Lin 2004."
     mine, theirs = count_ngrams(reply, n), count_ngrams(reference, n)
     return f_measure((mine & theirs).total(), mine.total(), theirs.total())
 
 # %% ../nbs/50_metrics.ipynb #0027
 def common_length(
-    left: list,   # tokens
+    left: list,  # tokens
     right: list,  # tokens
 ) -> int:
     """Length of the longest common subsequence, with one bit of an integer for each token of `left`.
@@ -243,7 +291,8 @@ def common_length(
     A 0 in row bit i says: the common part grows by one at token i. Source: Hyyrö 2004.
     """
     places = {}
-    for i, token in enumerate(left): places[token] = places.get(token, 0) | 1 << i
+    for i, token in enumerate(left):
+        places[token] = places.get(token, 0) | 1 << i
     full = (1 << len(left)) - 1
     row = full
     for token in right:
@@ -251,38 +300,44 @@ def common_length(
         row = ((row + hits) | (row - hits)) & full
     return len(left) - row.bit_count()
 
+
 def rouge_l(
-    reply: list,      # tokens
+    reply: list,  # tokens
     reference: list,  # tokens
-) -> float:           # 0 to 1
+) -> float:  # 0 to 1
     "ROUGE-L: F of the longest common subsequence. Source: Lin 2004."
     return f_measure(common_length(reference, reply), len(reply), len(reference))
 
 # %% ../nbs/50_metrics.ipynb #0029
 def rouge(
-    replies: list,     # of str
+    replies: list,  # of str
     references: list,  # a str, or a list of str, for each; the best counts
     tokenize="words",  # as in `pick_tokenizer`
-) -> dict:             # rouge1, rouge2, rougeL → list of float, 0 to 1, one for each reply
+) -> dict:  # rouge1, rouge2, rougeL → list of float, 0 to 1, one for each reply
     "ROUGE of each reply. Equal to `rouge-score` with the same tokens. Source: Lin 2004."
-    ways = {"rouge1": lambda a, b: rouge_n(a, b, 1), "rouge2": lambda a, b: rouge_n(a, b, 2),
-            "rougeL": rouge_l}
+    ways = {
+        "rouge1": lambda a, b: rouge_n(a, b, 1),
+        "rouge2": lambda a, b: rouge_n(a, b, 2),
+        "rougeL": rouge_l,
+    }
     pairs = cut_pairs(replies, references, tokenize)
-    return {name: [max(way(reply, r) for r in accepted) for reply, accepted in pairs]
-            for name, way in ways.items()}
+    return {
+        name: [max(way(reply, r) for r in accepted) for reply, accepted in pairs]
+        for name, way in ways.items()
+    }
 
 # %% ../nbs/50_metrics.ipynb #0034
 def match_tokens(
-    reply,              # (T, D) vectors of length 1
-    reference,          # (S, D)
-    reply_weights,      # (T,) 1, or 0 for special tokens
+    reply,  # (T, D) vectors of length 1
+    reference,  # (S, D)
+    reply_weights,  # (T,) 1, or 0 for special tokens
     reference_weights,  # (S,)
-) -> tuple:             # precision, recall, F, each −1 to 1
+) -> tuple:  # precision, recall, F, each −1 to 1
     r"""Each token is paired with the most similar one of the other side.
 
     $p = \frac{1}{T}\sum_t \max_s \cos(x_t, y_s)$, $r$ the other way round, $F = 2pr/(p+r)$.
     """
-    similar = reply @ reference.T                                     # (T, S)
+    similar = reply @ reference.T  # (T, S)
     precision = (similar.amax(1) * reply_weights).sum() / reply_weights.sum()
     recall = (similar.amax(0) * reference_weights).sum() / reference_weights.sum()
     return precision.item(), recall.item(), (2 * precision * recall / (precision + recall)).item()
@@ -291,19 +346,22 @@ def match_tokens(
 @dataclass(frozen=True)
 class EncoderConfig:
     "The small encoder of this book: a BERT that learns to fill gaps in Shiomi's sentences."
-    width: int = 128       # of a vector
-    n_layers: int = 2      # blocks
-    n_heads: int = 4       # in a block
-    context: int = 128     # most tokens of a text
-    steps: int = 300       # optimizer steps
-    batch_size: int = 64   # sentences
-    lr: float = 2e-3       # peak; warm-up over 20 steps, then linear to 0
-    masked: float = 0.3    # share of tokens to guess
-    seed: int = 0          # of weights, order and gaps
+
+    width: int = 128  # of a vector
+    n_layers: int = 2  # blocks
+    n_heads: int = 4  # in a block
+    context: int = 128  # most tokens of a text
+    steps: int = 300  # optimizer steps
+    batch_size: int = 64  # sentences
+    lr: float = 2e-3  # peak; warm-up over 20 steps, then linear to 0
+    masked: float = 0.3  # share of tokens to guess
+    seed: int = 0  # of weights, order and gaps
+
 
 def encoder_texts() -> list[str]:  # different sentences
     "What the encoder reads: articles, statute, questions, answers and dialogues of Shiomi."
     from llmft.world import dialogues, make_world, qa_pairs, world_documents
+
     world = make_world()
     texts = [document.text for document in world_documents(world)]
     texts += [pair[part] for pair in qa_pairs(world) for part in ("prompt", "completion")]
@@ -311,27 +369,32 @@ def encoder_texts() -> list[str]:  # different sentences
     sentences = (normalize(s).strip() for text in texts for s in split_sentences(text))
     return list(dict.fromkeys(s for s in sentences if s))
 
+
 def encoder_tokenizer():  # a transformers tokenizer with [CLS], [SEP] and a mask
     "The tokenizer of chapter 1, with the end-of-text token before and behind each text, and a mask."
     from llmft.export import base_folder, quiet_transformers
     from tokenizers.processors import TemplateProcessing
     from transformers import AutoTokenizer
-    with quiet_transformers(): tokenizer = AutoTokenizer.from_pretrained(base_folder())
+
+    with quiet_transformers():
+        tokenizer = AutoTokenizer.from_pretrained(base_folder())
     end = tokenizer.eos_token
     tokenizer.add_special_tokens({"mask_token": "<|mask|>", "cls_token": end, "sep_token": end})
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
-        single=f"{end} $A {end}", special_tokens=[(end, tokenizer.eos_token_id)])
+        single=f"{end} $A {end}", special_tokens=[(end, tokenizer.eos_token_id)]
+    )
     return tokenizer
 
 # %% ../nbs/50_metrics.ipynb #0038
 def gap_batch(
-    rows: list,        # lists of ids
+    rows: list,  # lists of ids
     tokenizer,
-    masked: float,     # share of tokens to guess
-    generator,         # of random numbers
-) -> tuple:            # input ids (B, T), attention mask (B, T), gaps (B, T) bool, ids that were there (n,)
+    masked: float,  # share of tokens to guess
+    generator,  # of random numbers
+) -> tuple:  # input ids (B, T), attention mask (B, T), gaps (B, T) bool, ids that were there (n,)
     "Sentences with gaps: a share of the tokens is replaced by the mask."
     import torch
+
     width = max(map(len, rows))
     ids = torch.tensor([row + [tokenizer.pad_token_id] * (width - len(row)) for row in rows])
     special = (ids == tokenizer.pad_token_id) | (ids == tokenizer.eos_token_id)
@@ -339,12 +402,14 @@ def gap_batch(
     mask = (ids != tokenizer.pad_token_id).long()
     return ids.masked_fill(gaps, tokenizer.mask_token_id), mask, gaps, ids[gaps]
 
+
 def gap_loss(
-    model,           # BertForMaskedLM
-    batch: tuple,    # as from `gap_batch`
-):                   # scalar tensor, nats per gap
+    model,  # BertForMaskedLM
+    batch: tuple,  # as from `gap_batch`
+):  # scalar tensor, nats per gap
     "How badly the gaps are guessed; the output layer sees the gaps only."
     import torch.nn.functional as F
+
     input_ids, mask, gaps, wanted = batch
     hidden = model.bert(input_ids, attention_mask=mask).last_hidden_state
     return F.cross_entropy(model.cls(hidden[gaps]), wanted)
@@ -353,23 +418,35 @@ def gap_loss(
 def make_encoder(
     config: EncoderConfig,
     tokenizer,
-):                      # BertForMaskedLM, random weights
+):  # BertForMaskedLM, random weights
     "An untrained BERT of the given size."
     import torch
     from transformers import BertConfig, BertForMaskedLM
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return BertForMaskedLM(BertConfig(
-            vocab_size=len(tokenizer), hidden_size=config.width, num_hidden_layers=config.n_layers,
-            num_attention_heads=config.n_heads, intermediate_size=4 * config.width, type_vocab_size=1,
-            pad_token_id=tokenizer.pad_token_id, max_position_embeddings=config.context,
-            hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0))
+        return BertForMaskedLM(
+            BertConfig(
+                vocab_size=len(tokenizer),
+                hidden_size=config.width,
+                num_hidden_layers=config.n_layers,
+                num_attention_heads=config.n_heads,
+                intermediate_size=4 * config.width,
+                type_vocab_size=1,
+                pad_token_id=tokenizer.pad_token_id,
+                max_position_embeddings=config.context,
+                hidden_dropout_prob=0.0,
+                attention_probs_dropout_prob=0.0,
+            )
+        )
+
 
 def train_encoder(
     config: EncoderConfig = EncoderConfig(),
 ) -> tuple:  # (BertForMaskedLM, tokenizer, loss of each step in nats)
     "Train the small encoder from nothing."
     import torch
+
     tokenizer = encoder_tokenizer()
     rows = tokenizer(encoder_texts(), truncation=True, max_length=config.context)["input_ids"]
     model = make_encoder(config, tokenizer).train()
@@ -379,7 +456,9 @@ def train_encoder(
     generator, losses = torch.Generator().manual_seed(config.seed), []
     for _ in progress(range(config.steps), desc="training the encoder", unit="step"):
         chosen = torch.randint(len(rows), (config.batch_size,), generator=generator).tolist()
-        loss = gap_loss(model, gap_batch([rows[i] for i in chosen], tokenizer, config.masked, generator))
+        loss = gap_loss(
+            model, gap_batch([rows[i] for i in chosen], tokenizer, config.masked, generator)
+        )
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -391,179 +470,243 @@ def train_encoder(
 # %% ../nbs/50_metrics.ipynb #0041
 def whole_bert(
     model,  # BertForMaskedLM
-):          # BertModel
+):  # BertModel
     "The body of a trained model as `AutoModel` expects it; its pooler is untrained and not used here."
     from transformers import BertModel
+
     body = BertModel(model.config)
     body.load_state_dict(model.bert.state_dict(), strict=False)
     return body
+
 
 def encoder_folder(
     config: EncoderConfig = EncoderConfig(),
 ) -> Path:  # a transformers folder, and training.json
     "The small encoder from the cache; trained first, under a lock, when it is missing."
     from llmft.export import base_folder, quiet_transformers
-    parts = (encoder_texts, encoder_tokenizer, gap_batch, gap_loss, make_encoder, train_encoder, whole_bert)
-    code = [inspect.getsource(part).replace("from llmft.", "from .") for part in parts]   # as in the package
+
+    parts = (
+        encoder_texts,
+        encoder_tokenizer,
+        gap_batch,
+        gap_loss,
+        make_encoder,
+        train_encoder,
+        whole_bert,
+    )
+    code = [
+        inspect.getsource(part).replace("from llmft.", "from .") for part in parts
+    ]  # as in the package
     folder = cache_dir() / f"encoder-{content_hash(asdict(config), base_folder().name, code)}"
     with file_lock(folder.with_suffix(".lock"), "the small encoder is being trained"):
         if not (folder / "training.json").exists():
-            with Timer() as timer: model, tokenizer, losses = train_encoder(config)
+            with Timer() as timer:
+                model, tokenizer, losses = train_encoder(config)
             tokenizer.model_max_length = config.context
             with quiet_transformers():
                 whole_bert(model).save_pretrained(folder)
                 tokenizer.save_pretrained(folder)
             record = dict(losses=losses, seconds=timer.seconds, parameters=model.num_parameters())
-            write_json(folder / "training.json", record)      # last: its presence says that all is there
+            write_json(
+                folder / "training.json", record
+            )  # last: its presence says that all is there
     return folder
 
 # %% ../nbs/50_metrics.ipynb #0043
 def load_encoder(
-    encoder=None,         # None: the small encoder; a folder or a name on the Hub; or (model, tokenizer)
+    encoder=None,  # None: the small encoder; a folder or a name on the Hub; or (model, tokenizer)
     device: str = "cpu",  # auto, cpu, cuda, mps
-) -> tuple:               # (transformers model in evaluation mode, tokenizer)
+) -> tuple:  # (transformers model in evaluation mode, tokenizer)
     "An encoder for `bert_score`. Raises `ValueError` where it cannot be loaded."
-    if isinstance(encoder, tuple): return encoder
+    if isinstance(encoder, tuple):
+        return encoder
     from llmft.core import pick_device
     from llmft.export import quiet_transformers
     from transformers import AutoModel, AutoTokenizer
+
     name = str(encoder or encoder_folder())
     try:
         with quiet_transformers():
             model, tokenizer = AutoModel.from_pretrained(name), AutoTokenizer.from_pretrained(name)
     except OSError as error:
-        raise ValueError(f"{name}: transformers cannot load this encoder ({str(error).splitlines()[0]}); "
-                         "give a folder, a name on the Hub, or None for the small one") from error
-    if model.config.is_encoder_decoder: model = model.get_encoder()
+        raise ValueError(
+            f"{name}: transformers cannot load this encoder ({str(error).splitlines()[0]}); "
+            "give a folder, a name on the Hub, or None for the small one"
+        ) from error
+    if model.config.is_encoder_decoder:
+        model = model.get_encoder()
     return model.to(pick_device(device)).eval(), tokenizer
 
 # %% ../nbs/50_metrics.ipynb #0044
 def encode_rows(
-    texts: list,   # of str, none empty
+    texts: list,  # of str, none empty
     model,
     tokenizer,
-) -> tuple:        # (rows of ids, number of texts that were too long and are cut)
+) -> tuple:  # (rows of ids, number of texts that were too long and are cut)
     "Token ids with the special tokens of the encoder, cut where its context ends."
     limits = (tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", None))
     limit = min(n for n in limits if n)
     texts = [text.strip() for text in texts]
-    whole, cut = (tokenizer(texts, verbose=False, **options)["input_ids"] if texts else []
-                  for options in ({}, dict(truncation=True, max_length=limit)))
+    whole, cut = (
+        tokenizer(texts, verbose=False, **options)["input_ids"] if texts else []
+        for options in ({}, dict(truncation=True, max_length=limit))
+    )
     return cut, sum(len(row) > limit for row in whole)
 
+
 def token_vectors(
-    rows: list,            # lists of ids
+    rows: list,  # lists of ids
     model,
     pad_id: int,
-    layer: int | None,     # after which layer; None: after the last
+    layer: int | None,  # after which layer; None: after the last
     batch_size: int = 64,
-) -> list:                 # for each row a tensor (T, D), vectors of length 1
+) -> list:  # for each row a tensor (T, D), vectors of length 1
     "The vector of each token in its sentence."
     import torch
+
     vectors, order = [None] * len(rows), sorted(range(len(rows)), key=lambda i: len(rows[i]))
     for start in range(0, len(order), batch_size):
-        batch = order[start:start + batch_size]
+        batch = order[start : start + batch_size]
         width = max(len(rows[i]) for i in batch)
-        ids = torch.tensor([rows[i] + [pad_id] * (width - len(rows[i])) for i in batch], device=model.device)
-        mask = (torch.arange(width) < torch.tensor([[len(rows[i])] for i in batch])).long().to(model.device)
+        ids = torch.tensor(
+            [rows[i] + [pad_id] * (width - len(rows[i])) for i in batch], device=model.device
+        )
+        mask = (
+            (torch.arange(width) < torch.tensor([[len(rows[i])] for i in batch]))
+            .long()
+            .to(model.device)
+        )
         with torch.inference_mode():
             out = model(ids, attention_mask=mask, output_hidden_states=layer is not None)
         hidden = out.last_hidden_state if layer is None else out.hidden_states[layer]
         for i, row in zip(batch, hidden.float().cpu()):
-            row = row[:len(rows[i])]
+            row = row[: len(rows[i])]
             vectors[i] = row / row.norm(dim=-1, keepdim=True)
     return vectors
 
 # %% ../nbs/50_metrics.ipynb #0045
 def bert_score(
-    replies: list,             # of str
-    references: list,          # a str, or a list of str, for each; the best counts
-    encoder=None,              # as in `load_encoder`
+    replies: list,  # of str
+    references: list,  # a str, or a list of str, for each; the best counts
+    encoder=None,  # as in `load_encoder`
     layer: int | None = None,  # which layer's vectors; None: the last
     batch_size: int = 64,
-) -> dict:                     # precision, recall, f1: lists of float, one a reply; n_cut: texts that were too long
+) -> dict:  # precision, recall, f1: lists of float, one a reply; n_cut: texts that were too long
     """BERTScore without rescaling. Equal to `bert-score`. An empty reply gets 0.
 
     Source: Zhang et al. 2020, arXiv:1904.09675.
     """
     import torch
+
     replies, references = pair_up(replies, references)
     model, tokenizer = load_encoder(encoder)
     texts = [*replies, *(r for group in references for r in group)]
     texts = list(dict.fromkeys(text for text in texts if text.strip()))
     rows, n_cut = encode_rows(texts, model, tokenizer)
     special = {tokenizer.cls_token_id, tokenizer.sep_token_id}
-    weights = {t: torch.tensor([float(i not in special) for i in row]) for t, row in zip(texts, rows)}
-    vectors = dict(zip(texts, token_vectors(rows, model, tokenizer.pad_token_id or 0, layer, batch_size)))
+    weights = {
+        t: torch.tensor([float(i not in special) for i in row]) for t, row in zip(texts, rows)
+    }
+    vectors = dict(
+        zip(texts, token_vectors(rows, model, tokenizer.pad_token_id or 0, layer, batch_size))
+    )
+
     def match(a, b):
-        return match_tokens(vectors[a], vectors[b], weights[a], weights[b]) if a.strip() else (0.0,) * 3
-    scores = [[max(column) for column in zip(*(match(reply, r) for r in group))]
-              for reply, group in zip(replies, references)]
+        return (
+            match_tokens(vectors[a], vectors[b], weights[a], weights[b])
+            if a.strip()
+            else (0.0,) * 3
+        )
+
+    scores = [
+        [max(column) for column in zip(*(match(reply, r) for r in group))]
+        for reply, group in zip(replies, references)
+    ]
     return dict(zip(("precision", "recall", "f1"), map(list, zip(*scores))), n_cut=n_cut)
 
 # %% ../nbs/50_metrics.ipynb #0050
 def bit_windows(
-    ids: list,      # the start token, then the text
-    context: int,   # most tokens that the model reads at once
-) -> list[tuple]:   # (ids, how many at the end are scored)
+    ids: list,  # the start token, then the text
+    context: int,  # most tokens that the model reads at once
+) -> list[tuple]:  # (ids, how many at the end are scored)
     "Windows that overlap by half, so that each token is scored once and has at least context / 2 tokens before it."
-    if len(ids) <= context: return [(ids, len(ids) - 1)]
+    if len(ids) <= context:
+        return [(ids, len(ids) - 1)]
     windows, step, done = [(ids[:context], context - 1)], context // 2, context
     while done < len(ids):
         end = min(done + step, len(ids))
-        windows.append((ids[end - context:end], end - done))
+        windows.append((ids[end - context : end], end - done))
         done = end
     return windows
 
+
 def window_bits(
     model,
-    windows: list,   # (text, ids, how many at the end are scored)
-) -> list[float]:    # −log2 p of the scored tokens of each window
+    windows: list,  # (text, ids, how many at the end are scored)
+) -> list[float]:  # −log2 p of the scored tokens of each window
     "One forward pass over windows of different length, padded at the end, where no token can see it."
     import torch
     from llmft.sampling import token_logprobs
+
     width = max(len(ids) for _, ids, _ in windows)
-    rows = torch.tensor([ids + [0] * (width - len(ids)) for _, ids, _ in windows], device=model.device)
-    with torch.inference_mode(): logits = model(rows, use_cache=False).logits[:, :-1]
+    rows = torch.tensor(
+        [ids + [0] * (width - len(ids)) for _, ids, _ in windows], device=model.device
+    )
+    with torch.inference_mode():
+        logits = model(rows, use_cache=False).logits[:, :-1]
     logprobs = token_logprobs(logits, rows[:, 1:]).double().cpu()
-    return [-logprobs[k, len(ids) - 1 - n:len(ids) - 1].sum().item() / math.log(2)
-            for k, (_, ids, n) in enumerate(windows)]
+    return [
+        -logprobs[k, len(ids) - 1 - n : len(ids) - 1].sum().item() / math.log(2)
+        for k, (_, ids, n) in enumerate(windows)
+    ]
 
 # %% ../nbs/50_metrics.ipynb #0051
 def text_bits(
-    model,                # a causal language model of transformers
+    model,  # a causal language model of transformers
     tokenizer,
-    texts: list,          # of str
+    texts: list,  # of str
     context: int = 1024,  # most tokens read at once; the model's own limit when that is smaller
-    batch_size: int = 16, # windows that are read together
-) -> list[float]:         # for each text, −log2 p of all its tokens, in bits
+    batch_size: int = 16,  # windows that are read together
+) -> list[float]:  # for each text, −log2 p of all its tokens, in bits
     """How many bits a language model needs for each text, from the start token on.
 
     Raises `ValueError` where the tokenizer cannot spell a text: an unknown token hides what was written.
     """
     start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
     limit = min(context, getattr(model.config, "max_position_embeddings", None) or context)
-    rows = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"] if texts else []
+    rows = (
+        tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+        if texts
+        else []
+    )
     if tokenizer.unk_token_id is not None and tokenizer.unk_token_id != start:
         unknown = next((i for i, row in enumerate(rows) if tokenizer.unk_token_id in row), None)
         if unknown is not None:
-            raise ValueError(f"text {unknown}: the tokenizer has no token for a part of "
-                             f"{texts[unknown][:40]!r}; judge with a model whose tokenizer falls back to bytes")
-    windows = [(i, *window) for i, row in enumerate(rows) if row for window in bit_windows([start, *row], limit)]
+            raise ValueError(
+                f"text {unknown}: the tokenizer has no token for a part of "
+                f"{texts[unknown][:40]!r}; judge with a model whose tokenizer falls back to bytes"
+            )
+    windows = [
+        (i, *window)
+        for i, row in enumerate(rows)
+        if row
+        for window in bit_windows([start, *row], limit)
+    ]
     bits = [0.0] * len(texts)
     windows.sort(key=lambda w: len(w[1]))
     for at in range(0, len(windows), batch_size):
-        batch = windows[at:at + batch_size]
-        for (i, _, _), n in zip(batch, window_bits(model, batch)): bits[i] += n
+        batch = windows[at : at + batch_size]
+        for (i, _, _), n in zip(batch, window_bits(model, batch)):
+            bits[i] += n
     return bits
 
 # %% ../nbs/50_metrics.ipynb #0056
 def minimal_pairs(
-    model,                # a causal language model of transformers
+    model,  # a causal language model of transformers
     tokenizer,
-    pairs: list,          # (right sentence, wrong sentence), different in one place
+    pairs: list,  # (right sentence, wrong sentence), different in one place
     batch_size: int = 16,
-) -> dict:                # accuracy, low, high (Wilson, 95 %), n, each (bool; ties are wrong)
+) -> dict:  # accuracy, low, high (Wilson, 95 %), n, each (bool; ties are wrong)
     """How often the right sentence of a pair is the more probable one.
 
     Raises `ValueError` for pairs that are not two different texts.
@@ -573,18 +716,21 @@ def minimal_pairs(
     for i, pair in enumerate(pairs):
         if len(pair) != 2 or pair[0] == pair[1] or not all(pair):
             raise ValueError(f"pair {i}: expected two different texts, got {pair!r}")
-    bits = text_bits(model, tokenizer, [text for pair in pairs for text in pair], batch_size=batch_size)
+    bits = text_bits(
+        model, tokenizer, [text for pair in pairs for text in pair], batch_size=batch_size
+    )
     each = [right < wrong for right, wrong in zip(bits[::2], bits[1::2])]
     low, high = wilson_interval(sum(each), len(each))
     return dict(accuracy=fmean(each), low=low, high=high, n=len(each), each=each)
 
 # %% ../nbs/50_metrics.ipynb #0059
 def number_pairs(
-    pairs: list,        # of things that can be compared
-) -> list[int]:         # the same number for the same thing
+    pairs: list,  # of things that can be compared
+) -> list[int]:  # the same number for the same thing
     "Numbers in the order of first appearance."
     seen = {}
     return [seen.setdefault(pair, len(seen)) for pair in pairs]
+
 
 def longest_repeat(
     text: str,
@@ -593,16 +739,18 @@ def longest_repeat(
 
     Numbers stand for all pieces of length 1, 2, 4 …, so a text of 100,000 characters takes seconds.
     """
-    level, length = number_pairs(list(text)), 1                # level[i]: number of text[i:i + length]
-    if len(set(level)) == len(level): return 0
+    level, length = number_pairs(list(text)), 1  # level[i]: number of text[i:i + length]
+    if len(set(level)) == len(level):
+        return 0
     while True:
         double = number_pairs(list(zip(level, level[length:])))
-        if len(set(double)) == len(double): break
+        if len(set(double)) == len(double):
+            break
         level, length = double, 2 * length
-    low, high = length, 2 * length                             # some piece of `low` occurs twice, none of `high`
+    low, high = length, 2 * length  # some piece of `low` occurs twice, none of `high`
     while high - low > 1:
         middle = (low + high) // 2
-        pieces = list(zip(level, level[middle - length:]))     # two overlapping halves name a piece
+        pieces = list(zip(level, level[middle - length :]))  # two overlapping halves name a piece
         low, high = (middle, high) if len(set(pieces)) < len(pieces) else (low, middle)
     return low
 
@@ -616,6 +764,7 @@ def distinct_n(
     grams = count_ngrams(list(pick_tokenizer(tokenize)(text)), n)
     return len(grams) / grams.total() if grams else None
 
+
 def repetition(
     text: str,
 ) -> float | None:  # 0 to 1; None for an empty text
@@ -628,57 +777,70 @@ def keigo_rate(
 ) -> float | None:  # 0 to 1; None for a text without a sentence
     "Share of the sentences that end politely or hold a respectful or humble form."
     sentences = keigo(normalize(text))["sentences"]
-    if not sentences: return None
+    if not sentences:
+        return None
     return fmean(s["style"] == "polite" or bool(s["respectful"] or s["humble"]) for s in sentences)
 
 # %% ../nbs/50_metrics.ipynb #0066
 def named_values(
     text: str,
-    values,      # strings
-) -> set[str]:   # those that the text names, longest first: 小林茂 does not name 林茂
+    values,  # strings
+) -> set[str]:  # those that the text names, longest first: 小林茂 does not name 林茂
     "Which of some values a text names; a number counts only as a whole."
     text = normalize(text)
     before = lambda v: r"(?<![\d.,])" if v[0].isdigit() else ""
     after = lambda v: r"(?!\d|[.,]\d)" if v[-1].isdigit() else ""
     known = {normalize(value): value for value in values if value}
-    pattern = "|".join(before(v) + re.escape(v) + after(v) for v in sorted(known, key=len, reverse=True))
+    pattern = "|".join(
+        before(v) + re.escape(v) + after(v) for v in sorted(known, key=len, reverse=True)
+    )
     return {known[found] for found in re.findall(pattern, text)} if pattern else set()
 
+
 VERDICTS = ("right", "mixed", "wrong", "silent")
+
 
 def judge_fact(
     reply: str,
     answer: str,
-    others,            # other values that the same question could have
+    others,  # other values that the same question could have
     entity: str = "",  # who is asked about; its name is no value
-) -> str:              # right; mixed: it names the answer and others; wrong: only others; silent: none
+) -> str:  # right; mixed: it names the answer and others; wrong: only others; silent: none
     "Whether a reply states a known fact."
     named = named_values(normalize(reply).replace(normalize(entity) or "\0", ""), {answer, *others})
-    if answer not in named: return "wrong" if named else "silent"
+    if answer not in named:
+        return "wrong" if named else "silent"
     return "mixed" if len(named) > 1 else "right"
 
 # %% ../nbs/50_metrics.ipynb #0067
 def fact_accuracy(
-    replies: list,       # of str
-    records: list,       # for each reply a dict with answer, and where known attribute and entity (world.qa_pairs)
+    replies: list,  # of str
+    records: list,  # for each reply a dict with answer, and where known attribute and entity (world.qa_pairs)
     known: list = None,  # records whose answers are the other values of an attribute; None: `records`
-) -> dict:               # accuracy, low, high (Wilson, 95 %), n, one count for each of VERDICTS, each (verdicts)
+) -> dict:  # accuracy, low, high (Wilson, 95 %), n, one count for each of VERDICTS, each (verdicts)
     """How many replies state the right fact and no other value of its kind.
 
     Raises `ValueError` unless there is a record with an answer for each reply.
     """
     replies, records, values = list(replies), list(records), {}
     if not replies or len(replies) != len(records):
-        raise ValueError(f"expected a record for each reply, got {len(replies)} replies "
-                         f"and {len(records)} records")
+        raise ValueError(
+            f"expected a record for each reply, got {len(replies)} replies "
+            f"and {len(records)} records"
+        )
     for i, record in enumerate([*records, *(known or [])]):
-        if not record.get("answer"): raise ValueError(f"record {i} has no answer: {record!r}")
+        if not record.get("answer"):
+            raise ValueError(f"record {i} has no answer: {record!r}")
         values.setdefault(record.get("attribute"), set()).add(record["answer"])
-    each = [judge_fact(reply, r["answer"], values[r.get("attribute")], r.get("entity", ""))
-            for reply, r in zip(replies, records)]
+    each = [
+        judge_fact(reply, r["answer"], values[r.get("attribute")], r.get("entity", ""))
+        for reply, r in zip(replies, records)
+    ]
     counts = {verdict: each.count(verdict) for verdict in VERDICTS}
     low, high = wilson_interval(counts["right"], len(each))
-    return dict(accuracy=counts["right"] / len(each), low=low, high=high, n=len(each), **counts, each=each)
+    return dict(
+        accuracy=counts["right"] / len(each), low=low, high=high, n=len(each), **counts, each=each
+    )
 
 # %% ../nbs/50_metrics.ipynb #0072
 def quantities(
@@ -688,9 +850,11 @@ def quantities(
     text, found = normalize(text), []
     for run in re.finditer(NUMBER_RUN, text):
         value = run_value(run)
-        unit = re.match(rf"[かヶカケヵ箇](.)|([{COUNTERS}%])|([A-Za-z]+)", text[run.end():])
-        if value is not None: found.append((value, "".join(filter(None, unit.groups())) if unit else ""))
+        unit = re.match(rf"[かヶカケヵ箇](.)|([{COUNTERS}%])|([A-Za-z]+)", text[run.end() :])
+        if value is not None:
+            found.append((value, "".join(filter(None, unit.groups())) if unit else ""))
     return found
+
 
 def terms(
     text: str,
@@ -699,22 +863,28 @@ def terms(
     runs, current, counted = [], "", False
     for word in [*words(normalize(text)), None]:
         if word and word.pos in ("名詞", "接頭辞", "接尾辞"):
-            counted = counted or word.pos2 == "数詞"                 # from here on a number and its counter
-            if not counted: current += word.surface
-        else: runs, current, counted = [*runs, current], "", False
-    return [run for run in dict.fromkeys(runs) if len(run) > 1 and not re.fullmatch("[ぁ-ゖー]+", run)]
+            counted = counted or word.pos2 == "数詞"  # from here on a number and its counter
+            if not counted:
+                current += word.surface
+        else:
+            runs, current, counted = [*runs, current], "", False
+    return [
+        run for run in dict.fromkeys(runs) if len(run) > 1 and not re.fullmatch("[ぁ-ゖー]+", run)
+    ]
 
 # %% ../nbs/50_metrics.ipynb #0073
 @dataclass(frozen=True)
 class Support:
     "What of a reply a passage holds."
-    held: tuple     # numbers with their counters, and terms, that the passage holds
+
+    held: tuple  # numbers with their counters, and terms, that the passage holds
     missing: tuple  # those that it does not hold
-    copied: float   # share of the reply's 4-character pieces that stand in the passage, 0 to 1
+    copied: float  # share of the reply's 4-character pieces that stand in the passage, 0 to 1
 
     @property
-    def supported(self) -> bool:    # something is held, nothing missing
+    def supported(self) -> bool:  # something is held, nothing missing
         return bool(self.held) and not self.missing
+
 
 def support(
     reply: str,
@@ -725,36 +895,52 @@ def support(
     reply, passage, given = normalize(reply), normalize(passage), normalize(question)
     there = set(quantities(passage))
     bare = {value for value, _ in there}
-    checks = {f"{value}{unit}": (value, unit) in there or not unit and value in bare
-              for value, unit in quantities(reply)}
+    checks = {
+        f"{value}{unit}": (value, unit) in there or not unit and value in bare
+        for value, unit in quantities(reply)
+    }
     checks |= {term: term in passage or term in given for term in terms(reply)}
-    pieces, source = count_ngrams("".join(reply.split()), 4), count_ngrams("".join(passage.split()), 4)
-    copied = sum(n for piece, n in pieces.items() if piece in source) / pieces.total() if pieces else 0.0
-    held, missing = (tuple(t for t, ok in checks.items() if ok == wanted) for wanted in (True, False))
+    pieces, source = (
+        count_ngrams("".join(reply.split()), 4),
+        count_ngrams("".join(passage.split()), 4),
+    )
+    copied = (
+        sum(n for piece, n in pieces.items() if piece in source) / pieces.total() if pieces else 0.0
+    )
+    held, missing = (
+        tuple(t for t, ok in checks.items() if ok == wanted) for wanted in (True, False)
+    )
     return Support(held, missing, copied)
 
 # %% ../nbs/50_metrics.ipynb #0076
 @dataclass(frozen=True)
 class Score:
     "A number that was measured."
-    value: float                   # of the whole set
-    each: tuple = ()               # one for each reply, None where there is nothing to measure
-    reference: float | None = None # the same measured on the references, where that makes sense
-    detail: dict | None = None     # counts and intervals
+
+    value: float  # of the whole set
+    each: tuple = ()  # one for each reply, None where there is nothing to measure
+    reference: float | None = None  # the same measured on the references, where that makes sense
+    detail: dict | None = None  # counts and intervals
+
 
 @dataclass(frozen=True)
 class Failed:
     "A metric that gave no number, and why. It has no value, so nothing can be computed with it."
+
     reason: str
 
+
 def mean_score(
-    each: list,            # float or None, one for each reply
+    each: list,  # float or None, one for each reply
     reference: list = (),  # the same of the references
-    **detail,              # more that the Score tells
+    **detail,  # more that the Score tells
 ) -> Score:
     "The mean over replies that could be measured. Raises `ValueError` when there are none."
     values = [value for value in each if value is not None]
-    if not values: raise ValueError("none of the replies could be measured: all are empty, or hold nothing to check")
+    if not values:
+        raise ValueError(
+            "none of the replies could be measured: all are empty, or hold nothing to check"
+        )
     known = [value for value in reference if value is not None]
     return Score(fmean(values), tuple(each), fmean(known) if known else None, detail or None)
 
@@ -762,20 +948,22 @@ def mean_score(
 @dataclass(frozen=True)
 class ReplySet:
     "What metrics are computed from; texts after NFKC."
+
     replies: list
-    references: list                # a list of accepted texts for each reply
-    passages: list | None = None    # the text that each reply should be based on
+    references: list  # a list of accepted texts for each reply
+    passages: list | None = None  # the text that each reply should be based on
     questions: list | None = None
-    records: list | None = None     # dicts with answer, attribute, entity
-    known: list | None = None       # records whose answers are the other values
-    judge: tuple | None = None      # (causal model, tokenizer); None: the model of chapter 1
-    encoder: object = None          # as in `load_encoder`
+    records: list | None = None  # dicts with answer, attribute, entity
+    known: list | None = None  # records whose answers are the other values
+    judge: tuple | None = None  # (causal model, tokenizer); None: the model of chapter 1
+    encoder: object = None  # as in `load_encoder`
     tokenize: object = "words"
+
 
 def make_reply_set(
     replies: list,
     references: list,
-    **others,          # the other fields of `ReplySet`
+    **others,  # the other fields of `ReplySet`
 ) -> ReplySet:
     """Both sides in one width (NFKC), checked once for all metrics.
 
@@ -785,11 +973,15 @@ def make_reply_set(
     references = [[normalize(r) for r in accepted] for accepted in references]
     for name in ("passages", "questions", "records"):
         if others.get(name) is not None and len(others[name]) != len(replies):
-            raise ValueError(f"expected one of {name} for each of {len(replies)} replies, "
-                             f"got {len(others[name])}")
+            raise ValueError(
+                f"expected one of {name} for each of {len(replies)} replies, "
+                f"got {len(others[name])}"
+            )
     for i, (question, accepted) in enumerate(zip(others.get("questions") or [], references)):
         if normalize(question).strip() in [r.strip() for r in accepted]:
-            raise ValueError(f"reference {i} is the question {question!r}: compare replies with answers")
+            raise ValueError(
+                f"reference {i} is the question {question!r}: compare replies with answers"
+            )
     return ReplySet([normalize(reply) for reply in replies], references, **others)
 
 # %% ../nbs/50_metrics.ipynb #0078
@@ -799,12 +991,14 @@ def both_sides(
     "What the metrics of overlap compare."
     return data.replies, data.references
 
+
 def score_pairs(
-    measure,         # function: (reply, list of references) → float
+    measure,  # function: (reply, list of references) → float
     data: ReplySet,
 ) -> Score:
     "A measure of single pairs."
     return mean_score([float(measure(*pair)) for pair in zip(*both_sides(data))])
+
 
 def score_bert(
     data: ReplySet,
@@ -817,20 +1011,24 @@ def score_bert(
     sound = [f1 if abs(f1) <= 1 + 1e-6 else None for f1 in result["f1"]]
     return mean_score(sound, n_cut=result["n_cut"])
 
+
 def score_words(
-    name: str,       # rouge1, rouge2, rougeL
+    name: str,  # rouge1, rouge2, rougeL
     data: ReplySet,
 ) -> Score:
     "The mean of one kind of ROUGE."
     return mean_score(rouge(*both_sides(data), data.tokenize)[name])
 
+
 def score_texts(
-    measure,         # function: str → float or None
+    measure,  # function: str → float or None
     data: ReplySet,
 ) -> Score:
     "A measure of single texts, on the replies and on their first references; empty replies are left out."
-    return mean_score([measure(t) if t.strip() else None for t in data.replies],
-                      [measure(accepted[0]) for accepted in data.references])
+    return mean_score(
+        [measure(t) if t.strip() else None for t in data.replies],
+        [measure(accepted[0]) for accepted in data.references],
+    )
 
 # %% ../nbs/50_metrics.ipynb #0079
 def score_bits(
@@ -841,64 +1039,104 @@ def score_bits(
     Raises `ValueError` if all replies are empty.
     """
     from llmft.export import base_model
+
     model, tokenizer = data.judge or base_model()
     totals = []
     for texts in (data.replies, [accepted[0] for accepted in data.references]):
         texts = [text if text.strip() else "" for text in texts]
         bits, n = text_bits(model, tokenizer, texts), [len(text) for text in texts]
-        if not sum(n): raise ValueError("none of the replies could be measured: all are empty")
+        if not sum(n):
+            raise ValueError("none of the replies could be measured: all are empty")
         totals.append((sum(bits) / sum(n), tuple(b / k if k else None for b, k in zip(bits, n))))
     return Score(*totals[0], totals[1][0])
+
 
 def score_facts(
     data: ReplySet,
 ) -> Score:
     "Share of replies that state the right fact and no other. Raises `ValueError` without records."
-    if data.records is None: raise ValueError("needs records with answers (records=…)")
+    if data.records is None:
+        raise ValueError("needs records with answers (records=…)")
     result = fact_accuracy(data.replies, data.records, data.known)
     each = result.pop("each")
-    return Score(result.pop("accuracy"), tuple(float(verdict == "right") for verdict in each), detail=result)
+    return Score(
+        result.pop("accuracy"), tuple(float(verdict == "right") for verdict in each), detail=result
+    )
+
 
 def score_support(
     data: ReplySet,
 ) -> Score:
     "Share of replies whose numbers and terms all stand in their passage. Raises `ValueError` without passages."
-    if data.passages is None: raise ValueError("needs the text that replies are based on (passages=…)")
+    if data.passages is None:
+        raise ValueError("needs the text that replies are based on (passages=…)")
     questions = data.questions or [""] * len(data.replies)
     found = [support(*row) for row in zip(data.replies, data.passages, questions)]
     nothing = [not s.held and not s.missing for s in found]
-    return mean_score([None if empty else float(s.supported) for s, empty in zip(found, nothing)],
-                      missing=[s.missing for s in found], copied=fmean(s.copied for s in found))
+    return mean_score(
+        [None if empty else float(s.supported) for s, empty in zip(found, nothing)],
+        missing=[s.missing for s in found],
+        copied=fmean(s.copied for s in found),
+    )
 
 # %% ../nbs/50_metrics.ipynb #0080
 @dataclass(frozen=True)
 class Metric:
     "One row of the table."
+
     measure: object  # function: ReplySet → Score
-    scale: str       # smallest and largest value, or the unit
-    better: str      # more; like: as close as possible to the references
-    blind: str       # what it cannot see
+    scale: str  # smallest and largest value, or the unit
+    better: str  # more; like: as close as possible to the references
+    blind: str  # what it cannot see
+
 
 METRICS = {
-    "exact": Metric(partial(score_pairs, exact_match), "0–1", "more", "the same answer in other words"),
-    "character_f1": Metric(partial(score_pairs, character_f1), "0–1", "more", "the order of characters"),
-    "bleu": Metric(lambda d: Score(bleu(*both_sides(d), d.tokenize),
-                                   tuple(sentence_bleu(*both_sides(d), d.tokenize))),
-                   "0–100", "more", "a wrong fact in the right words"),
-    "chrf": Metric(lambda d: Score(chrf(*both_sides(d)), tuple(sentence_chrf(*both_sides(d)))),
-                   "0–100", "more", "a wrong fact in the right words"),
+    "exact": Metric(
+        partial(score_pairs, exact_match), "0–1", "more", "the same answer in other words"
+    ),
+    "character_f1": Metric(
+        partial(score_pairs, character_f1), "0–1", "more", "the order of characters"
+    ),
+    "bleu": Metric(
+        lambda d: Score(
+            bleu(*both_sides(d), d.tokenize), tuple(sentence_bleu(*both_sides(d), d.tokenize))
+        ),
+        "0–100",
+        "more",
+        "a wrong fact in the right words",
+    ),
+    "chrf": Metric(
+        lambda d: Score(chrf(*both_sides(d)), tuple(sentence_chrf(*both_sides(d)))),
+        "0–100",
+        "more",
+        "a wrong fact in the right words",
+    ),
     "rouge1": Metric(partial(score_words, "rouge1"), "0–1", "more", "the order of words"),
-    "rouge2": Metric(partial(score_words, "rouge2"), "0–1", "more", "a wrong fact in the right words"),
-    "rougeL": Metric(partial(score_words, "rougeL"), "0–1", "more", "a wrong fact in the right words"),
+    "rouge2": Metric(
+        partial(score_words, "rouge2"), "0–1", "more", "a wrong fact in the right words"
+    ),
+    "rougeL": Metric(
+        partial(score_words, "rougeL"), "0–1", "more", "a wrong fact in the right words"
+    ),
     "bert_score": Metric(score_bert, "−1–1", "more", "a wrong fact in the right words"),
-    "bits_per_character": Metric(score_bits, "bits", "like", "whether the text answers the question"),
-    "japanese_ratio": Metric(partial(score_texts, japanese_ratio), "0–1", "like",
-                             "whether the Japanese means anything"),
-    "repetition": Metric(partial(score_texts, repetition), "0–1", "like", "noise, which never repeats"),
-    "keigo_rate": Metric(partial(score_texts, keigo_rate), "0–1", "like",
-                         "whether politeness suits the situation"),
-    "readability": Metric(partial(score_texts, lambda text: readability(text)["score"]), "about 0–6", "like",
-                          "whether the text is true"),
+    "bits_per_character": Metric(
+        score_bits, "bits", "like", "whether the text answers the question"
+    ),
+    "japanese_ratio": Metric(
+        partial(score_texts, japanese_ratio), "0–1", "like", "whether the Japanese means anything"
+    ),
+    "repetition": Metric(
+        partial(score_texts, repetition), "0–1", "like", "noise, which never repeats"
+    ),
+    "keigo_rate": Metric(
+        partial(score_texts, keigo_rate), "0–1", "like", "whether politeness suits the situation"
+    ),
+    "readability": Metric(
+        partial(score_texts, lambda text: readability(text)["score"]),
+        "about 0–6",
+        "like",
+        "whether the text is true",
+    ),
     "facts": Metric(score_facts, "0–1", "more", "a denial; facts that no record holds"),
     "support": Metric(score_support, "0–1", "more", "who does what to whom"),
 }
@@ -907,20 +1145,25 @@ METRICS = {
 def measure_safely(
     metric: Metric,
     data: ReplySet,
-):                  # Score or Failed
+):  # Score or Failed
     "A score, or the reason why there is none; a value that is not finite is none."
-    try: score = metric.measure(data)
+    try:
+        score = metric.measure(data)
     except (ValueError, OSError, ImportError, RuntimeError) as error:
-        return Failed(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)
-    if not math.isfinite(score.value): return Failed(f"the result is {score.value}, which is no number")
+        return Failed(
+            str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        )
+    if not math.isfinite(score.value):
+        return Failed(f"the result is {score.value}, which is no number")
     return score
 
+
 def score_replies(
-    replies: list,               # of str
-    references: list,            # a str, or a list of str, for each
-    metrics: list | None = None, # names; None for all of METRICS
-    **others,                    # passages, questions, records, known, judge, encoder, tokenize
-) -> dict:                       # name → Score or Failed
+    replies: list,  # of str
+    references: list,  # a str, or a list of str, for each
+    metrics: list | None = None,  # names; None for all of METRICS
+    **others,  # passages, questions, records, known, judge, encoder, tokenize
+) -> dict:  # name → Score or Failed
     """One table of all metrics.
 
     A metric that cannot be computed is `Failed` with its reason, and the others go on. Raises
@@ -935,14 +1178,21 @@ def score_replies(
 # %% ../nbs/50_metrics.ipynb #0082
 def score_rows(
     scores: dict,  # as from `score_replies`
-) -> list[dict]:   # metric, value, references, n, scale, better, blind, failed
+) -> list[dict]:  # metric, value, references, n, scale, better, blind, failed
     "The table as rows for CSV, JSON or Markdown; a failed metric has a reason and no value."
     rows = []
     for name, score in scores.items():
         metric, failed = METRICS[name], isinstance(score, Failed)
-        rows.append(dict(metric=name, value=None if failed else score.value,
-                         references=None if failed else score.reference,
-                         n=0 if failed else sum(value is not None for value in score.each),
-                         scale=metric.scale, better=metric.better, blind=metric.blind,
-                         failed=score.reason if failed else ""))
+        rows.append(
+            dict(
+                metric=name,
+                value=None if failed else score.value,
+                references=None if failed else score.reference,
+                n=0 if failed else sum(value is not None for value in score.each),
+                scale=metric.scale,
+                better=metric.better,
+                blind=metric.blind,
+                failed=score.reason if failed else "",
+            )
+        )
     return rows

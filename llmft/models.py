@@ -42,7 +42,7 @@ from llmft.lora import (
     replace_module,
     tokens_in,
 )
-from .pretrain import load_checkpoint
+from .pretraining import load_checkpoint
 from .tokenizer import SPECIAL_TOKENS, Tokenizer
 
 # %% ../nbs/80_models.ipynb #53ccaffd

@@ -20,41 +20,61 @@ from torch.autograd.function import once_differentiable
 # %% ../nbs/30_nf4.ipynb #0015
 def normal_float_levels(
     bits: int = 4,  # from 2 to 8
-) -> Tensor:        # (2**bits,) float32 from −1 to 1, rising, with 0 among them
+) -> Tensor:  # (2**bits,) float32 from −1 to 1, rising, with 0 among them
     r"""The levels of a NormalFloat: quantiles of the normal curve, brought to [−1, 1].
 
     With $n = 2^{bits}$ the outermost share is $1 - \frac12(\frac1{2n} + \frac1{2n-2})$.
     Raises `ValueError` for other numbers of bits.
     Source: Dettmers et al. 2023, QLoRA, arXiv:2305.14314, section 3 and appendix E.
     """
-    if bits not in range(2, 9): raise ValueError(f"bits must be from 2 to 8, got {bits}")
+    if bits not in range(2, 9):
+        raise ValueError(f"bits must be from 2 to 8, got {bits}")
     n, quantile = 2**bits, NormalDist().inv_cdf
-    last = round(1 - (1 / (2 * n) + 1 / (2 * n - 2)) / 2, 7)     # 0.9677083 for four bits
-    sides = [torch.tensor([quantile(share) for share in torch.linspace(last, 0.5, half).tolist()[:-1]])
-             for half in (n // 2, n // 2 + 1)]
+    last = round(1 - (1 / (2 * n) + 1 / (2 * n - 2)) / 2, 7)  # 0.9677083 for four bits
+    sides = [
+        torch.tensor([quantile(share) for share in torch.linspace(last, 0.5, half).tolist()[:-1]])
+        for half in (n // 2, n // 2 + 1)
+    ]
     levels = torch.cat([-sides[0], torch.zeros(1), sides[1].flip(0)])
     return levels / levels.max()
 
 # %% ../nbs/30_nf4.ipynb #0018
-LEVELS = dict(    # the number that each code stands for
-    nf4=(-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
-         -0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725,
-         0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941,
-         0.7229568362236023, 1.0),
+LEVELS = dict(  # the number that each code stands for
+    nf4=(
+        -1.0,
+        -0.6961928009986877,
+        -0.5250730514526367,
+        -0.39491748809814453,
+        -0.28444138169288635,
+        -0.18477343022823334,
+        -0.09105003625154495,
+        0.0,
+        0.07958029955625534,
+        0.16093020141124725,
+        0.24611230194568634,
+        0.33791524171829224,
+        0.44070982933044434,
+        0.5626170039176941,
+        0.7229568362236023,
+        1.0,
+    ),
     fp4=tuple(sign * size / 12 for sign in (1, -1) for size in (0, 1 / 16, 8, 12, 4, 6, 2, 3)),
-    int4=tuple((code - 8) / 7 for code in range(16)))
+    int4=tuple((code - 8) / 7 for code in range(16)),
+)
 
 # %% ../nbs/30_nf4.ipynb #0024
 BLOCK_SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 
 # %% ../nbs/30_nf4.ipynb #0025
 def check_blocks(
-    kind: str,        # nf4, fp4 or int4
+    kind: str,  # nf4, fp4 or int4
     block_size: int,
 ) -> None:
     "Raise `ValueError` for a kind or a size of block that does not exist."
-    if kind not in LEVELS: raise ValueError(f"kind must be one of {', '.join(LEVELS)}, got {kind!r}")
-    if block_size not in BLOCK_SIZES: raise ValueError(f"block_size must be one of {BLOCK_SIZES}, got {block_size!r}")
+    if kind not in LEVELS:
+        raise ValueError(f"kind must be one of {', '.join(LEVELS)}, got {kind!r}")
+    if block_size not in BLOCK_SIZES:
+        raise ValueError(f"block_size must be one of {BLOCK_SIZES}, got {block_size!r}")
 
 # %% ../nbs/30_nf4.ipynb #0026
 def check_weight(
@@ -62,19 +82,24 @@ def check_weight(
 ) -> None:
     "Raise `ValueError` for a weight that cannot be quantized, and say what is wrong with it."
     if not weight.is_floating_point():
-        raise ValueError(f"expected a weight of floating-point numbers, got {weight.dtype}; one that is quantized "
-                         "already must be dequantized first")
-    if weight.numel() == 0: raise ValueError(f"expected a weight, got an empty tensor of shape {tuple(weight.shape)}")
+        raise ValueError(
+            f"expected a weight of floating-point numbers, got {weight.dtype}; one that is quantized "
+            "already must be dequantized first"
+        )
+    if weight.numel() == 0:
+        raise ValueError(f"expected a weight, got an empty tensor of shape {tuple(weight.shape)}")
     if not weight.isfinite().all():
         wrong = (~weight.isfinite()).nonzero()
-        raise ValueError(f"{len(wrong)} of {weight.numel():,} weights are NaN or infinite, the first at "
-                         f"{tuple(wrong[0].tolist())}; load the model again, and do not quantize it from float16 "
-                         "if it overflows there")
+        raise ValueError(
+            f"{len(wrong)} of {weight.numel():,} weights are NaN or infinite, the first at "
+            f"{tuple(wrong[0].tolist())}; load the model again, and do not quantize it from float16 "
+            "if it overflows there"
+        )
 
 # %% ../nbs/30_nf4.ipynb #0027
 def pack_codes(
     codes: Tensor,  # (n,) numbers from 0 to 15, n even
-) -> Tensor:        # (n / 2,) uint8: the first of two codes in the high half
+) -> Tensor:  # (n / 2,) uint8: the first of two codes in the high half
     "Two codes to a byte, in the order of bitsandbytes."
     codes = codes.to(torch.uint8)
     return codes[::2] << 4 | codes[1::2]
@@ -82,15 +107,15 @@ def pack_codes(
 # %% ../nbs/30_nf4.ipynb #0028
 def unpack_codes(
     packed: Tensor,  # (n / 2,) uint8
-) -> Tensor:         # (n,) uint8, numbers from 0 to 15
+) -> Tensor:  # (n,) uint8, numbers from 0 to 15
     "The codes of packed bytes."
     return torch.stack([packed >> 4, packed & 15], dim=-1).flatten()
 
 # %% ../nbs/30_nf4.ipynb #0030
 def quantize_nf4(
-    weight: Tensor,         # any shape, any floating-point type; read as one row of numbers
-    block_size: int = 64,   # numbers that share a scale; the last block may be shorter
-    kind: str = "nf4",      # nf4; fp4 and int4 to compare
+    weight: Tensor,  # any shape, any floating-point type; read as one row of numbers
+    block_size: int = 64,  # numbers that share a scale; the last block may be shorter
+    kind: str = "nf4",  # nf4; fp4 and int4 to compare
 ) -> tuple[Tensor, Tensor]:  # ((n + 1) // 2,) uint8 two codes to a byte, (blocks,) float32 scales
     """Round each weight to one of sixteen levels times the scale of its block.
 
@@ -107,14 +132,14 @@ def quantize_nf4(
     scaled = blocks * (1 / scales.clamp(min=1e-38))[:, None]
     levels, codes = torch.tensor(LEVELS[kind], device=flat.device).sort(stable=True)
     nearest = torch.bucketize(scaled, (levels[1:] + levels[:-1]) / 2, out_int32=True)
-    return pack_codes(codes[nearest].flatten()[:n + n % 2]), scales
+    return pack_codes(codes[nearest].flatten()[: n + n % 2]), scales
 
 # %% ../nbs/30_nf4.ipynb #0033
 @lru_cache(maxsize=32)
 def pair_table(
-    kind: str,                   # nf4, fp4 or int4
+    kind: str,  # nf4, fp4 or int4
     device: torch.device = None,
-) -> Tensor:                     # (256,) int64: two float32 levels side by side
+) -> Tensor:  # (256,) int64: two float32 levels side by side
     "The two levels that each byte stands for."
     levels = torch.tensor(LEVELS[kind])
     pairs = levels[unpack_codes(torch.arange(256, dtype=torch.uint8)).long()]
@@ -122,25 +147,27 @@ def pair_table(
 
 # %% ../nbs/30_nf4.ipynb #0035
 def dequantize_nf4(
-    packed: Tensor,                       # ((n + 1) // 2,) uint8
-    scales: Tensor,                       # (blocks,) float32
-    shape: tuple,                         # of the weight
+    packed: Tensor,  # ((n + 1) // 2,) uint8
+    scales: Tensor,  # (blocks,) float32
+    shape: tuple,  # of the weight
     block_size: int = 64,
     kind: str = "nf4",
-    dtype: torch.dtype = torch.float32,   # of the result; the products are in float32
-) -> Tensor:                              # of that shape
+    dtype: torch.dtype = torch.float32,  # of the result; the products are in float32
+) -> Tensor:  # of that shape
     """The weights that codes and scales stand for.
 
     Raises `ValueError` when the numbers of bytes, scales and weights do not belong together.
     """
     n = torch.Size(shape).numel()
     if (len(packed), len(scales)) != ((n + 1) // 2, -(-n // block_size)):
-        raise ValueError(f"{n:,} weights in blocks of {block_size} have {(n + 1) // 2:,} bytes and "
-                         f"{-(-n // block_size):,} scales, got {len(packed):,} and {len(scales):,}; use the block size "
-                         "and the shape of the time when it was quantized")
+        raise ValueError(
+            f"{n:,} weights in blocks of {block_size} have {(n + 1) // 2:,} bytes and "
+            f"{-(-n // block_size):,} scales, got {len(packed):,} and {len(scales):,}; use the block size "
+            "and the shape of the time when it was quantized"
+        )
     flat = pair_table(kind, packed.device).index_select(0, packed.int()).view(torch.float32)[:n]
     whole = n - n % block_size
-    flat[:whole].view(-1, block_size).mul_(scales[:whole // block_size, None])
+    flat[:whole].view(-1, block_size).mul_(scales[: whole // block_size, None])
     flat[whole:].mul_(scales[-1])
     return flat.view(shape).to(dtype)
 
@@ -162,7 +189,7 @@ def dynamic_levels() -> Tensor:  # (256,) float32 from −0.993 to 1, rising
 @lru_cache(maxsize=4)
 def step_table(
     device: torch.device = None,
-) -> Tensor:                      # (65536,) uint8
+) -> Tensor:  # (65536,) uint8
     "The nearest dynamic level for each of 65,536 equal steps from −1 to 1."
     levels, steps = dynamic_levels(), torch.linspace(-1, 1, 65536)
     return torch.bucketize(steps, (levels[1:] + levels[:-1]) / 2).to(torch.uint8).to(device)
@@ -172,34 +199,36 @@ SCALES_IN_BLOCK = 256
 
 # %% ../nbs/30_nf4.ipynb #0046
 def quantize_scales(
-    scales: Tensor,             # (blocks,) float32
-) -> tuple[Tensor, Tensor, Tensor]:  # (blocks,) uint8, (blocks / 256,) float32 scales of scales, () mean
+    scales: Tensor,  # (blocks,) float32
+) -> tuple[
+    Tensor, Tensor, Tensor
+]:  # (blocks,) uint8, (blocks / 256,) float32 scales of scales, () mean
     "Round scales to 8 bits after their mean is taken away, in blocks of 256; the last may be shorter."
     mean = scales.mean()
     blocks = F.pad(scales - mean, (0, -len(scales) % SCALES_IN_BLOCK)).view(-1, SCALES_IN_BLOCK)
     outer = blocks.abs().amax(dim=1)
-    scaled = (blocks * (1 / outer)[:, None]).nan_to_num(-1.0)           # 0 · ∞ where all scales are the mean
-    steps = ((scaled + 1) * 0.5 * 65535 + 0.5).int().flatten()[:len(scales)]
+    scaled = (blocks * (1 / outer)[:, None]).nan_to_num(-1.0)  # 0 · ∞ where all scales are the mean
+    steps = ((scaled + 1) * 0.5 * 65535 + 0.5).int().flatten()[: len(scales)]
     return step_table(scales.device)[steps.long()], outer, mean
 
 # %% ../nbs/30_nf4.ipynb #0047
 def dequantize_scales(
     codes: Tensor,  # (blocks,) uint8
     outer: Tensor,  # (blocks / 256,) float32
-    mean: Tensor,   # () float32
-) -> Tensor:        # (blocks,) float32
+    mean: Tensor,  # () float32
+) -> Tensor:  # (blocks,) float32
     "The scales that their codes stand for."
     levels = dynamic_levels().to(codes.device).index_select(0, codes.int())
     whole = len(levels) - len(levels) % SCALES_IN_BLOCK
-    levels[:whole].view(-1, SCALES_IN_BLOCK).mul_(outer[:whole // SCALES_IN_BLOCK, None])
+    levels[:whole].view(-1, SCALES_IN_BLOCK).mul_(outer[: whole // SCALES_IN_BLOCK, None])
     levels[whole:].mul_(outer[-1])
     return levels.add_(mean)
 
 # %% ../nbs/30_nf4.ipynb #0051
 def bits_per_weight(
     block_size: int = 64,
-    double: bool = True,   # scales in 8 bits
-) -> float:                # for a large matrix
+    double: bool = True,  # scales in 8 bits
+) -> float:  # for a large matrix
     r"""Storage for a weight: $4 + 32/B$ with plain scales, $4 + 8/B + 32/(256 B)$ with double quantization."""
     check_blocks("nf4", block_size)
     return 4 + (8 / block_size + 32 / (block_size * SCALES_IN_BLOCK) if double else 32 / block_size)
@@ -223,10 +252,12 @@ class QuantizedLinearFunction(torch.autograd.Function):
 # %% ../nbs/30_nf4.ipynb #0055
 class FixedBuffers(nn.Module):
     "A module whose buffers keep their types when it is cast: `.half()` and `.to(…)` move them, and no more."
+
     def _apply(self, fn, recurse=True):
         kept = {name: buffer for name, buffer in self._buffers.items() if buffer is not None}
         super()._apply(fn, recurse)
-        for name, buffer in kept.items(): self._buffers[name] = buffer.to(self._buffers[name].device)
+        for name, buffer in kept.items():
+            self._buffers[name] = buffer.to(self._buffers[name].device)
         return self
 
 # %% ../nbs/30_nf4.ipynb #0056
@@ -237,49 +268,87 @@ class NF4Linear(FixedBuffers):
     Raises `ValueError` for an unknown kind or block size, and for a state that was quantized in another way.
     Source: Dettmers et al. 2023, QLoRA, arXiv:2305.14314, section 3.
     """
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, kind: str = "nf4",
-                 block_size: int = 64, double: bool = True):
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        kind: str = "nf4",
+        block_size: int = 64,
+        double: bool = True,
+    ):
         super().__init__()
         check_blocks(kind, block_size)
         self.in_features, self.out_features = in_features, out_features
         self.kind, self.block_size, self.double = kind, block_size, double
         n_blocks = -(-in_features * out_features // block_size)
-        self.register_buffer("weight", torch.zeros((in_features * out_features + 1) // 2, dtype=torch.uint8))
-        self.register_buffer("scales", torch.zeros(n_blocks, dtype=torch.uint8 if double else torch.float32))
-        self.register_buffer("outer_scales", torch.zeros(-(-n_blocks // SCALES_IN_BLOCK)) if double else None)
+        self.register_buffer(
+            "weight", torch.zeros((in_features * out_features + 1) // 2, dtype=torch.uint8)
+        )
+        self.register_buffer(
+            "scales", torch.zeros(n_blocks, dtype=torch.uint8 if double else torch.float32)
+        )
+        self.register_buffer(
+            "outer_scales", torch.zeros(-(-n_blocks // SCALES_IN_BLOCK)) if double else None
+        )
         self.register_buffer("mean_scale", torch.zeros(()) if double else None)
         self.bias = nn.Parameter(torch.zeros(out_features), requires_grad=False) if bias else None
 
     def dequantize(self, dtype: torch.dtype = torch.float32) -> Tensor:  # (out, in)
-        scales = dequantize_scales(self.scales, self.outer_scales, self.mean_scale) if self.double else self.scales
-        return dequantize_nf4(self.weight, scales, (self.out_features, self.in_features), self.block_size, self.kind, dtype)
+        scales = (
+            dequantize_scales(self.scales, self.outer_scales, self.mean_scale)
+            if self.double
+            else self.scales
+        )
+        return dequantize_nf4(
+            self.weight,
+            scales,
+            (self.out_features, self.in_features),
+            self.block_size,
+            self.kind,
+            dtype,
+        )
 
     def forward(self, x: Tensor) -> Tensor:  # (…, in) → (…, out)
-        if torch.is_grad_enabled() and x.requires_grad: return QuantizedLinearFunction.apply(x, self, self.bias)
+        if torch.is_grad_enabled() and x.requires_grad:
+            return QuantizedLinearFunction.apply(x, self, self.bias)
         return F.linear(x, self.dequantize(x.dtype), self.bias)
 
     @property
-    def quantization(self) -> str:    # for messages, such as nf4-64
+    def quantization(self) -> str:  # for messages, such as nf4-64
         return f"{self.kind}-{self.block_size}" + "-double" * self.double
-    def extra_repr(self) -> str: return f"{self.in_features} → {self.out_features}, {self.quantization}"
-    def get_extra_state(self) -> Tensor: return torch.tensor(list(self.quantization.encode()), dtype=torch.uint8)
+
+    def extra_repr(self) -> str:
+        return f"{self.in_features} → {self.out_features}, {self.quantization}"
+
+    def get_extra_state(self) -> Tensor:
+        return torch.tensor(list(self.quantization.encode()), dtype=torch.uint8)
+
     def set_extra_state(self, state: Tensor):
         if (saved := bytes(state.tolist()).decode()) != self.quantization:
-            raise ValueError(f"this state was quantized as {saved}, the layer expects {self.quantization}; make the "
-                             "layer with the settings of the state")
+            raise ValueError(
+                f"this state was quantized as {saved}, the layer expects {self.quantization}; make the "
+                "layer with the settings of the state"
+            )
 
 # %% ../nbs/30_nf4.ipynb #0057
 def quantize_linear(
-    weight: Tensor,              # (out, in)
+    weight: Tensor,  # (out, in)
     bias: Tensor | None = None,  # (out,); stays as it is
-    kind: str = "nf4",           # nf4, fp4 or int4
+    kind: str = "nf4",  # nf4, fp4 or int4
     block_size: int = 64,
-    double: bool = True,         # quantize the scales too
-) -> NF4Linear:                  # on the device of the weight
+    double: bool = True,  # quantize the scales too
+) -> NF4Linear:  # on the device of the weight
     "A linear layer in 4 bits. Raises `ValueError` for a weight that is no matrix, or cannot be quantized."
-    if weight.ndim != 2: raise ValueError(f"expected a matrix (out, in), got shape {tuple(weight.shape)}")
-    layer = NF4Linear(*weight.shape[::-1], bias=bias is not None, kind=kind, block_size=block_size, double=double)
+    if weight.ndim != 2:
+        raise ValueError(f"expected a matrix (out, in), got shape {tuple(weight.shape)}")
+    layer = NF4Linear(
+        *weight.shape[::-1], bias=bias is not None, kind=kind, block_size=block_size, double=double
+    )
     layer.weight, layer.scales = quantize_nf4(weight, block_size, kind)
-    if double: layer.scales, layer.outer_scales, layer.mean_scale = quantize_scales(layer.scales)
-    if bias is not None: layer.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)
+    if double:
+        layer.scales, layer.outer_scales, layer.mean_scale = quantize_scales(layer.scales)
+    if bias is not None:
+        layer.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)
     return layer

@@ -23,15 +23,20 @@ def has_japanese(
 ) -> bool:
     "Whether a font has hiragana, katakana, kanji and Japanese punctuation."
     from matplotlib.ft2font import FT2Font
-    try: font = FT2Font(str(path))
-    except RuntimeError: return False                 # a file that matplotlib cannot read as a font
+
+    try:
+        font = FT2Font(str(path))
+    except RuntimeError:
+        return False  # a file that matplotlib cannot read as a font
     return all(font.get_char_index(ord(character)) for character in "あア汐々。ー")
 
 # %% ../nbs/98_plot.ipynb #0009
 def find_japanese_font() -> Path | None:
     "The file of a Japanese font: matplotlib-fontja's, else the first of the system, else None."
-    if util.find_spec("matplotlib") is None: return None
+    if util.find_spec("matplotlib") is None:
+        return None
     from matplotlib import font_manager
+
     package = util.find_spec("matplotlib_fontja")
     carried = Path(package.origin).parent.rglob("*.ttf") if package else []
     candidates = [*sorted(carried), *sorted(map(Path, font_manager.findSystemFonts()))]
@@ -42,10 +47,14 @@ def find_japanese_font() -> Path | None:
 def japanese_font_name() -> str | None:
     "Make the Japanese font known to matplotlib; without one, warn once and return None."
     from matplotlib import font_manager
+
     path = find_japanese_font()
     if path is None:
-        warnings.warn("no Japanese font found, so kana and kanji will be boxes: "
-                      "pip install matplotlib-fontja", stacklevel=3)
+        warnings.warn(
+            "no Japanese font found, so kana and kanji will be boxes: "
+            "pip install matplotlib-fontja",
+            stacklevel=3,
+        )
         return None
     font_manager.fontManager.addfont(str(path))
     return font_manager.FontProperties(fname=str(path)).get_name()
@@ -58,74 +67,98 @@ def use_japanese_font() -> str | None:  # name of the font; None without one
     "Make matplotlib draw Japanese, in the quiet style of this book."
     import matplotlib
     from cycler import cycler
+
     name = japanese_font_name()
-    matplotlib.rcParams.update({
-        "font.family": [*([name] if name else []), "DejaVu Sans"],          # the second fills gaps
-        "axes.prop_cycle": cycler(linestyle=["-", "--"]) * cycler(color=COLOURS),
-        "figure.figsize": (6, 3.5), "figure.dpi": 100, "figure.facecolor": "white",
-        "axes.grid": True, "axes.axisbelow": True, "grid.color": "#e4e4e4",
-        "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#888888",
-        "axes.titlesize": "medium", "legend.frameon": False})
+    matplotlib.rcParams.update(
+        {
+            "font.family": [*([name] if name else []), "DejaVu Sans"],  # the second fills gaps
+            "axes.prop_cycle": cycler(linestyle=["-", "--"]) * cycler(color=COLOURS),
+            "figure.figsize": (6, 3.5),
+            "figure.dpi": 100,
+            "figure.facecolor": "white",
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "grid.color": "#e4e4e4",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.edgecolor": "#888888",
+            "axes.titlesize": "medium",
+            "legend.frameon": False,
+        }
+    )
     return name
 
 # %% ../nbs/98_plot.ipynb #0024
 def styled_pyplot():  # the module matplotlib.pyplot
     "Pyplot with the style of this book: set by the first call, and then left as it is."
     import matplotlib.pyplot as plt
-    if japanese_font_name() not in plt.rcParams["font.family"]: use_japanese_font()
+
+    if japanese_font_name() not in plt.rcParams["font.family"]:
+        use_japanese_font()
     return plt
 
 # %% ../nbs/98_plot.ipynb #0027
 def new_axis(
-    ax=None,           # an axis to draw on; None makes a figure
+    ax=None,  # an axis to draw on; None makes a figure
     xlabel: str = "",  # with unit
     ylabel: str = "",  # with unit
     title: str = "",
-):                     # the axis
+):  # the axis
     "The given axis, or that of a new figure, with labels."
     plt = styled_pyplot()
-    if ax is None: _, ax = plt.subplots(layout="constrained")
+    if ax is None:
+        _, ax = plt.subplots(layout="constrained")
     given = {"xlabel": xlabel, "ylabel": ylabel, "title": title}
     ax.set(**{key: text for key, text in given.items() if text})
     return ax
 
 # %% ../nbs/98_plot.ipynb #0030
 def small_multiples(
-    n: int,               # number of pictures
+    n: int,  # number of pictures
     n_columns: int = 4,
-    size: float = 1.6,    # of each, in inches
-    share: bool = True,   # the same scales for all
-) -> list:                # n axes
+    size: float = 1.6,  # of each, in inches
+    share: bool = True,  # the same scales for all
+) -> list:  # n axes
     "Axes in rows, for a figure of many small pictures; hand one to each call of a helper."
     n_columns = min(n, n_columns)
     n_rows = math.ceil(n / n_columns)
     _, axes = styled_pyplot().subplots(
-        n_rows, n_columns, figsize=(size * n_columns, size * n_rows),
-        sharex=share, sharey=share, squeeze=False, layout="constrained")
-    for unused in axes.flat[n:]: unused.remove()
+        n_rows,
+        n_columns,
+        figsize=(size * n_columns, size * n_rows),
+        sharex=share,
+        sharey=share,
+        squeeze=False,
+        layout="constrained",
+    )
+    for unused in axes.flat[n:]:
+        unused.remove()
     return list(axes.flat[:n])
 
 # %% ../nbs/98_plot.ipynb #0032
 def plot_curves(
-    series: dict,        # name → (xs, ys), or (xs, ys, half widths of an interval around ys)
-    xlabel: str,         # with unit
-    ylabel: str,         # with unit
+    series: dict,  # name → (xs, ys), or (xs, ys, half widths of an interval around ys)
+    xlabel: str,  # with unit
+    ylabel: str,  # with unit
     title: str = "",
     logy: bool = False,  # logarithmic vertical axis
     logx: bool = False,  # logarithmic horizontal axis
     ax=None,
-):                       # the axis
+):  # the axis
     "Lines, each with its name; a third sequence draws a band. Twelve points or fewer are marked."
     ax = new_axis(ax, xlabel, ylabel, title)
     for name, (xs, ys, *band) in series.items():
         xs, ys = list(xs), [float(y) for y in ys]
-        line, = ax.plot(xs, ys, label=name, marker="o" if len(xs) <= 12 else "", markersize=4)
+        (line,) = ax.plot(xs, ys, label=name, marker="o" if len(xs) <= 12 else "", markersize=4)
         if band:
             low, high = ([y + sign * float(w) for y, w in zip(ys, band[0])] for sign in (-1, 1))
             ax.fill_between(xs, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
-    if logy: ax.set_yscale("log")
-    if logx: ax.set_xscale("log")
-    if len(series) > 1: ax.legend()
+    if logy:
+        ax.set_yscale("log")
+    if logx:
+        ax.set_xscale("log")
+    if len(series) > 1:
+        ax.legend()
     return ax
 
 # %% ../nbs/98_plot.ipynb #0037
@@ -137,9 +170,9 @@ def short_number(
 
 # %% ../nbs/98_plot.ipynb #0039
 def interval_arms(
-    values: dict,     # name → value
+    values: dict,  # name → value
     intervals: dict,  # name → half width, or (low, high)
-) -> list:            # two lists: how far each interval reaches below and above its value
+) -> list:  # two lists: how far each interval reaches below and above its value
     """Lengths of error bars, as matplotlib wants them.
 
     Raises `ValueError` for a value without interval, or outside its interval.
@@ -151,8 +184,10 @@ def interval_arms(
         ends = intervals[name]
         low, high = ends if isinstance(ends, tuple | list) else (value - ends, value + ends)
         if not low <= value <= high:
-            raise ValueError(f"{name}: {value} lies outside its interval ({low}, {high}); "
-                             "give the half width, or the two ends")
+            raise ValueError(
+                f"{name}: {value} lies outside its interval ({low}, {high}); "
+                "give the half width, or the two ends"
+            )
         arms.append((float(value - low), float(high - value)))
     return [list(side) for side in zip(*arms)]
 
@@ -165,36 +200,44 @@ def text_width(
 
 # %% ../nbs/98_plot.ipynb #0042
 def plot_bars(
-    values: dict,                # name → height
-    ylabel: str,                 # with unit
+    values: dict,  # name → height
+    ylabel: str,  # with unit
     errors: dict | None = None,  # name → half width of the interval, or (low, high)
     title: str = "",
     ax=None,
-):                               # the axis
+):  # the axis
     "One bar for each value, from zero, with the number above it; and intervals, if given."
     ax = new_axis(ax, "", ylabel, title)
     heights = [float(value) for value in values.values()]
     arms = interval_arms(values, errors) if errors else None
-    bars = ax.bar(range(len(values)), heights, yerr=arms, color=COLOURS[0], width=0.6, capsize=4,
-                  error_kw=dict(ecolor="#333333"))
+    bars = ax.bar(
+        range(len(values)),
+        heights,
+        yerr=arms,
+        color=COLOURS[0],
+        width=0.6,
+        capsize=4,
+        error_kw=dict(ecolor="#333333"),
+    )
     ax.bar_label(bars, [short_number(height) for height in heights], padding=3)
     names = [str(name) for name in values]
     crowded = sum(map(text_width, names)) > 70
-    ax.set_xticks(range(len(names)), names, rotation=30 if crowded else 0,
-                  ha="right" if crowded else "center")
+    ax.set_xticks(
+        range(len(names)), names, rotation=30 if crowded else 0, ha="right" if crowded else "center"
+    )
     ax.grid(visible=False, axis="x")
     ax.margins(y=0.1)
     return ax
 
 # %% ../nbs/98_plot.ipynb #0046
 def plot_intervals(
-    values: dict,                    # name → value
-    errors: dict,                    # name → half width of the interval, or (low, high)
-    xlabel: str,                     # with unit
+    values: dict,  # name → value
+    errors: dict,  # name → half width of the interval, or (low, high)
+    xlabel: str,  # with unit
     reference: float | None = None,  # a dashed line here, such as chance
     title: str = "",
     ax=None,
-):                                   # the axis
+):  # the axis
     "A point and its interval for each value, one below the other, the first on top."
     ax = new_axis(ax, xlabel, "", title)
     rows = range(len(values))
@@ -203,13 +246,14 @@ def plot_intervals(
     ax.set_yticks(rows, list(values))
     ax.set_ylim(len(values) - 0.5, -0.5)
     ax.grid(visible=False, axis="y")
-    if reference is not None: ax.axvline(reference, color=COLOURS[-1], linestyle="--", linewidth=1)
+    if reference is not None:
+        ax.axvline(reference, color=COLOURS[-1], linestyle="--", linewidth=1)
     return ax
 
 # %% ../nbs/98_plot.ipynb #0050
 def write_values(
-    ax,              # axis with a matrix
-    rows: list,      # lists of float
+    ax,  # axis with a matrix
+    rows: list,  # lists of float
     largest: float,  # greatest absolute value, drawn darkest
 ) -> None:
     "Write numbers into the cells of a matrix, light on dark cells and dark on light ones."
@@ -220,13 +264,13 @@ def write_values(
 
 # %% ../nbs/98_plot.ipynb #0051
 def plot_matrix(
-    matrix,                           # (rows, columns) numbers
-    row_labels: list,                 # one a row, or none
-    col_labels: list,                 # one a column, or none
+    matrix,  # (rows, columns) numbers
+    row_labels: list,  # one a row, or none
+    col_labels: list,  # one a column, or none
     title: str = "",
     show_values: bool | None = None,  # write the numbers into the cells; None: up to 36 cells
     ax=None,
-):                                    # the axis
+):  # the axis
     """A matrix as colours; on its own figure, a large one has a scale.
 
     Raises `ValueError` if labels are given, but not one for each row and column.
@@ -234,7 +278,8 @@ def plot_matrix(
     ax, own = new_axis(ax, "", "", title), ax is None
     rows = [[float(value) for value in row] for row in matrix]
     for labels, n in ((row_labels, len(rows)), (col_labels, len(rows[0]))):
-        if len(labels) not in (0, n): raise ValueError(f"expected {n} labels, got {list(labels)}")
+        if len(labels) not in (0, n):
+            raise ValueError(f"expected {n} labels, got {list(labels)}")
     low, high = min(map(min, rows)), max(map(max, rows))
     largest = max(-low, high)
     colours = dict(cmap="RdBu_r", vmin=-largest) if low < 0 else dict(cmap="Blues", vmin=0)
@@ -244,42 +289,48 @@ def plot_matrix(
     ax.set_yticks(range(len(row_labels)), row_labels)
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
-    if show_values is None: show_values = len(rows) * len(rows[0]) <= 36
-    if show_values: write_values(ax, rows, largest)
-    elif own: ax.figure.colorbar(image, ax=ax, shrink=0.8)
+    if show_values is None:
+        show_values = len(rows) * len(rows[0]) <= 36
+    if show_values:
+        write_values(ax, rows, largest)
+    elif own:
+        ax.figure.colorbar(image, ax=ax, shrink=0.8)
     return ax
 
 # %% ../nbs/98_plot.ipynb #0058
 def plot_histogram(
-    values,                 # numbers, or name → numbers
-    xlabel: str,            # with unit
+    values,  # numbers, or name → numbers
+    xlabel: str,  # with unit
     ylabel: str = "count",
     bins: int = 30,
     title: str = "",
     ax=None,
-):                          # the axis
+):  # the axis
     "How often values fall into each bin; groups share the bins. `ValueError` without values."
     ax = new_axis(ax, xlabel, ylabel, title)
     groups = values if isinstance(values, dict) else {"": values}
     groups = {name: [float(value) for value in group] for name, group in groups.items()}
     pooled = [value for group in groups.values() for value in group]
-    if not pooled: raise ValueError("expected at least one number to count, got none")
+    if not pooled:
+        raise ValueError("expected at least one number to count, got none")
     low, high = min(pooled), max(pooled) if max(pooled) > min(pooled) else min(pooled) + 1
     edges = [low + (high - low) * i / bins for i in range(bins)] + [high]
     for name, group in groups.items():
         ax.hist(group, bins=edges, label=name, alpha=0.65 if len(groups) > 1 else 1)
-    if len(groups) > 1: ax.legend()
+    if len(groups) > 1:
+        ax.legend()
     return ax
 
 # %% ../nbs/98_plot.ipynb #0061
 def plot_points(
-    xs, ys,                      # numbers
-    xlabel: str,                 # with unit
-    ylabel: str,                 # with unit
+    xs: list,  # numbers
+    ys: list,  # numbers
+    xlabel: str,  # with unit
+    ylabel: str,  # with unit
     labels: list | None = None,  # a word beside each point
     title: str = "",
     ax=None,
-):                               # the axis
+):  # the axis
     "Points, with words beside them where they are given: one for each, or `ValueError`."
     ax, xs, ys = new_axis(ax, xlabel, ylabel, title), list(xs), list(ys)
     if labels is not None and len(labels) != len(xs):
@@ -292,29 +343,53 @@ def plot_points(
 
 # %% ../nbs/98_plot.ipynb #0065
 CHAPTERS = [  # name, Japanese name, notebooks, left, bottom, width
-    ("Workshop", "道具", "80–98", 0, 0, 10), ("Evaluation", "評価", "50–52", 0, 3.4, 10),
-    ("Pretraining", "事前学習", "10–14", 0, 1.7, 1.6), ("LoRA", "少ない重みで調整", "20–24", 2.1, 1.7, 1.6),
-    ("QLoRA", "4ビット", "30–33", 4.2, 1.7, 1.6), ("GRPO", "強化学習", "40–43", 6.3, 1.7, 1.6),
-    ("Hosted", "サービスで学習", "60–61", 8.4, 1.7, 1.6)]
+    ("Workshop", "道具", "80–98", 0, 0, 10),
+    ("Evaluation", "評価", "50–52", 0, 3.4, 10),
+    ("Pretraining", "事前学習", "10–14", 0, 1.7, 1.6),
+    ("LoRA", "少ない重みで調整", "20–24", 2.1, 1.7, 1.6),
+    ("QLoRA", "4ビット", "30–33", 4.2, 1.7, 1.6),
+    ("GRPO", "強化学習", "40–43", 6.3, 1.7, 1.6),
+    ("Hosted", "サービスで学習", "60–61", 8.4, 1.7, 1.6),
+]
+
 
 def plot_map(
     here: str,  # name of a chapter, or its Japanese name
     ax=None,
-):              # the axis
+):  # the axis
     "The chapters and what they hand on; one is marked. Raises `ValueError` for an unknown name."
     if not any(here in chapter[:2] for chapter in CHAPTERS):
         raise ValueError(f"here must be one of {', '.join(c[0] for c in CHAPTERS)}, got {here!r}")
     plt = styled_pyplot()
-    if ax is None: _, ax = plt.subplots(figsize=(7.6, 2.5), layout="constrained")
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7.6, 2.5), layout="constrained")
     for name, japanese, notebooks, left, bottom, width in CHAPTERS:
         marked = here in (name, japanese)
-        ax.add_patch(plt.Rectangle((left, bottom), width, 1.2, facecolor=COLOURS[0] if marked else "#eef3f7",
-                               edgecolor=COLOURS[0]))
-        words = f"{name}  {japanese}  {notebooks}" if width > 5 else f"{name}\n{japanese}\n{notebooks}"
-        ax.text(left + width / 2, bottom + 0.6, words, ha="center", va="center", fontsize=8,
-                color="white" if marked else "#222222")
+        ax.add_patch(
+            plt.Rectangle(
+                (left, bottom),
+                width,
+                1.2,
+                facecolor=COLOURS[0] if marked else "#eef3f7",
+                edgecolor=COLOURS[0],
+            )
+        )
+        words = (
+            f"{name}  {japanese}  {notebooks}" if width > 5 else f"{name}\n{japanese}\n{notebooks}"
+        )
+        ax.text(
+            left + width / 2,
+            bottom + 0.6,
+            words,
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="white" if marked else "#222222",
+        )
     for left in (1.6, 3.7, 5.8, 7.9):
-        ax.annotate("", (left + 0.5, 2.3), (left, 2.3), arrowprops={"arrowstyle": "->", "color": "#555555"})
+        ax.annotate(
+            "", (left + 0.5, 2.3), (left, 2.3), arrowprops={"arrowstyle": "->", "color": "#555555"}
+        )
     ax.set(xlim=(-0.1, 10.1), ylim=(-0.1, 4.7))
     ax.axis("off")
     return ax
@@ -331,21 +406,26 @@ def visible(
 
 # %% ../nbs/98_plot.ipynb #0071
 def show_tokens(
-    tokens: list,                 # strings
+    tokens: list,  # strings
     weights: list | None = None,  # numbers from 0 to 1, one a token; None shows where tokens begin
-    titles: list | None = None,   # texts shown when the pointer rests on a token
-):                                # an object that a notebook shows as HTML
+    titles: list | None = None,  # texts shown when the pointer rests on a token
+):  # an object that a notebook shows as HTML
     "Tokens with coloured backgrounds. Raises `ValueError` unless each has one weight from 0 to 1."
     from IPython.display import HTML
+
     shades = [0.4 if i % 2 else 0.15 for i in range(len(tokens))]
     if weights is not None:
         weights = [float(weight) for weight in weights]
         if len(weights) != len(tokens) or not all(0 <= weight <= 1 + 1e-6 for weight in weights):
-            raise ValueError(f"expected a weight from 0 to 1 for each of {len(tokens)} tokens, "
-                             f"got {len(weights)}: {weights[:5]}…; divide them by the largest")
+            raise ValueError(
+                f"expected a weight from 0 to 1 for each of {len(tokens)} tokens, "
+                f"got {len(weights)}: {weights[:5]}…; divide them by the largest"
+            )
         shades = [0.7 * weight for weight in weights]
     box = [f"padding:1px 2px;border-radius:3px;background:rgba(0,114,178,{s:.2f})" for s in shades]
-    spans = [f'<span title="{html.escape(title)}" style="{style}">{visible(token)}</span>'
-             + "<br>" * token.endswith("\n")
-             for token, style, title in zip(tokens, box, titles or [""] * len(tokens))]
+    spans = [
+        f'<span title="{html.escape(title)}" style="{style}">{visible(token)}</span>'
+        + "<br>" * token.endswith("\n")
+        for token, style, title in zip(tokens, box, titles or [""] * len(tokens))
+    ]
     return HTML(f'<div style="line-height:2;word-break:break-all">{" ".join(spans)}</div>')

@@ -21,20 +21,34 @@ from torch import Tensor, nn
 from .choice import select_mode
 from .core import load_tensors, pick_device, read_jsonl, write_jsonl
 from .export import quiet_transformers
-from .lora import (LoRAConfig, LoRALinear, base_quantization, check_free, dense_weight, find_adapters, is_match,
-                        linear_names, merge_lora, no_match, replace_module, split_names)
+from llmft.lora import (
+    LoRAConfig,
+    LoRALinear,
+    base_quantization,
+    check_free,
+    dense_weight,
+    find_adapters,
+    is_match,
+    linear_names,
+    merge_lora,
+    no_match,
+    replace_module,
+    split_names,
+)
 from .nf4 import QuantizedLinearFunction, quantize_linear
-from .sft import SFTConfig, judge, load_base, rows_loss, sft
-from .sft import load_model as load_plain
+from .finetuning import SFTConfig, judge, load_base, rows_loss, sft
+from .finetuning import load_model as load_plain
 
 # %% ../nbs/31_qlora.ipynb #0009
 def parse_quantization(
     word: str,  # nf4, fp4, int4 or bnb; or in full, for example nf4-64-double or fp4-128
-) -> dict:      # kind, block_size, double
+) -> dict:  # kind, block_size, double
     "What a word says. A kind alone means blocks of 64 with double quantization. Raises `ValueError` for another word."
     found = re.fullmatch(r"(nf4|fp4|int4|bnb)(?:-(\d+)(-double)?)?", word)
     if not found:
-        raise ValueError(f"quantize must be nf4, fp4, int4 or bnb, or in full like nf4-64-double, got {word!r}")
+        raise ValueError(
+            f"quantize must be nf4, fp4, int4 or bnb, or in full like nf4-64-double, got {word!r}"
+        )
     kind, block_size, double = found.groups()
     return dict(kind=kind, block_size=int(block_size or 64), double=bool(double or not block_size))
 
@@ -42,10 +56,13 @@ def parse_quantization(
 @lru_cache(maxsize=1)
 def bnb_class() -> type:  # a subclass of bitsandbytes.nn.Linear4bit
     "The layer of bitsandbytes, with `dequantize`. Raises `ModuleNotFoundError` with the remedy when it is not installed."
-    try: from bitsandbytes.nn import Linear4bit
+    try:
+        from bitsandbytes.nn import Linear4bit
     except ImportError as error:
-        raise ModuleNotFoundError("quantize='bnb' needs bitsandbytes: pip install 'llmft[qlora]'; nf4 gives the same "
-                                  "numbers without it") from error
+        raise ModuleNotFoundError(
+            "quantize='bnb' needs bitsandbytes: pip install 'llmft[qlora]'; nf4 gives the same "
+            "numbers without it"
+        ) from error
     from bitsandbytes.functional import dequantize_4bit
 
     class BnbLinear(Linear4bit):
@@ -60,46 +77,58 @@ def bnb_class() -> type:  # a subclass of bitsandbytes.nn.Linear4bit
             return dequantize_4bit(self.weight.data, state).view(shape).to(dtype)
 
         def forward(self, x: Tensor) -> Tensor:  # (…, in) → (…, out)
-            if x.device.type != "cpu": return super().forward(x)
-            if torch.is_grad_enabled() and x.requires_grad: return QuantizedLinearFunction.apply(x, self, self.bias)
+            if x.device.type != "cpu":
+                return super().forward(x)
+            if torch.is_grad_enabled() and x.requires_grad:
+                return QuantizedLinearFunction.apply(x, self, self.bias)
             return F.linear(x, self.dequantize(x.dtype), self.bias)
 
     return BnbLinear
 
 # %% ../nbs/31_qlora.ipynb #0013
 def bnb_linear(
-    weight: Tensor,              # (out, in)
+    weight: Tensor,  # (out, in)
     bias: Tensor | None = None,  # (out,)
     double: bool = True,
-) -> nn.Module:                  # on the device of the weight
+) -> nn.Module:  # on the device of the weight
     "A linear layer quantized to NF4 in blocks of 64 by bitsandbytes."
-    layer = bnb_class()(*weight.shape[::-1], bias=bias is not None, quant_type="nf4", compress_statistics=double,
-                        compute_dtype=None if weight.dtype == torch.float16 else weight.dtype)
+    layer = bnb_class()(
+        *weight.shape[::-1],
+        bias=bias is not None,
+        quant_type="nf4",
+        compress_statistics=double,
+        compute_dtype=None if weight.dtype == torch.float16 else weight.dtype,
+    )
     state = dict(weight=weight.detach()) | ({} if bias is None else dict(bias=bias.detach()))
     layer.load_state_dict(state)
-    return layer.to(weight.device).requires_grad_(False)                 # the move quantizes
+    return layer.to(weight.device).requires_grad_(False)  # the move quantizes
 
 # %% ../nbs/31_qlora.ipynb #0014
 def quantize_layer(
-    layer: nn.Module,      # nn.Linear, or GPT-2's Conv1D
-    kind: str = "nf4",     # nf4, fp4, int4 or bnb
+    layer: nn.Module,  # nn.Linear, or GPT-2's Conv1D
+    kind: str = "nf4",  # nf4, fp4, int4 or bnb
     block_size: int = 64,
-    double: bool = True,   # quantize the scales too
+    double: bool = True,  # quantize the scales too
 ) -> nn.Module:
     "The same layer in four bits. Raises `ValueError` for a weight that cannot be quantized."
     weight, bias = dense_weight(layer).detach(), layer.bias
-    if kind != "bnb": return quantize_linear(weight, bias, kind, block_size, double)
-    if block_size != 64: raise ValueError(f"bnb is made for blocks of 64 here, got {block_size}; use nf4-{block_size}")
-    if not weight.isfinite().all(): raise ValueError("the weight holds NaN or infinite numbers")
+    if kind != "bnb":
+        return quantize_linear(weight, bias, kind, block_size, double)
+    if block_size != 64:
+        raise ValueError(
+            f"bnb is made for blocks of 64 here, got {block_size}; use nf4-{block_size}"
+        )
+    if not weight.isfinite().all():
+        raise ValueError("the weight holds NaN or infinite numbers")
     return bnb_linear(weight.contiguous(), bias, double)
 
 # %% ../nbs/31_qlora.ipynb #0017
 def quantize_model(
-    model: nn.Module,             # a transformers model without adapter; changed in place
-    quantize: str = "nf4",        # nf4, fp4, int4 or bnb; or in full, for example nf4-64-double
-    skip: str = "",               # names or patterns of layers that stay as they are, with commas between
-    device: str | None = None,    # where each layer is quantized and stays; None: where it is
-) -> nn.Module:                   # the same model
+    model: nn.Module,  # a transformers model without adapter; changed in place
+    quantize: str = "nf4",  # nf4, fp4, int4 or bnb; or in full, for example nf4-64-double
+    skip: str = "",  # names or patterns of layers that stay as they are, with commas between
+    device: str | None = None,  # where each layer is quantized and stays; None: where it is
+) -> nn.Module:  # the same model
     """Store the linear layers of a model in four bits, all but the output layer.
 
     Raises `ValueError`, before anything is changed, for a model with an adapter, one that is quantized already,
@@ -107,25 +136,37 @@ def quantize_model(
     """
     settings, head = parse_quantization(quantize), model.get_output_embeddings()
     check_free(model)
-    if base_quantization(model) != "none": raise ValueError(f"this model is quantized already, as {base_quantization(model)}")
+    if base_quantization(model) != "none":
+        raise ValueError(f"this model is quantized already, as {base_quantization(model)}")
     names = [name for name in linear_names(model) if model.get_submodule(name) is not head]
     for pattern in split_names(skip):
-        if not any(is_match(name, pattern) for name in names): raise ValueError(no_match(pattern, names))
+        if not any(is_match(name, pattern) for name in names):
+            raise ValueError(no_match(pattern, names))
         names = [name for name in names if not is_match(name, pattern)]
     bad = [name for name in names if not model.get_submodule(name).weight.isfinite().all()]
-    if bad: raise ValueError(f"{len(bad)} layers hold NaN or infinite weights, the first is {bad[0]}; load the model again")
+    if bad:
+        raise ValueError(
+            f"{len(bad)} layers hold NaN or infinite weights, the first is {bad[0]}; load the model again"
+        )
     for name in names:
-        replace_module(model, name, quantize_layer(model.get_submodule(name).to(device or model.device), **settings))
+        replace_module(
+            model,
+            name,
+            quantize_layer(model.get_submodule(name).to(device or model.device), **settings),
+        )
     return model.to(device or model.device).train(model.training)
 
 # %% ../nbs/31_qlora.ipynb #0018
 def packed_tensors(
     layer: nn.Module,  # quantized
-) -> list[Tensor]:     # codes (bytes,) and scales (blocks,)
+) -> list[Tensor]:  # codes (bytes,) and scales (blocks,)
     "What a quantized layer keeps in the place of its weight."
     state = getattr(layer.weight, "quant_state", None)
-    if state is None: return [*layer.buffers()]
-    return [layer.weight, state.absmax] + ([state.offset, state.state2.absmax] if state.nested else [])
+    if state is None:
+        return [*layer.buffers()]
+    return [layer.weight, state.absmax] + (
+        [state.offset, state.state2.absmax] if state.nested else []
+    )
 
 # %% ../nbs/31_qlora.ipynb #0019
 def storage_bits(
@@ -139,10 +180,10 @@ def storage_bits(
 
 # %% ../nbs/31_qlora.ipynb #0025
 def load_quantized(
-    name: str = "base",       # base (chapter 1), a transformers folder, or a name on the Hub
+    name: str = "base",  # base (chapter 1), a transformers folder, or a name on the Hub
     device: str = "cpu",
-    quantize: str = "nf4",    # as in `quantize_model`
-) -> tuple:                   # (transformers model in evaluation mode, tokenizer)
+    quantize: str = "nf4",  # as in `quantize_model`
+) -> tuple:  # (transformers model in evaluation mode, tokenizer)
     "Load a base and store it in four bits on a device; the plain weights are on the CPU only."
     parse_quantization(quantize)
     model, tokenizer = load_base(name, "cpu")
@@ -150,69 +191,83 @@ def load_quantized(
 
 # %% ../nbs/31_qlora.ipynb #0026
 def finetune(
-    data: str,                  # records to learn from: .jsonl or .json of any known format
-    model: str = "base",        # base (chapter 1), a transformers folder, a run folder, or a name on the Hub
-    out: str = "runs/sft",      # run folder; an unfinished run of the same settings goes on
-    eval_data: str = "",        # records to measure the loss on; the best measurement is kept
-    engine: str = "llmft",      # llmft (chapter 2's loop) or trl (SFTTrainer)
-    full: bool = False,         # train all weights instead of an adapter
-    quantize: str = "",         # store the base in four bits: nf4, fp4, int4, or bnb (bitsandbytes); empty: as it is
-    train_mode: str = "",       # of records with meta.mode: direct, cot, or auto for both; empty: records as they are
+    data: str,  # records to learn from: .jsonl or .json of any known format
+    model: str = "base",  # base (chapter 1), a transformers folder, a run folder, or a name on the Hub
+    out: str = "runs/sft",  # run folder; an unfinished run of the same settings goes on
+    eval_data: str = "",  # records to measure the loss on; the best measurement is kept
+    engine: str = "llmft",  # llmft (chapter 2's loop) or trl (SFTTrainer)
+    full: bool = False,  # train all weights instead of an adapter
+    quantize: str = "",  # store the base in four bits: nf4, fp4, int4, or bnb (bitsandbytes); empty: as it is
+    train_mode: str = "",  # of records with meta.mode: direct, cot, or auto for both; empty: records as they are
     sft_config: SFTConfig = SFTConfig(),
     lora: LoRAConfig = LoRAConfig(),
-) -> Path:                      # the run folder, with adapter (or model), log.jsonl, samples.jsonl and report.html
+) -> Path:  # the run folder, with adapter (or model), log.jsonl, samples.jsonl and report.html
     """Fine-tune a model on records, from its weights or from the last checkpoint of the same run; on request in four bits.
 
     Runs unchanged under `accelerate launch`. Raises `ValueError` for faults of the data and of the settings, and for a
     run folder of other settings. Ctrl-C saves the present step; the same call then goes on from there.
     """
-    if train_mode: data = str(write_jsonl(Path(out) / f"{train_mode}.jsonl", select_mode(read_jsonl(data), train_mode)))
+    if train_mode:
+        data = str(
+            write_jsonl(
+                Path(out) / f"{train_mode}.jsonl", select_mode(read_jsonl(data), train_mode)
+            )
+        )
     base = load_quantized(model, pick_device(sft_config.device), quantize) if quantize else model
     return sft(data, base, out, eval_data, engine, full, sft_config, lora)
 
 # %% ../nbs/31_qlora.ipynb #0028
 def remembered_quantization(
     name: str,  # as in `load_model`
-) -> str:       # for example nf4-64-double; empty for a plain base, or when there is no adapter
+) -> str:  # for example nf4-64-double; empty for a plain base, or when there is no adapter
     "How the base of a saved adapter was quantized, from the header of its file."
     for folder in (Path(name) / "adapter", Path(name)):
         if (folder / "adapter_config.json").exists():
-            word = load_tensors(folder / "adapter_model.safetensors")[1].get("base_quantization", "none")
+            word = load_tensors(folder / "adapter_model.safetensors")[1].get(
+                "base_quantization", "none"
+            )
             return "" if word == "none" else word
     return ""
 
 # %% ../nbs/31_qlora.ipynb #0029
 def load_model(
-    name: str = "base",    # base, a run folder, an adapter folder, a transformers folder, or a name on the Hub
+    name: str = "base",  # base, a run folder, an adapter folder, a transformers folder, or a name on the Hub
     device: str = "cpu",
-    quantize: str = "",    # store the base in four bits; empty: as its adapter was trained
-) -> tuple:                # (transformers model in evaluation mode, tokenizer with a chat template)
+    quantize: str = "",  # store the base in four bits; empty: as its adapter was trained
+) -> tuple:  # (transformers model in evaluation mode, tokenizer with a chat template)
     """Load a model to talk to, with its adapter if it has one, on a base that is quantized as the adapter knows it.
 
     Raises `ValueError` if it is not there, or if `quantize` is not what its adapter was trained on.
     """
     word = quantize or remembered_quantization(name)
-    if not word: return load_plain(name, device)
+    if not word:
+        return load_plain(name, device)
     return load_plain(name, device, lambda base, device: load_quantized(base, device, word))
 
 # %% ../nbs/31_qlora.ipynb #0039
 def merge_qlora(
-    model: nn.Module,                   # with an adapter on a quantized base; changed in place
-    into: str = "restored",             # restored, 4bit or original
+    model: nn.Module,  # with an adapter on a quantized base; changed in place
+    into: str = "restored",  # restored, 4bit or original
     original: nn.Module | None = None,  # the base before it was quantized; needed for original
-) -> nn.Module:                         # the same model without adapter
+) -> nn.Module:  # the same model without adapter
     """Merge an adapter that was trained on a quantized base.
 
     Into the restored weights the merge is exact. The other two change what the model computes, and warn.
     Raises `ValueError` if there is no adapter, if the base is not quantized, or if the original is missing.
     """
     adapters, word = find_adapters(model), base_quantization(model)
-    if into not in ("restored", "4bit", "original"): raise ValueError(f"into must be restored, 4bit or original, got {into!r}")
-    if word == "none": raise ValueError("the base of this adapter is not quantized; merge_lora merges it exactly")
+    if into not in ("restored", "4bit", "original"):
+        raise ValueError(f"into must be restored, 4bit or original, got {into!r}")
+    if word == "none":
+        raise ValueError("the base of this adapter is not quantized; merge_lora merges it exactly")
     if into == "original":
-        if original is None: raise ValueError("into='original' needs the base before it was quantized: original=load_base(…)[0]")
+        if original is None:
+            raise ValueError(
+                "into='original' needs the base before it was quantized: original=load_base(…)[0]"
+            )
         for name, adapter in adapters.items():
-            if isinstance(adapter, LoRALinear): adapter.base_layer = copy.deepcopy(original.get_submodule(name))
+            if isinstance(adapter, LoRALinear):
+                adapter.base_layer = copy.deepcopy(original.get_submodule(name))
     if into != "restored":
         warnings.warn(MERGE_WARNINGS[into] + "; the exact way is into='restored'", stacklevel=2)
     merged = merge_lora(model).to(model.get_input_embeddings().weight.dtype)
@@ -221,37 +276,48 @@ def merge_qlora(
 # %% ../nbs/31_qlora.ipynb #0040
 MERGE_WARNINGS = {
     "4bit": "merging into 4 bits rounds the sum of weight and update again: small updates are lost",
-    "original": "the update was learnt on rounded weights, and corrects errors that the original weights do not have"}
+    "original": "the update was learnt on rounded weights, and corrects errors that the original weights do not have",
+}
 
 # %% ../nbs/31_qlora.ipynb #0044
 def audit_model(
     model: nn.Module,
     tokenizer,
-    rows: list,                          # articles: input_ids and labels
-    pairs: list,                         # questions: prompt and completion
-    reference: Tensor | None = None,     # (rows, T, V), logits of the trained model on the first rows
-) -> dict:                               # loss (nats per token), right (share), logits, gap (mean difference, or None)
+    rows: list,  # articles: input_ids and labels
+    pairs: list,  # questions: prompt and completion
+    reference: Tensor | None = None,  # (rows, T, V), logits of the trained model on the first rows
+) -> dict:  # loss (nats per token), right (share), logits, gap (mean difference, or None)
     "What a station on the way from the base to the merged model can do."
     ids = torch.tensor([row["input_ids"] for row in rows[:4]], device=model.device)
-    with torch.no_grad(): logits = model.eval()(input_ids=ids, use_cache=False).logits
-    return dict(loss=rows_loss(model, rows), right=sum(row["right"] for row in judge(model, tokenizer, pairs)) / len(pairs),
-                logits=logits, gap=None if reference is None else (logits - reference).abs().mean().item())
+    with torch.no_grad():
+        logits = model.eval()(input_ids=ids, use_cache=False).logits
+    return dict(
+        loss=rows_loss(model, rows),
+        right=sum(row["right"] for row in judge(model, tokenizer, pairs)) / len(pairs),
+        logits=logits,
+        gap=None if reference is None else (logits - reference).abs().mean().item(),
+    )
 
 # %% ../nbs/31_qlora.ipynb #0048
 def merge_run(
-    model: str,                 # run folder or adapter folder
-    out: str,                   # receives a transformers folder
-    into: str = "restored",     # restored: exact. original: the adapter on weights that were never rounded, inexact
-    device: str = "cpu",         # cpu, cuda, mps
-) -> Path:                      # the folder
+    model: str,  # run folder or adapter folder
+    out: str,  # receives a transformers folder
+    into: str = "restored",  # restored: exact. original: the adapter on weights that were never rounded, inexact
+    device: str = "cpu",  # cpu, cuda, mps
+) -> Path:  # the folder
     """Merge the adapter of a run into its base, and write the model with its tokenizer.
 
     Raises `ValueError` for a run without adapter, and for an `into` that cannot be written.
     """
-    if into not in ("restored", "original"): raise ValueError(f"into must be restored or original, got {into!r}")
+    if into not in ("restored", "original"):
+        raise ValueError(f"into must be restored or original, got {into!r}")
     theirs, tokenizer = load_model(model, device)
-    if base_quantization(theirs) == "none": merged = merge_lora(theirs)
-    else: merged = merge_qlora(theirs, into, load_base(theirs.name_or_path, device)[0] if into == "original" else None)
+    if base_quantization(theirs) == "none":
+        merged = merge_lora(theirs)
+    else:
+        merged = merge_qlora(
+            theirs, into, load_base(theirs.name_or_path, device)[0] if into == "original" else None
+        )
     with quiet_transformers():
         merged.save_pretrained(out)
         tokenizer.save_pretrained(out)

@@ -22,55 +22,91 @@ from .book import estimate_energy, page
 from .core import flatten, peak_memory_mb, read_json, read_jsonl, write_atomic, write_json
 
 # %% ../nbs/82_report.ipynb #0008
-KINDS = {"train": "pretraining", "sft": "fine-tuning", "grpo": "GRPO"}     # name of the settings in config.json → kind of run
+KINDS = {
+    "train": "pretraining",
+    "sft": "fine-tuning",
+    "grpo": "GRPO",
+}  # name of the settings in config.json → kind of run
+
 
 def read_run(
     folder: str | Path,  # run folder
-) -> dict:               # name, folder, kind, config, about (versions.json), log, samples, end (finished.json, or empty), planned (steps or None)
+) -> dict:  # name, folder, kind, config, about (versions.json), log, samples, end (finished.json, or empty), planned (steps or None)
     """Everything that a run folder holds.
 
     Raises `ValueError` if it is no run folder, if no step is logged, or for broken lines, with their numbers.
     """
     folder = Path(folder)
     if not (folder / "config.json").is_file():
-        raise ValueError(f"{folder}: expected a run folder with config.json, found none; name a folder that llmft pretrain, sft or grpo wrote")
+        raise ValueError(
+            f"{folder}: expected a run folder with config.json, found none; name a folder that llmft pretrain, sft or grpo wrote"
+        )
     config, lines = read_json(folder / "config.json"), {}
     for name in ("log", "samples"):
         path = folder / f"{name}.jsonl"
         lines[name] = read_jsonl(path) if path.is_file() else []
-        wrong = [str(n) for n, r in enumerate(lines[name], 1) if not isinstance(r, dict) or type(r.get("step")) is not int]
-        if wrong: raise ValueError(f"{path}: record {', '.join(wrong[:20])}: expected an object with a whole number as step; mend or delete it")
-    if not lines["log"]: raise ValueError(f"{folder}: no step of this run is in log.jsonl yet; let it do at least one")
+        wrong = [
+            str(n)
+            for n, r in enumerate(lines[name], 1)
+            if not isinstance(r, dict) or type(r.get("step")) is not int
+        ]
+        if wrong:
+            raise ValueError(
+                f"{path}: record {', '.join(wrong[:20])}: expected an object with a whole number as step; mend or delete it"
+            )
+    if not lines["log"]:
+        raise ValueError(
+            f"{folder}: no step of this run is in log.jsonl yet; let it do at least one"
+        )
     kind = next((kind for kind in KINDS if isinstance(config.get(kind), dict)), "")
     end = folder / "finished.json"
-    return dict(name=folder.resolve().name, folder=folder, kind=KINDS.get(kind, "run"), config=config, about=read_json(folder / "versions.json"),
-                end=read_json(end) if end.is_file() else {}, planned=config.get(kind, {}).get("steps"), **lines)
+    return dict(
+        name=folder.resolve().name,
+        folder=folder,
+        kind=KINDS.get(kind, "run"),
+        config=config,
+        about=read_json(folder / "versions.json"),
+        end=read_json(end) if end.is_file() else {},
+        planned=config.get(kind, {}).get("steps"),
+        **lines,
+    )
 
 # %% ../nbs/82_report.ipynb #0011
 def finish_run(
-    folder: str | Path,       # run folder
-    device: str = "cpu",      # that computed: cpu, cuda or mps
+    folder: str | Path,  # run folder
+    device: str = "cpu",  # that computed: cpu, cuda or mps
     n_processes: int = 1,
     facts: dict | None = None,  # what else the report should say: words → number or words
-) -> Path:                    # report.html in it
+) -> Path:  # report.html in it
     "Note in finished.json what only the running process knows, and write the report of the run."
     path, torch = Path(folder) / "finished.json", sys.modules.get("torch")
     if not path.exists():
         on_card = torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else None
-        write_json(path, dict(finished=time.strftime("%Y-%m-%d %H:%M:%S %z"), device=device, processes=n_processes,
-                              peak_memory_mb=round(peak_memory_mb()), gpu_memory_mb=on_card and round(on_card), facts=facts or {}))
+        write_json(
+            path,
+            dict(
+                finished=time.strftime("%Y-%m-%d %H:%M:%S %z"),
+                device=device,
+                processes=n_processes,
+                peak_memory_mb=round(peak_memory_mb()),
+                gpu_memory_mb=on_card and round(on_card),
+                facts=facts or {},
+            ),
+        )
     return write_run_report(folder)
 
 # %% ../nbs/82_report.ipynb #0013
 def log_series(
     log: list,  # records with step
-) -> dict:      # name → (steps, values); names inside dictionaries are joined with dots
+) -> dict:  # name → (steps, values); names inside dictionaries are joined with dots
     "The finite numbers of a log, name by name, and tokens per second where tokens and seconds are there."
     series = {}
     for record in log:
-        if record.get("tokens") and record.get("seconds"): record = record | dict(tokens_per_second=record["tokens"] / record["seconds"])
+        if record.get("tokens") and record.get("seconds"):
+            record = record | dict(tokens_per_second=record["tokens"] / record["seconds"])
         for name, value in flatten(record).items():
-            if name == "step" or type(value) not in (int, float) or not math.isfinite(value): continue
+            if name == "step" or type(value) not in (int, float) or not math.isfinite(value):
+                continue
             steps, values = series.setdefault(name, ([], []))
             steps.append(record["step"])
             values.append(value)
@@ -84,77 +120,97 @@ def thin_points(
 ) -> tuple[list, list, int]:  # xs, ys, and how many neighbours each point is the mean of
     "Join neighbours to their means until few enough points are left."
     k = math.ceil(len(xs) / most)
-    mean = lambda values: [sum(values[i:i + k]) / len(values[i:i + k]) for i in range(0, len(values), k)]
+    mean = lambda values: [
+        sum(values[i : i + k]) / len(values[i : i + k]) for i in range(0, len(values), k)
+    ]
     return (list(xs), list(ys), 1) if k <= 1 else (mean(xs), mean(ys), k)
 
 # %% ../nbs/82_report.ipynb #0019
 def axis_ticks(
     low: float,
-    high: float,        # above low
+    high: float,  # above low
     log: bool = False,  # True: the axis is logarithmic, and low is above 0
-) -> list[float]:       # at most eight round numbers from low to high
+) -> list[float]:  # at most eight round numbers from low to high
     "Round numbers between two ends."
     if log:
-        powers = [10.0**e for e in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
+        powers = [
+            10.0**e for e in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        ]
         ticks = [m * power for power in powers for m in (1, 2, 5) if low <= m * power <= high]
-        if len(ticks) > 8: ticks = [power for power in powers if low <= power <= high][::math.ceil(len(powers) / 8)]
+        if len(ticks) > 8:
+            ticks = [power for power in powers if low <= power <= high][
+                :: math.ceil(len(powers) / 8)
+            ]
         return ticks if len(ticks) > 1 else axis_ticks(low, high)
     step = 10 ** math.floor(math.log10(high - low))
     step = next(s for s in (step * f for f in (0.2, 0.25, 0.5, 1, 2)) if (high - low) / s < 6)
-    return [k * step for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+    return [
+        k * step for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+    ]
 
 # %% ../nbs/82_report.ipynb #0021
 def scale_axis(
-    values: list,       # numbers, at least one
+    values: list,  # numbers, at least one
     log: bool = False,  # True: logarithmic where all values are above 0
-) -> tuple:             # (function: value → 0 … 1, its ticks)
+) -> tuple:  # (function: value → 0 … 1, its ticks)
     "Where a value lies between the smallest and the largest, and the round numbers in between."
     low, high = min(values), max(values)
-    if low == high: low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
+    if low == high:
+        low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
     log = log and low > 0
     bend = math.log10 if log else float
-    return lambda value: (bend(value) - bend(low)) / (bend(high) - bend(low)), axis_ticks(low, high, log)
+    return lambda value: (bend(value) - bend(low)) / (bend(high) - bend(low)), axis_ticks(
+        low, high, log
+    )
 
 # %% ../nbs/82_report.ipynb #0024
 COLOURS = ("#2f86c9", "#d9661f", "#1f9a72", "#c0629b", "#9a8212", "#7a7a7a")
 DASHES = ("", "7 3", "2 2", "9 3 2 3", "1 3", "12 4")
 
+
 def line_style(
     number: int,  # of the line, 0, 1, 2 …
-) -> str:         # SVG attributes
+) -> str:  # SVG attributes
     "Colour and dashes of a line; the same number looks the same in all pictures."
     dashes = DASHES[(number + number // len(COLOURS)) % len(DASHES)]
     return f'fill="none" stroke="{COLOURS[number % len(COLOURS)]}" stroke-width="1.6" stroke-dasharray="{dashes or "none"}"'
 
+
 def draw_grid(
-    across: tuple,      # from `scale_axis`, of the x axis
-    up: tuple,          # the same of the y axis
-    box: tuple,         # left, top, width and height of the field
-) -> list[str]:         # SVG elements
+    across: tuple,  # from `scale_axis`, of the x axis
+    up: tuple,  # the same of the y axis
+    box: tuple,  # left, top, width and height of the field
+) -> list[str]:  # SVG elements
     "Lines and numbers of the axes."
     (place_x, xticks), (place_y, yticks), (left, top, width, height) = across, up, box
     shapes = []
     for tick in yticks:
         y = top + height * (1 - place_y(tick))
-        shapes += [f'<path d="M{left} {y:.1f}H{left + width}" stroke="currentColor" stroke-opacity="0.18"/>',
-                   f'<text x="{left - 5}" y="{y + 4:.1f}" text-anchor="end">{tick:,.6g}</text>']
+        shapes += [
+            f'<path d="M{left} {y:.1f}H{left + width}" stroke="currentColor" stroke-opacity="0.18"/>',
+            f'<text x="{left - 5}" y="{y + 4:.1f}" text-anchor="end">{tick:,.6g}</text>',
+        ]
     for tick in xticks:
         x = left + width * place_x(tick)
-        shapes += [f'<path d="M{x:.1f} {top + height}v4" stroke="currentColor"/>',
-                   f'<text x="{x:.1f}" y="{top + height + 17}" text-anchor="middle">{tick:,.6g}</text>']
+        shapes += [
+            f'<path d="M{x:.1f} {top + height}v4" stroke="currentColor"/>',
+            f'<text x="{x:.1f}" y="{top + height + 17}" text-anchor="middle">{tick:,.6g}</text>',
+        ]
     return shapes + [f'<path d="M{left} {top + height}h{width}" stroke="currentColor"/>']
 
 # %% ../nbs/82_report.ipynb #0025
 def draw_curves(
-    series: dict,         # name → (xs, ys), at least one point in all
-    ylabel: str,          # what is drawn, with its unit
+    series: dict,  # name → (xs, ys), at least one point in all
+    ylabel: str,  # what is drawn, with its unit
     xlabel: str = "step",
-    logy: bool = False,   # True: a logarithmic y axis, where all values are above 0
-    numbers: dict | None = None,  # name → number of its line, the same in several pictures; with it there always is a legend
-) -> str:                 # a complete SVG document
+    logy: bool = False,  # True: a logarithmic y axis, where all values are above 0
+    numbers: dict
+    | None = None,  # name → number of its line, the same in several pictures; with it there always is a legend
+) -> str:  # a complete SVG document
     "Curves on common axes, with a legend where there are several. Raises `ValueError` when there is no point to draw."
     thin = {name: thin_points(xs, ys) for name, (xs, ys) in series.items() if len(xs)}
-    if not thin: raise ValueError(f"{ylabel}: expected at least one point to draw, got none")
+    if not thin:
+        raise ValueError(f"{ylabel}: expected at least one point to draw, got none")
     joined = [f"{name} (means of {k})" if k > 1 else name for name, (_, _, k) in thin.items()]
     across = scale_axis([x for xs, _, _ in thin.values() for x in xs])
     up = scale_axis([y for _, ys, _ in thin.values() for y in ys], logy)
@@ -162,19 +218,34 @@ def draw_curves(
     shapes = draw_grid(across, up, (left, top, width, height))
     for row, (name, (xs, ys, _)) in enumerate(thin.items()):
         style = line_style((numbers or {}).get(name, row))
-        points = " ".join(f"{left + width * across[0](x):.1f},{top + height * (1 - up[0](y)):.1f}" for x, y in zip(xs, ys))
+        points = " ".join(
+            f"{left + width * across[0](x):.1f},{top + height * (1 - up[0](y)):.1f}"
+            for x, y in zip(xs, ys)
+        )
         x, y = points.split(" ")[0].split(",")
-        shapes.append(f'<polyline {style} points="{points}"/>' if len(xs) > 1 else f'<circle {style} cx="{x}" cy="{y}" r="3"/>')
-        if rows: shapes.append(f'<path {style} d="M{left} {218 + 17 * row}h26"/><text x="{left + 32}" y="{222 + 17 * row}">{escape(joined[row])}</text>')
+        shapes.append(
+            f'<polyline {style} points="{points}"/>'
+            if len(xs) > 1
+            else f'<circle {style} cx="{x}" cy="{y}" r="3"/>'
+        )
+        if rows:
+            shapes.append(
+                f'<path {style} d="M{left} {218 + 17 * row}h26"/><text x="{left + 32}" y="{222 + 17 * row}">{escape(joined[row])}</text>'
+            )
     xlabel += "" if rows or thin[name][2] == 1 else f" (means of {thin[name][2]})"
-    words = (f'<text x="4" y="13">{escape(ylabel)}</text><text x="{left + width}" y="{top + height + 34}" text-anchor="end">{escape(xlabel)}</text>')
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 360 {204 + 17 * rows + 4 * bool(rows)}" role="img" fill="currentColor" font-size="12" '
-            f'font-family="sans-serif"><title>{escape(ylabel)}: {escape(", ".join(joined))}</title>{"".join(shapes)}{words}</svg>')
+    words = f'<text x="4" y="13">{escape(ylabel)}</text><text x="{left + width}" y="{top + height + 34}" text-anchor="end">{escape(xlabel)}</text>'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 360 {204 + 17 * rows + 4 * bool(rows)}" role="img" fill="currentColor" font-size="12" '
+        f'font-family="sans-serif"><title>{escape(ylabel)}: {escape(", ".join(joined))}</title>{"".join(shapes)}{words}</svg>'
+    )
 
 # %% ../nbs/82_report.ipynb #0028
-PANELS = {     # title → (unit, names)
+PANELS = {  # title → (unit, names)
     "Loss 損失": ("nats per token", ("loss", "validation_loss", "eval_loss")),
-    "Bits per character 一文字あたりのビット数": ("bits per character", ("validation_bits_per_character",)),
+    "Bits per character 一文字あたりのビット数": (
+        "bits per character",
+        ("validation_bits_per_character",),
+    ),
     "Reward 報酬": ("reward, mean over the replies", ("reward",)),
     "Parts of the reward 報酬の内訳": ("mean over the replies", ("rewards.",)),
     "KL divergence KL ダイバージェンス": ("nats per token", ("kl",)),
@@ -186,32 +257,56 @@ PANELS = {     # title → (unit, names)
     "Speed 速さ": ("tokens per second", ("tokens_per_second",)),
     "Time of a step ステップの時間": ("seconds", ("seconds", "writing")),
 }
-NAMES = dict(loss="training", validation_loss="validation", eval_loss="validation", seconds="whole step", writing="writing the replies")
+NAMES = dict(
+    loss="training",
+    validation_loss="validation",
+    eval_loss="validation",
+    seconds="whole step",
+    writing="writing the replies",
+)
+
 
 def group_series(
     series: dict,  # from `log_series`
-    kind: str,     # from `read_run`
-) -> dict:         # title → (unit, series of the picture)
+    kind: str,  # from `read_run`
+) -> dict:  # title → (unit, series of the picture)
     "The pictures of a run: the known ones in their order, then a picture for each other name."
     groups, left = {}, dict(series)
     say = lambda name: NAMES.get(name, name.removeprefix("rewards.").replace("_", " "))
     for title, (unit, names) in PANELS.items():
-        found = [name for name in series if name in names or names == ("rewards.",) and name.startswith("rewards.")]
-        if kind == "GRPO" and title.startswith("Loss"): unit = "objective; it says little about progress"
-        if found: groups[title] = (unit, {say(name): left.pop(name) for name in found})
-    return groups | {say(name): (say(name), {say(name): points}) for name, points in left.items() if name not in ("tokens", "n_replies")}
+        found = [
+            name
+            for name in series
+            if name in names or names == ("rewards.",) and name.startswith("rewards.")
+        ]
+        if kind == "GRPO" and title.startswith("Loss"):
+            unit = "objective; it says little about progress"
+        if found:
+            groups[title] = (unit, {say(name): left.pop(name) for name in found})
+    return groups | {
+        say(name): (say(name), {say(name): points})
+        for name, points in left.items()
+        if name not in ("tokens", "n_replies")
+    }
 
 # %% ../nbs/82_report.ipynb #0031
-SECRET_NAME = re.compile(r"(^|[._])(api_?key|key|token|(access|auth|hf)_token|secret|password|credentials?|authorization)$", re.IGNORECASE)
-SECRET_TEXT = re.compile(r"\b(?:sk|hf|gh[a-z]|xox[a-z]|glpat)[-_][\w-]{12,}|\bAKIA[0-9A-Z]{16}|\bBearer\s+\S{8,}")
+SECRET_NAME = re.compile(
+    r"(^|[._])(api_?key|key|token|(access|auth|hf)_token|secret|password|credentials?|authorization)$",
+    re.IGNORECASE,
+)
+SECRET_TEXT = re.compile(
+    r"\b(?:sk|hf|gh[a-z]|xox[a-z]|glpat)[-_][\w-]{12,}|\bAKIA[0-9A-Z]{16}|\bBearer\s+\S{8,}"
+)
 HIDDEN = "(hidden)"
 
+
 def safe_text(
-    value,             # anything
-    most: int = 600,   # characters that are shown
-) -> str:              # HTML
+    value,  # anything
+    most: int = 600,  # characters that are shown
+) -> str:  # HTML
     "Any value as text for a page: keys hidden, cut where it is long, escaped."
-    if isinstance(value, float): value = f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
+    if isinstance(value, float):
+        value = f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     text = SECRET_TEXT.sub(HIDDEN, text)
     return escape(text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)")
@@ -219,16 +314,23 @@ def safe_text(
 # %% ../nbs/82_report.ipynb #0033
 def public_settings(
     nested: dict,  # config.json, or versions.json
-) -> dict:         # "a.b.c" → value
+) -> dict:  # "a.b.c" → value
     "Settings on one level: the values of fields that are named like a secret hidden, of long fingerprints the first twelve digits."
-    show = lambda value: f"{value[:12]}…" if isinstance(value, str) and re.fullmatch("[0-9a-f]{40,}", value) else value
-    return {name: HIDDEN if SECRET_NAME.search(name) and value else show(value) for name, value in flatten(nested).items()}
+    show = lambda value: (
+        f"{value[:12]}…"
+        if isinstance(value, str) and re.fullmatch("[0-9a-f]{40,}", value)
+        else value
+    )
+    return {
+        name: HIDDEN if SECRET_NAME.search(name) and value else show(value)
+        for name, value in flatten(nested).items()
+    }
 
 # %% ../nbs/82_report.ipynb #0035
 def make_table(
     head: list,  # words of the first row; empty for none
     rows: list,  # lists of values; the first of each is the name of the row
-) -> str:        # HTML
+) -> str:  # HTML
     "A table of any values, all of them as safe text; it scrolls sideways where the screen is too narrow."
     cells = lambda tag, values: "".join(f"<{tag}>{safe_text(value)}</{tag}>" for value in values)
     lines = [f"<tr>{cells('th', head)}</tr>"] if head else []
@@ -238,17 +340,22 @@ def make_table(
 # %% ../nbs/82_report.ipynb #0038
 def summarize_series(
     series: dict,  # from `log_series`
-) -> dict:         # name → dict(first, last, lowest, highest)
+) -> dict:  # name → dict(first, last, lowest, highest)
     "The ends and the extremes of each series; first and last are means of a tenth of the values, one value at least."
     rows = {}
     for name, (_, values) in series.items():
         n = max(1, len(values) // 10)
-        rows[name] = dict(first=sum(values[:n]) / n, last=sum(values[-n:]) / n, lowest=float(min(values)), highest=float(max(values)))
+        rows[name] = dict(
+            first=sum(values[:n]) / n,
+            last=sum(values[-n:]) / n,
+            lowest=float(min(values)),
+            highest=float(max(values)),
+        )
     return rows
 
 # %% ../nbs/82_report.ipynb #0043
 def energy_of(
-    run: dict,           # from `read_run`
+    run: dict,  # from `read_run`
     watts: float = 0.0,  # power of the machine; 0: the assumption of `estimate_energy`
 ) -> tuple[float, str]:  # kWh, and the sentence that must stand beside it
     "The estimated energy of the steps of a run. An unfinished run has not said its device: GPUs of the machine are taken to have worked."
@@ -259,47 +366,75 @@ def energy_of(
 
 # %% ../nbs/82_report.ipynb #0044
 def run_figures(
-    run: dict,           # from `read_run`
+    run: dict,  # from `read_run`
     watts: float = 0.0,  # power of the machine; 0: an assumption
-) -> dict:               # words → text
+) -> dict:  # words → text
     "What a run cost, in words: steps, time, speed, memory, energy (an estimate), and the facts that it noted."
     log, end, about = run["log"], run["end"], run["about"]["machine"]
-    seconds, tokens = (sum(record.get(name) or 0 for record in log) for name in ("seconds", "tokens"))
+    seconds, tokens = (
+        sum(record.get(name) or 0 for record in log) for name in ("seconds", "tokens")
+    )
     state = "" if end else ", not finished"
-    memory = f"{end['peak_memory_mb']:,} MB of the main process" if end else "not known before the end"
-    lines = {"kind": run["kind"], "steps": f"{len(log):,}" + (f" of {run['planned']:,}" if run["planned"] else "") + state,
-             "time in steps": f"{seconds:,.1f} s, {seconds / len(log):.3f} s a step"}
-    if tokens and seconds: lines["tokens"] = f"{tokens:,}, {tokens / seconds:,.0f} a second"
-    lines |= {name: f"{value:,}" if isinstance(value, int) else str(value) for name, value in end.get("facts", {}).items()}
+    memory = (
+        f"{end['peak_memory_mb']:,} MB of the main process" if end else "not known before the end"
+    )
+    lines = {
+        "kind": run["kind"],
+        "steps": f"{len(log):,}" + (f" of {run['planned']:,}" if run["planned"] else "") + state,
+        "time in steps": f"{seconds:,.1f} s, {seconds / len(log):.3f} s a step",
+    }
+    if tokens and seconds:
+        lines["tokens"] = f"{tokens:,}, {tokens / seconds:,.0f} a second"
+    lines |= {
+        name: f"{value:,}" if isinstance(value, int) else str(value)
+        for name, value in end.get("facts", {}).items()
+    }
     lines["peak memory"] = memory
-    if end.get("gpu_memory_mb"): lines["peak memory of a GPU"] = f"{end['gpu_memory_mb']:,} MB"
+    if end.get("gpu_memory_mb"):
+        lines["peak memory of a GPU"] = f"{end['gpu_memory_mb']:,} MB"
     kwh, _ = energy_of(run, watts)
     lines["energy, estimate"] = f"{kwh:.3g} kWh" if kwh >= 0.1 else f"{1000 * kwh:.3g} Wh"
-    computed = f", computed on {end['device']}, {end['processes']} process{'es' * (end['processes'] > 1)}" if end else ""
-    lines["machine"] = f"{about['cpu']}, {about['cores']} cores, {about['memory_gb']} GB{''.join(f', {gpu}' for gpu in about['gpus'])}{computed}"
-    return lines | {"started": run["about"].get("started", "not known"), "finished": end.get("finished", "not known")}
+    computed = (
+        f", computed on {end['device']}, {end['processes']} process{'es' * (end['processes'] > 1)}"
+        if end
+        else ""
+    )
+    lines["machine"] = (
+        f"{about['cpu']}, {about['cores']} cores, {about['memory_gb']} GB{''.join(f', {gpu}' for gpu in about['gpus'])}{computed}"
+    )
+    return lines | {
+        "started": run["about"].get("started", "not known"),
+        "finished": end.get("finished", "not known"),
+    }
 
 # %% ../nbs/82_report.ipynb #0047
 def pick_samples(
-    samples: list,       # of samples.jsonl
+    samples: list,  # of samples.jsonl
     n_steps: int = 8,
-    n_each: int = 4,     # of each step
-) -> list:               # in the order of the file
+    n_each: int = 4,  # of each step
+) -> list:  # in the order of the file
     "Samples of a few steps, evenly spread from the first to the last."
     steps = sorted({sample["step"] for sample in samples})
-    if len(steps) > n_steps: steps = [steps[round(k * (len(steps) - 1) / (n_steps - 1))] for k in range(n_steps)]
-    return [sample for step in steps for sample in [s for s in samples if s["step"] == step][:n_each]]
+    if len(steps) > n_steps:
+        steps = [steps[round(k * (len(steps) - 1) / (n_steps - 1))] for k in range(n_steps)]
+    return [
+        sample for step in steps for sample in [s for s in samples if s["step"] == step][:n_each]
+    ]
 
 # %% ../nbs/82_report.ipynb #0049
 def sample_rows(
     samples: list,  # records with step, prompt (a text, or messages), reply, and maybe rewards
-) -> list:          # lists of step, prompt, reply, rewards
+) -> list:  # lists of step, prompt, reply, rewards
     "Samples as rows of a table."
     rows = []
     for sample in samples:
         prompt, rewards = sample.get("prompt", ""), sample.get("rewards") or {}
-        if isinstance(prompt, list): prompt = "\n".join(f"{m.get('role')}: {m.get('content')}" for m in prompt)
-        paid = ", ".join(f"{name} {value:.3g}" if isinstance(value, (int, float)) else f"{name} –" for name, value in rewards.items())
+        if isinstance(prompt, list):
+            prompt = "\n".join(f"{m.get('role')}: {m.get('content')}" for m in prompt)
+        paid = ", ".join(
+            f"{name} {value:.3g}" if isinstance(value, (int, float)) else f"{name} –"
+            for name, value in rewards.items()
+        )
         rows.append([sample["step"], prompt, sample.get("reply", ""), paid])
     return rows if any(row[3] for row in rows) else [row[:3] for row in rows]
 
@@ -312,48 +447,70 @@ td { overflow-wrap: anywhere; } .wide td { min-width: 4.6rem; max-width: 22rem; 
 @media (max-width: 480px) { body { margin: 1rem auto; } td, th { padding: .25rem .5rem; font-size: 14px; } h1 { font-size: 1.5rem; } }
 """
 
+
 def show_panels(
-    groups: dict,                 # title → (unit, series)
+    groups: dict,  # title → (unit, series)
     numbers: dict | None = None,  # name → number of its line
-) -> str:                         # HTML
+) -> str:  # HTML
     "The pictures of a report, two in a row where there is room."
-    pictures = [f"<figure><figcaption>{safe_text(title)}</figcaption>{draw_curves(series, unit, logy=title.startswith('Loss'), numbers=numbers)}</figure>"
-                for title, (unit, series) in groups.items()]
+    pictures = [
+        f"<figure><figcaption>{safe_text(title)}</figcaption>{draw_curves(series, unit, logy=title.startswith('Loss'), numbers=numbers)}</figure>"
+        for title, (unit, series) in groups.items()
+    ]
     return f'<div class="figures">{"".join(pictures)}</div>'
 
 # %% ../nbs/82_report.ipynb #0053
 def write_run_report(
-    folder: str | Path,   # run folder
-    watts: float = 0.0,   # power of the machine for the estimate of the energy; 0: an assumption, named on the page
-    out: str | Path = "", # page to write; empty: report.html in the run folder
-) -> Path:                # the page
+    folder: str | Path,  # run folder
+    watts: float = 0.0,  # power of the machine for the estimate of the energy; 0: an assumption, named on the page
+    out: str | Path = "",  # page to write; empty: report.html in the run folder
+) -> Path:  # the page
     """Write what a run did, all of it taken from its folder, as one page that loads nothing.
 
     Raises `ValueError` for a folder that holds no run, or whose files are broken.
     """
     run = read_run(folder)
     series, about = log_series(run["log"]), run["about"]
-    ends = [[name.replace("_", " "), *row.values()] for name, row in summarize_series(series).items()]
+    ends = [
+        [name.replace("_", " "), *row.values()] for name, row in summarize_series(series).items()
+    ]
     shown, n = sample_rows(pick_samples(run["samples"])), len(run["samples"])
-    head = ["step", "prompt", "reply", "rewards"][:len(shown[0])] if shown else []
-    samples = f'<div class="samples">{make_table(head, shown)}</div><p><small>{len(shown)} of {n} in samples.jsonl.</small></p>' if shown else "<p>None.</p>"
-    where = {"commit": about.get("commit") or "unknown: not in a repository", **about.get("versions", {}), **about.get("seeds", {})}
-    body = [f"<h1>{safe_text(run['name'])}</h1>", make_table([], [[*item] for item in run_figures(run, watts).items()]),
-            f"<p><small>{safe_text(energy_of(run, watts)[1])} Time is that of the steps; measuring, samples and loading are not in it.</small></p>",
-            "<h2>Curves 曲線</h2>", show_panels(group_series(series, run["kind"])),
-            "<h2>Figures 数値</h2><p><small>First and last are means over a tenth of the values.</small></p>",
-            make_table(["", "first", "last", "lowest", "highest"], ends), "<h2>Samples by step 生成例</h2>", samples,
-            "<h2>Configuration 設定</h2>", make_table([], [[*item] for item in public_settings(run["config"]).items()]),
-            "<h2>Versions, commit, seeds 版</h2>", make_table([], [[*item] for item in public_settings(where).items()])]
+    head = ["step", "prompt", "reply", "rewards"][: len(shown[0])] if shown else []
+    samples = (
+        f'<div class="samples">{make_table(head, shown)}</div><p><small>{len(shown)} of {n} in samples.jsonl.</small></p>'
+        if shown
+        else "<p>None.</p>"
+    )
+    where = {
+        "commit": about.get("commit") or "unknown: not in a repository",
+        **about.get("versions", {}),
+        **about.get("seeds", {}),
+    }
+    body = [
+        f"<h1>{safe_text(run['name'])}</h1>",
+        make_table([], [[*item] for item in run_figures(run, watts).items()]),
+        f"<p><small>{safe_text(energy_of(run, watts)[1])} Time is that of the steps; measuring, samples and loading are not in it.</small></p>",
+        "<h2>Curves 曲線</h2>",
+        show_panels(group_series(series, run["kind"])),
+        "<h2>Figures 数値</h2><p><small>First and last are means over a tenth of the values.</small></p>",
+        make_table(["", "first", "last", "lowest", "highest"], ends),
+        "<h2>Samples by step 生成例</h2>",
+        samples,
+        "<h2>Configuration 設定</h2>",
+        make_table([], [[*item] for item in public_settings(run["config"]).items()]),
+        "<h2>Versions, commit, seeds 版</h2>",
+        make_table([], [[*item] for item in public_settings(where).items()]),
+    ]
     path = Path(out) if str(out) else Path(folder) / "report.html"
-    with write_atomic(path) as file: file.write(page(run["name"], "\n".join(body), REPORT_STYLE))
+    with write_atomic(path) as file:
+        file.write(page(run["name"], "\n".join(body), REPORT_STYLE))
     return path
 
 # %% ../nbs/82_report.ipynb #0058
 def line_up(
-    columns: list,            # one dictionary for each run
+    columns: list,  # one dictionary for each run
     differing: bool = False,  # True: only entries in which they differ
-) -> list:                    # lists: name, value of each run
+) -> list:  # lists: name, value of each run
     "Dictionaries side by side; what one of them lacks is a dash."
     names = dict.fromkeys(name for column in columns for name in column)
     rows = [[name, *(column.get(name, "–") for column in columns)] for name in names]
@@ -362,66 +519,115 @@ def line_up(
 # %% ../nbs/82_report.ipynb #0060
 def name_runs(
     folders: list,  # run folders
-) -> list[str]:     # as short as can be told apart
+) -> list[str]:  # as short as can be told apart
     "Names of runs: the last part of the path, and more of it where several are called the same. Raises `ValueError` for a folder given twice."
     paths = [Path(folder).resolve() for folder in folders]
-    if len({*paths}) < len(paths): raise ValueError(f"expected different runs, got {', '.join(map(str, folders))}; name each folder once")
+    if len({*paths}) < len(paths):
+        raise ValueError(
+            f"expected different runs, got {', '.join(map(str, folders))}; name each folder once"
+        )
     for n in range(1, max(len(path.parts) for path in paths) + 1):
         names = ["/".join(path.parts[-n:]) for path in paths]
-        if len({*names}) == len(names): break
+        if len({*names}) == len(names):
+            break
     return names
 
 # %% ../nbs/82_report.ipynb #0062
 def shared_panels(
     runs: dict,  # name → from `read_run`
-) -> dict:       # title → (unit, name of the run → (steps, values))
+) -> dict:  # title → (unit, name of the run → (steps, values))
     "A picture for each name of the logs, with a line for each run that has it."
     panels = {}
     for run_name, run in runs.items():
         for title, (unit, series) in group_series(log_series(run["log"]), run["kind"]).items():
             for name, points in series.items():
-                label = title if len(series) == 1 or name in ("training", "whole step") else f"{title}: {name}"
+                label = (
+                    title
+                    if len(series) == 1 or name in ("training", "whole step")
+                    else f"{title}: {name}"
+                )
                 panels.setdefault(label, (unit, {}))[1][run_name] = points
     return panels
 
 # %% ../nbs/82_report.ipynb #0064
 def compare_runs(
-    folders: list,        # run folders, two at least
-    out: str | Path,      # page to write
-    watts: float = 0.0,   # power of the machine for the estimates of the energy; 0: an assumption, named on the page
-) -> Path:                # the page
+    folders: list,  # run folders, two at least
+    out: str | Path,  # page to write
+    watts: float = 0.0,  # power of the machine for the estimates of the energy; 0: an assumption, named on the page
+) -> Path:  # the page
     """Write one page that compares runs: what differs in their settings and circumstances, curves on common axes, last figures, cost.
 
     Raises `ValueError` for fewer than two runs, a run given twice, or a folder that holds no run.
     """
-    if len(folders) < 2: raise ValueError(f"expected at least two runs to compare, got {len(folders)}")
+    if len(folders) < 2:
+        raise ValueError(f"expected at least two runs to compare, got {len(folders)}")
     runs = {name: read_run(folder) for name, folder in zip(name_runs(folders), folders)}
-    head, several, kinds = ["", *runs], [*runs.values()], sorted({run["kind"] for run in runs.values()})
+    head, several, kinds = (
+        ["", *runs],
+        [*runs.values()],
+        sorted({run["kind"] for run in runs.values()}),
+    )
     costs = line_up([run_figures(run, watts) for run in several])
-    around = line_up([public_settings({key: run["about"].get(key) for key in ("commit", "versions", "machine")}) for run in several], differing=True)
-    last = line_up([{name.replace("_", " "): row["last"] for name, row in summarize_series(log_series(run["log"])).items()} for run in several])
+    around = line_up(
+        [
+            public_settings(
+                {key: run["about"].get(key) for key in ("commit", "versions", "machine")}
+            )
+            for run in several
+        ],
+        differing=True,
+    )
+    last = line_up(
+        [
+            {
+                name.replace("_", " "): row["last"]
+                for name, row in summarize_series(log_series(run["log"])).items()
+            }
+            for run in several
+        ]
+    )
     differ = line_up([public_settings(run["config"]) for run in several], differing=True)
     assumed = [f"{name}: {energy_of(run, watts)[1]}" for name, run in runs.items()]
-    mixed = f"<p class='bad'>These runs are of different kinds ({', '.join(kinds)}): their losses do not measure the same.</p>" if len(kinds) > 1 else ""
+    mixed = (
+        f"<p class='bad'>These runs are of different kinds ({', '.join(kinds)}): their losses do not measure the same.</p>"
+        if len(kinds) > 1
+        else ""
+    )
     equal = "<p>None: they are equal.</p>"
     table = make_table(head, differ) if differ else equal
-    if len(differ) > 20: table = f"<details><summary>{len(differ)} settings differ, or only some of the runs have them</summary>{table}</details>"
-    body = [f"<h1>{safe_text(' / '.join(runs))}</h1>", mixed, "<h2>What differs in the configuration 設定の違い</h2>", table,
-            "<h2>Curves 曲線</h2>", show_panels(shared_panels(runs), {name: k for k, name in enumerate(runs)}),
-            "<h2>Last figures 最後の値</h2><p><small>Means over the last tenth of the values.</small></p>", make_table(head, last),
-            "<h2>Time, memory, energy 時間・メモリ・電力量</h2>", make_table(head, costs), *(f"<p><small>{safe_text(line)}</small></p>" for line in assumed),
-            "<h2>What differs in versions, commit and machine 環境の違い</h2>", make_table(head, around) if around else equal]
-    with write_atomic(out) as file: file.write(page(" / ".join(runs), "\n".join(body), REPORT_STYLE))
+    if len(differ) > 20:
+        table = f"<details><summary>{len(differ)} settings differ, or only some of the runs have them</summary>{table}</details>"
+    body = [
+        f"<h1>{safe_text(' / '.join(runs))}</h1>",
+        mixed,
+        "<h2>What differs in the configuration 設定の違い</h2>",
+        table,
+        "<h2>Curves 曲線</h2>",
+        show_panels(shared_panels(runs), {name: k for k, name in enumerate(runs)}),
+        "<h2>Last figures 最後の値</h2><p><small>Means over the last tenth of the values.</small></p>",
+        make_table(head, last),
+        "<h2>Time, memory, energy 時間・メモリ・電力量</h2>",
+        make_table(head, costs),
+        *(f"<p><small>{safe_text(line)}</small></p>" for line in assumed),
+        "<h2>What differs in versions, commit and machine 環境の違い</h2>",
+        make_table(head, around) if around else equal,
+    ]
+    with write_atomic(out) as file:
+        file.write(page(" / ".join(runs), "\n".join(body), REPORT_STYLE))
     return Path(out)
 
 # %% ../nbs/82_report.ipynb #0068
 def report_runs(
-    runs: list[str],      # run folders; one: its report, several: a comparison
-    out: str = "",        # page to write; empty: report.html in the folder of the one run, or comparison.html here
-    watts: float = 0.0,   # power of the machine, for the estimate of the energy; 0: an assumption, named on the page
-) -> Path:                # the page
+    runs: list[str],  # run folders; one: its report, several: a comparison
+    out: str = "",  # page to write; empty: report.html in the folder of the one run, or comparison.html here
+    watts: float = 0.0,  # power of the machine, for the estimate of the energy; 0: an assumption, named on the page
+) -> Path:  # the page
     """Write the report of a run again, or a page that compares several runs; every page is one offline file.
 
     Raises `ValueError` for a folder that holds no run, or whose files are broken.
     """
-    return write_run_report(runs[0], watts, out) if len(runs) == 1 else compare_runs(runs, out or "comparison.html", watts)
+    return (
+        write_run_report(runs[0], watts, out)
+        if len(runs) == 1
+        else compare_runs(runs, out or "comparison.html", watts)
+    )

@@ -21,29 +21,29 @@ from .text import normalize
 
 # %% ../nbs/96_retrieval.ipynb #0006
 def inverse_document_frequency(
-    n_holding: int,   # passages that hold the word
+    n_holding: int,  # passages that hold the word
     n_passages: int,
-) -> float:           # above 0
+) -> float:  # above 0
     "How much a word tells. Source: Spärck Jones 1972; this form: Lucene, in Kamphuis et al. 2020."
     return math.log(1 + (n_passages - n_holding + 0.5) / (n_holding + 0.5))
 
 # %% ../nbs/96_retrieval.ipynb #0010
 def term_weight(
-    count,              # f: times the word stands in the passage; a number or an array
-    length,             # words of the passage
+    count,  # f: times the word stands in the passage; a number or an array
+    length,  # words of the passage
     mean_length: float,
-    k1: float = 1.5,    # 0: only whether the word is there
-    b: float = 0.75,    # 0: length does not matter; 1: it matters in full
-):                      # 0 to 1
+    k1: float = 1.5,  # 0: only whether the word is there
+    b: float = 0.75,  # 0: length does not matter; 1: it matters in full
+):  # 0 to 1
     "How much a word counts in a passage that holds it. Source: Robertson et al. 1994, TREC-3."
     return count / (count + k1 * (1 - b + b * length / mean_length))
 
 # %% ../nbs/96_retrieval.ipynb #0018
 def inverted_index(
-    counts: list,       # for each passage, a Counter of its words
+    counts: list,  # for each passage, a Counter of its words
     k1: float = 1.5,
     b: float = 0.75,
-) -> dict:              # word → two arrays: the passages that hold it, and idf × weight there
+) -> dict:  # word → two arrays: the passages that hold it, and idf × weight there
     """Where each word stands, and what it adds to the score. Source: Lù 2024, arXiv:2407.03618.
 
     Raises `ValueError` where no passage has a word, and for k1 < 0 or b outside 0 to 1.
@@ -55,7 +55,8 @@ def inverted_index(
     lengths = np.array([count.total() for count in counts], dtype=float)
     found = {}
     for index, count in enumerate(counts):
-        for word, n in count.items(): found.setdefault(word, []).append((index, n))
+        for word, n in count.items():
+            found.setdefault(word, []).append((index, n))
     for word, pairs in found.items():
         indices, times = np.array(pairs).T
         idf = inverse_document_frequency(len(indices), len(counts))
@@ -68,9 +69,10 @@ class BM25:
 
     Source: Robertson et al. 1994, TREC-3; Lucene's variant; Lù 2024, arXiv:2407.03618.
     """
+
     def __init__(
         self,
-        passages: list,     # of str
+        passages: list,  # of str
         tokenize=surfaces,  # text → list of words, for passages and for questions
         k1: float = 1.5,
         b: float = 0.75,
@@ -83,7 +85,7 @@ class BM25:
     def scores(
         self,
         query: str,
-    ):               # (n_passages,) float array; 0 where no word is shared
+    ):  # (n_passages,) float array; 0 where no word is shared
         "The score of every passage. A word that the question says twice counts twice."
         total = np.zeros(self.n_passages)
         for word in self.tokenize(query):
@@ -98,7 +100,8 @@ class BM25:
         k: int = 3,
     ) -> list[tuple[int, float]]:  # (index of the passage, score), the best first; k or fewer
         "Passages that share a word with the question, the best first. `ValueError` for a `k` below 1."
-        if k < 1: raise ValueError(f"k must be at least 1, got {k}")
+        if k < 1:
+            raise ValueError(f"k must be at least 1, got {k}")
         total = self.scores(query)
         best = (-total).argsort(kind="stable")[:k]
         return [(int(i), float(total[i])) for i in best if total[i] > 0]
@@ -111,18 +114,22 @@ def check_passages(
     one = isinstance(passages, str)
     for passage in [passages] if one else passages:
         if one or not isinstance(passage, str):
-            raise ValueError(f"expected a list of texts, got {type(passage).__name__} "
-                             f"{str(passage)[:30]!r}; give [passage.text for passage in passages]")
+            raise ValueError(
+                f"expected a list of texts, got {type(passage).__name__} "
+                f"{str(passage)[:30]!r}; give [passage.text for passage in passages]"
+            )
 
 # %% ../nbs/96_retrieval.ipynb #0029
-ARTICLE = r"第\d+条(?:の\d+)*"                                                      # 第14条の3の2
+ARTICLE = r"第\d+条(?:の\d+)*"  # 第14条の3の2
 PARAGRAPH = ARTICLE + r"(?:第\d+項(?:の\d+)*)?"
 CITATION = PARAGRAPH + r"(?:第\d+号(?:の\d+)*)?"
+
 
 @dataclass(frozen=True)
 class Provision:
     "A numbered piece of a law: the smallest that its text shows, or a passage made of some."
-    source: str   # 金融商品取引法施行令
+
+    source: str  # 金融商品取引法施行令
     article: str  # 第14条の3の2第1項; empty where nothing is numbered
     text: str
 
@@ -138,8 +145,8 @@ def numbered(
 # %% ../nbs/96_retrieval.ipynb #0032
 def split_provisions(
     context: str,
-    source: str = "",       # of text before any heading of the first rank
-) -> list[Provision]:       # in the order of the text
+    source: str = "",  # of text before any heading of the first rank
+) -> list[Provision]:  # in the order of the text
     "Cut a text of law into its smallest numbered pieces. Captions （…） of articles are left out."
     path, article, pieces = {}, "", [[source, "", []]]
     for line in context.split("\n"):
@@ -153,14 +160,15 @@ def split_provisions(
             pieces.append([source, article + "第1項", [opened[2]]])
         elif article and (paragraph := re.match(r"(\d+)[ 　](.*)", line)):
             pieces.append([source, f"{article}第{paragraph[1]}項", [paragraph[2]]])
-        elif not re.fullmatch(r"（.*）", line): pieces[-1][2].append(line)       # （見出し）
+        elif not re.fullmatch(r"（.*）", line):
+            pieces[-1][2].append(line)  # （見出し）
     found = [Provision(law, number, "\n".join(lines).strip()) for law, number, lines in pieces]
     return [provision for provision in found if provision.text]
 
 # %% ../nbs/96_retrieval.ipynb #0038
 def article_captions(
-    text: str,          # a law in print
-) -> dict[str, str]:    # 第3条 → 渡し船の運航の届出
+    text: str,  # a law in print
+) -> dict[str, str]:  # 第3条 → 渡し船の運航の届出
     "The captions （…） that stand above the articles."
     found = re.findall(rf"^（(.*)）\n({ARTICLE})[ 　]", text, re.M)
     return {number: caption for caption, number in found}
@@ -168,30 +176,33 @@ def article_captions(
 # %% ../nbs/96_retrieval.ipynb #0040
 UNITS = {"article": ARTICLE, "paragraph": PARAGRAPH}
 
+
 def statute_passages(
-    text: str,              # of one or more laws, in print or as Markdown
-    source: str = "",       # name of the law, where the text does not give it
+    text: str,  # of one or more laws, in print or as Markdown
+    source: str = "",  # name of the law, where the text does not give it
     unit: str = "article",  # article (条) or paragraph (項); items (号) stay with their paragraph
-    named: bool = True,     # begin each passage with law, number and caption
-) -> list[Provision]:       # in the order of the text
+    named: bool = True,  # begin each passage with law, number and caption
+) -> list[Provision]:  # in the order of the text
     "Cut a law into passages for retrieval. Raises `ValueError` for another unit."
-    if unit not in UNITS: raise ValueError(f"unit must be one of {', '.join(UNITS)}, got {unit!r}")
+    if unit not in UNITS:
+        raise ValueError(f"unit must be one of {', '.join(UNITS)}, got {unit!r}")
     captions, groups = article_captions(text), {}
     for provision in split_provisions(text, source):
         number = (re.match(UNITS[unit], provision.article) or [provision.article])[0]
-        below = provision.article[len(number):].removeprefix("第1項")
+        below = provision.article[len(number) :].removeprefix("第1項")
         shown = f"{below}　{provision.text}" if below else provision.text
         groups.setdefault((provision.source, number), []).append(shown)
     if named:
-        for key, texts in groups.items(): texts.insert(0, passage_title(*key, captions))
+        for key, texts in groups.items():
+            texts.insert(0, passage_title(*key, captions))
     return [Provision(*key, "\n".join(texts)) for key, texts in groups.items()]
 
 # %% ../nbs/96_retrieval.ipynb #0041
 def passage_title(
     source: str,
-    number: str,     # 第3条第2項
+    number: str,  # 第3条第2項
     captions: dict,  # as `article_captions` gives them
-) -> str:            # 汐見町届出条例第3条第2項（渡し船の運航の届出）
+) -> str:  # 汐見町届出条例第3条第2項（渡し船の運航の届出）
     "Law, number and caption in one line."
     caption = captions.get((re.match(ARTICLE, number) or [""])[0], "")
     return f"{source}{number}" + (f"（{caption}）" if caption else "")
@@ -199,7 +210,7 @@ def passage_title(
 # %% ../nbs/96_retrieval.ipynb #0046
 def is_inside(
     article: str,  # of a provision: 第5条第2項
-    cited: str,    # 第5条
+    cited: str,  # 第5条
 ) -> bool:
     "Whether a provision belongs to what is cited: the whole of its number, 第5条の2 is not in 第5条."
     return re.match(rf"{cited}(?!の?\d)", article) is not None
@@ -207,35 +218,48 @@ def is_inside(
 # %% ../nbs/96_retrieval.ipynb #0048
 def right_passages(
     passages: list[Provision],
-    reference: str,             # law and number: 汐見町届出条例第3条第2項
-) -> set[int]:                  # indices
+    reference: str,  # law and number: 汐見町届出条例第3条第2項
+) -> set[int]:  # indices
     "The passages that hold what is cited, or a part of it. `ValueError` where there is none."
     reference = re.sub(r"\s", "", normalize(reference))
     law, number = re.fullmatch(rf"(.*?)((?:{CITATION}.*)?)", reference).groups()
-    right = {i for i, p in enumerate(passages) if law in ("", p.source) and number and p.article
-             and (is_inside(p.article, number) or is_inside(number, p.article))}
-    if right: return right
-    raise ValueError(f"no passage of {reference!r} among {len(passages)}; "
-                     "expected the name of the law as in `source`, and a number like 第3条第2項")
+    right = {
+        i
+        for i, p in enumerate(passages)
+        if law in ("", p.source)
+        and number
+        and p.article
+        and (is_inside(p.article, number) or is_inside(number, p.article))
+    }
+    if right:
+        return right
+    raise ValueError(
+        f"no passage of {reference!r} among {len(passages)}; "
+        "expected the name of the law as in `source`, and a number like 第3条第2項"
+    )
 
 # %% ../nbs/96_retrieval.ipynb #0051
 def recall_at_k(
     ranked: list,  # for each question, indices of passages, the best first
-    right: list,   # for each question, the index of the right passage, or a set of them
-    k: int,        # at least 1
-) -> float:        # 0 to 1
+    right: list,  # for each question, the index of the right passage, or a set of them
+    k: int,  # at least 1
+) -> float:  # 0 to 1
     "The mean share of right passages among the first k. `ValueError` where a question has none."
     wanted = [{some} if isinstance(some, int) else set(some) for some in right]
-    if k < 1: raise ValueError(f"k must be at least 1, got {k}")
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
     if len(ranked) != len(wanted) or not wanted or not all(wanted):
-        raise ValueError("expected a ranking and at least one right passage for each question, "
-                         f"got {len(ranked)} rankings, and {sum(map(bool, wanted))} of "
-                         f"{len(wanted)} questions with one")
+        raise ValueError(
+            "expected a ranking and at least one right passage for each question, "
+            f"got {len(ranked)} rankings, and {sum(map(bool, wanted))} of "
+            f"{len(wanted)} questions with one"
+        )
     shares = [len(set(found[:k]) & some) / len(some) for found, some in zip(ranked, wanted)]
     return sum(shares) / len(shares)
 
 # %% ../nbs/96_retrieval.ipynb #0064
 CONTENT = ("名詞", "動詞", "形容詞", "形状詞", "代名詞", "副詞")
+
 
 def content_words(
     text: str,
@@ -249,4 +273,4 @@ def character_bigrams(
 ) -> list[str]:
     "Pairs of neighbouring characters, after NFKC: no dictionary, and parts of words are found."
     text = re.sub(r"\s", "", normalize(text)).lower()
-    return [text[i:i + 2] for i in range(len(text) - 1)]
+    return [text[i : i + 2] for i in range(len(text) - 1)]

@@ -21,11 +21,29 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import fmean
 
-from .grading import (COUNTERS, DIGITS, LARGE_UNITS, NUMBER_RUN, SMALL_UNITS,
-                           accepted_answers, contains_answer, exact_match, final_answer,
-                           find_number, find_numbers, normalize_answer, run_value)
-from .japanese import (double_honorifics, japanese_ratio, keigo, script_shares, sentence_style,
-                            words)
+from llmft.grading import (
+    COUNTERS,
+    DIGITS,
+    LARGE_UNITS,
+    NUMBER_RUN,
+    SMALL_UNITS,
+    accepted_answers,
+    contains_answer,
+    exact_match,
+    final_answer,
+    find_number,
+    find_numbers,
+    normalize_answer,
+    run_value,
+)
+from llmft.japanese import (
+    double_honorifics,
+    japanese_ratio,
+    keigo,
+    script_shares,
+    sentence_style,
+    words,
+)
 from .retrieval import content_words
 from .text import normalize, split_sentences
 
@@ -34,21 +52,26 @@ def content_text(
     content,  # str, None, or a list of parts {"type": "text", "text": …}
 ) -> str:
     "The text of one message's content; parts that are no text are left out."
-    if isinstance(content, str) or content is None: return content or ""
+    if isinstance(content, str) or content is None:
+        return content or ""
     return "".join(part.get("text") or "" for part in content if isinstance(part, dict))
 
+
 def plain_text(
-    text,     # str, or a list of messages {"role", "content"}
+    text,  # str, or a list of messages {"role", "content"}
 ) -> str:
     """A prompt or a completion as one text: of messages, the contents on lines of their own.
 
     Raises `ValueError` for anything else.
     """
-    if isinstance(text, str): return text
+    if isinstance(text, str):
+        return text
     if isinstance(text, list) and all(isinstance(m, dict) and "content" in m for m in text):
         return "\n".join(content_text(message["content"]) for message in text)
-    raise ValueError("expected a text or a list of messages with role and content, "
-                     f"got {type(text).__name__} {str(text)[:60]!r}")
+    raise ValueError(
+        "expected a text or a list of messages with role and content, "
+        f"got {type(text).__name__} {str(text)[:60]!r}"
+    )
 
 # %% ../nbs/40_rewards.ipynb #0013
 class Attempt:
@@ -56,19 +79,22 @@ class Attempt:
 
     For code of the user alone, which may raise anything; who keeps an error raises it again by name.
     """
+
     error = None
 
-    def __enter__(self): return self
+    def __enter__(self):
+        return self
 
     def __exit__(self, kind, error, trace) -> bool:
-        if isinstance(error, Exception): self.error = error          # Ctrl-C goes through
+        if isinstance(error, Exception):
+            self.error = error  # Ctrl-C goes through
         return self.error is not None
 
 # %% ../nbs/40_rewards.ipynb #0014
 def one_row(
     columns: dict,  # name → list with one entry for each reply; what is no list stays as it is
     i: int,
-) -> dict:          # the same with lists of one entry
+) -> dict:  # the same with lists of one entry
     "Row i of the columns."
     return {name: [c[i]] if isinstance(c, list) else c for name, c in columns.items()}
 
@@ -80,47 +106,60 @@ class Reward:
     `measure` gets plain texts, chat or not, and gives one number for each reply, or None for one
     that it cannot judge. What it does wrong is a `ValueError` that names the reward and the reply.
     """
-    name: str            # as it stands in logs
-    measure: Callable    # (prompts, completions, **columns) → list of float or None
+
+    name: str  # as it stands in logs
+    measure: Callable  # (prompts, completions, **columns) → list of float or None
     weight: float = 1.0  # in the total
-    low: float = 0.0     # smallest value that `measure` may give
-    high: float = 1.0    # largest
+    low: float = 0.0  # smallest value that `measure` may give
+    high: float = 1.0  # largest
 
     def __post_init__(self):
         if not self.name or not callable(self.measure):
             raise ValueError(f"expected a name and a function, got {self.name!r}, {self.measure!r}")
         if not self.low < self.high or not math.isfinite(self.weight):
-            raise ValueError(f"reward {self.name!r}: expected low < high and a finite weight, got "
-                             f"low={self.low}, high={self.high}, weight={self.weight}")
+            raise ValueError(
+                f"reward {self.name!r}: expected low < high and a finite weight, got "
+                f"low={self.low}, high={self.high}, weight={self.weight}"
+            )
 
     @property
-    def __name__(self): return self.name                             # TRL's name in its logs
+    def __name__(self):
+        return self.name  # TRL's name in its logs
 
-    def __call__(self,
-        prompts: list,        # str, or lists of messages
-        completions: list,    # str, or lists of messages
-        completion_ids=None, trainer_state=None,  # of TRL: the tokens of each completion, and where the run stands
-        log_extra=None, log_metric=None,          # functions of TRL
-        **columns,            # the other columns of the dataset, one entry for each completion
-    ) -> list:                # float or None for each completion
+    def __call__(
+        self,
+        prompts: list,  # str, or lists of messages
+        completions: list,  # str, or lists of messages
+        completion_ids=None,
+        trainer_state=None,  # of TRL: the tokens of each completion, and where the run stands
+        log_extra=None,
+        log_metric=None,  # functions of TRL
+        **columns,  # the other columns of the dataset, one entry for each completion
+    ) -> list:  # float or None for each completion
         "Measure replies. Raises `ValueError` with the reward and the reply that did it."
-        extras = dict(completion_ids=completion_ids, trainer_state=trainer_state,
-                      log_extra=log_extra, log_metric=log_metric)
+        extras = dict(
+            completion_ids=completion_ids,
+            trainer_state=trainer_state,
+            log_extra=log_extra,
+            log_metric=log_metric,
+        )
         columns |= {name: value for name, value in extras.items() if value is not None}
         asked, replies = ([plain_text(text) for text in texts] for texts in (prompts, completions))
         for name, column in dict(prompt=asked, **columns).items():
             if isinstance(column, list) and len(column) != len(replies):
-                raise ValueError(f"reward {self.name!r}: expected one {name} for each of "
-                                 f"{len(replies)} replies, got {len(column)}")
+                raise ValueError(
+                    f"reward {self.name!r}: expected one {name} for each of "
+                    f"{len(replies)} replies, got {len(column)}"
+                )
         values = run_measure(self, asked, replies, columns)
         return [check_value(self, value, i, replies[i]) for i, value in enumerate(values)]
 
 # %% ../nbs/40_rewards.ipynb #0018
 def named_error(
     reward: Reward,
-    i: int,       # which reply
+    i: int,  # which reply
     reply: str,
-    fault: str,   # what happened
+    fault: str,  # what happened
 ) -> ValueError:
     "An error that says which reward failed, on which reply, and how."
     shown = reply if len(reply) <= 60 else reply[:60] + "…"
@@ -129,17 +168,18 @@ def named_error(
 # %% ../nbs/40_rewards.ipynb #0019
 def run_measure(
     reward: Reward,
-    prompts: list,   # of str
-    replies: list,   # of str
+    prompts: list,  # of str
+    replies: list,  # of str
     columns: dict,
-) -> list:           # what `measure` gave, one entry for each reply
+) -> list:  # what `measure` gave, one entry for each reply
     """Call `measure`. When that fails, call it reply by reply, to name the one that did it.
 
     Raises `ValueError` that names the reward, the reply and the fault.
     """
     with Attempt() as batch:
         values = list(reward.measure(prompts, replies, **columns))
-        if len(values) == len(replies): return values
+        if len(values) == len(replies):
+            return values
     fault = "gave {} values instead of 1"
     for i, (prompt, reply) in enumerate(zip(prompts, replies)):
         with Attempt() as single:
@@ -147,61 +187,80 @@ def run_measure(
         if single.error:
             kind = type(single.error).__name__
             raise named_error(reward, i, reply, f"raised {kind} ({single.error})") from single.error
-        if given != 1: raise named_error(reward, i, reply, fault.format(given))
+        if given != 1:
+            raise named_error(reward, i, reply, fault.format(given))
     told = batch.error or f"{len(values)} values"
-    raise ValueError(f"reward {reward.name!r} failed on {len(replies)} replies together, "
-                     f"but on none of them alone: {told}") from batch.error
+    raise ValueError(
+        f"reward {reward.name!r} failed on {len(replies)} replies together, "
+        f"but on none of them alone: {told}"
+    ) from batch.error
 
 # %% ../nbs/40_rewards.ipynb #0020
 def check_value(
     reward: Reward,
-    value,         # what `measure` gave for this reply
-    i: int,        # which reply
+    value,  # what `measure` gave for this reply
+    i: int,  # which reply
     reply: str,
-):                 # float or None
+):  # float or None
     "One value, as a float within the range of its reward; None stays None."
-    if value is None: return None
-    try: number = float(value)
-    except (TypeError, ValueError, OverflowError, RuntimeError):       # the last for tensors of many
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last for tensors of many
         raise named_error(reward, i, reply, f"gave {value!r}, which is no number,") from None
     if not math.isfinite(number):
         raise named_error(reward, i, reply, f"gave {number} (None means: cannot be judged)")
     if not reward.low <= number <= reward.high:
-        raise named_error(reward, i, reply,
-                          f"gave {number:g}, outside its range {reward.low:g} to {reward.high:g},")
+        raise named_error(
+            reward,
+            i,
+            reply,
+            f"gave {number:g}, outside its range {reward.low:g} to {reward.high:g},",
+        )
     return number
 
 # %% ../nbs/40_rewards.ipynb #0026
 TRAINER = ("completion_ids", "trainer_state", "log_extra", "log_metric")
 
+
 def reply_reward(
     name: str,
-    score: Callable,     # (reply, prompt=…, and the entry of each column) → float or None
+    score: Callable,  # (reply, prompt=…, and the entry of each column) → float or None
     weight: float = 1.0,
     low: float = 0.0,
     high: float = 1.0,
 ) -> Reward:
     "A reward that judges each reply by itself; what only a trainer needs is left out."
+
     def measure(prompts, completions, **columns):
         columns = {name: c for name, c in columns.items() if name not in TRAINER}
-        rows = ({name: c[i] if isinstance(c, list) else c for name, c in columns.items()}
-                for i in range(len(completions)))
-        return [score(reply, prompt=prompt, **row)
-                for prompt, reply, row in zip(prompts, completions, rows)]
+        rows = (
+            {name: c[i] if isinstance(c, list) else c for name, c in columns.items()}
+            for i in range(len(completions))
+        )
+        return [
+            score(reply, prompt=prompt, **row)
+            for prompt, reply, row in zip(prompts, completions, rows)
+        ]
+
     return Reward(name, measure, weight, low, high)
 
 # %% ../nbs/40_rewards.ipynb #0027
 def as_rewards(
-    rewards,        # Reward, function with TRL's signature, or a list of them
-) -> list:          # objects with __name__, weight, and TRL's signature
+    rewards,  # Reward, function with TRL's signature, or a list of them
+) -> list:  # objects with __name__, weight, and TRL's signature
     """A list of rewards with different names; a plain function becomes a `Reward` of any range.
 
     Raises `ValueError` for an empty list and for two rewards of one name.
     """
     rewards = list(rewards) if isinstance(rewards, list | tuple) else [rewards]
-    made = [r if hasattr(r, "weight") else
-            Reward(getattr(r, "__name__", type(r).__name__), r, low=-math.inf, high=math.inf)
-            for r in rewards]
+    made = [
+        r
+        if hasattr(r, "weight")
+        else Reward(getattr(r, "__name__", type(r).__name__), r, low=-math.inf, high=math.inf)
+        for r in rewards
+    ]
     names = [reward.__name__ for reward in made]
     if not names or len({*names}) < len(names):
         raise ValueError(f"expected rewards with different names, got {names}")
@@ -209,20 +268,22 @@ def as_rewards(
 
 # %% ../nbs/40_rewards.ipynb #0028
 def reward_table(
-    rewards,                     # as `as_rewards` takes them
+    rewards,  # as `as_rewards` takes them
     prompts: list,
     completions: list,
-    columns: dict | None = None, # name → list
-) -> dict:                       # name of the reward → list of float or None
+    columns: dict | None = None,  # name → list
+) -> dict:  # name of the reward → list of float or None
     "What each reward gives each reply."
-    return {reward.__name__: reward(prompts=prompts, completions=completions, **(columns or {}))
-            for reward in as_rewards(rewards)}
+    return {
+        reward.__name__: reward(prompts=prompts, completions=completions, **(columns or {}))
+        for reward in as_rewards(rewards)
+    }
 
 # %% ../nbs/40_rewards.ipynb #0029
 def total_rewards(
-    rewards,           # list of Reward
-    table: dict,       # from `reward_table`
-) -> list[float]:      # one for each reply
+    rewards,  # list of Reward
+    table: dict,  # from `reward_table`
+) -> list[float]:  # one for each reply
     """The sum of weight × value; None adds nothing.
 
     Raises `ValueError` where no reward could judge a reply.
@@ -232,21 +293,24 @@ def total_rewards(
     for i, row in enumerate(zip(*(table[name] for name in weights))):
         parts = [w * value for w, value in zip(weights.values(), row) if value is not None]
         if not parts:
-            raise ValueError(f"no reward could judge reply {i}: all of {list(weights)} gave None; "
-                             "give its record an answer or a passage, or leave it out")
+            raise ValueError(
+                f"no reward could judge reply {i}: all of {list(weights)} gave None; "
+                "give its record an answer or a passage, or leave it out"
+            )
         totals.append(math.fsum(parts))
     return totals
 
 # %% ../nbs/40_rewards.ipynb #0030
 def mean_rewards(
-    table: dict,   # from `reward_table`
-) -> dict:         # name → mean over the replies that could be judged; None where there is none
+    table: dict,  # from `reward_table`
+) -> dict:  # name → mean over the replies that could be judged; None where there is none
     "One number for each reward: what a training run draws at every step."
     judged = {name: [v for v in column if v is not None] for name, column in table.items()}
     return {name: fmean(values) if values else None for name, values in judged.items()}
 
 # %% ../nbs/40_rewards.ipynb #0035
 ANSWER_LINE = r"答え\s*[:：]\s*\S"
+
 
 def format_reward(
     pattern: str = ANSWER_LINE,  # regular expression that must be found; (?s)\A…\Z for the whole
@@ -256,21 +320,24 @@ def format_reward(
 
     Source: DeepSeek-AI 2025, arXiv:2501.12948, section 2.2.2.
     """
-    try: form = re.compile(pattern)
-    except re.error as error: raise ValueError(f"pattern {pattern!r}: {error}") from error
+    try:
+        form = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"pattern {pattern!r}: {error}") from error
     return reply_reward("format", lambda reply, /, **_: float(bool(form.search(reply))), weight)
 
 # %% ../nbs/40_rewards.ipynb #0036
 def length_score(
-    n: int,         # characters
+    n: int,  # characters
     shortest: int,
     longest: int,
-) -> float:         # 0 to 1
+) -> float:  # 0 to 1
     "1 from shortest to longest; 0 at no length and at twice the longest, with slopes between."
     return max(0.0, min(1.0, n / shortest, 2 - n / longest))
 
+
 def length_reward(
-    shortest: int = 50,   # characters without white space, at least 1
+    shortest: int = 50,  # characters without white space, at least 1
     longest: int = 400,
     weight: float = 1.0,
 ) -> Reward:
@@ -280,24 +347,34 @@ def length_reward(
     """
     if not 1 <= shortest <= longest:
         raise ValueError(f"expected 1 <= shortest <= longest, got {shortest} and {longest}")
-    def score(reply, /, **_): return length_score(len("".join(reply.split())), shortest, longest)
+
+    def score(reply, /, **_):
+        return length_score(len("".join(reply.split())), shortest, longest)
+
     return reply_reward("length", score, weight)
 
 # %% ../nbs/40_rewards.ipynb #0037
-SIGNS = dict(reason="なぜなら|からです|ためです|理由", example="例えば|たとえば|具体的には",
-             summary="まとめると|つまり|したがって|このように|以上")
+SIGNS = dict(
+    reason="なぜなら|からです|ためです|理由",
+    example="例えば|たとえば|具体的には",
+    summary="まとめると|つまり|したがって|このように|以上",
+)
+
 
 def quality_reward(
     weight: float = 1.0,
 ) -> Reward:
     "One third each for words that announce a reason, an example and a summary."
-    def score(reply, /, **_): return fmean(bool(re.search(sign, reply)) for sign in SIGNS.values())
+
+    def score(reply, /, **_):
+        return fmean(bool(re.search(sign, reply)) for sign in SIGNS.values())
+
     return reply_reward("quality", score, weight)
 
 # %% ../nbs/40_rewards.ipynb #0038
 def keyword_reward(
-    keywords: list,       # of str
-    enough: int = 3,      # different keywords for the full reward
+    keywords: list,  # of str
+    enough: int = 3,  # different keywords for the full reward
     weight: float = 1.0,
 ) -> Reward:
     """The share of `enough` different keywords that stand in the reply.
@@ -306,33 +383,47 @@ def keyword_reward(
     """
     keywords = {normalize(word) for word in keywords if word.strip()}
     if not 1 <= enough <= len(keywords):
-        raise ValueError(f"expected at least {max(enough, 1)} different keywords, "
-                         f"got {len(keywords)}")
-    def score(reply, /, **_): return min(1.0, sum(w in normalize(reply) for w in keywords) / enough)
+        raise ValueError(
+            f"expected at least {max(enough, 1)} different keywords, got {len(keywords)}"
+        )
+
+    def score(reply, /, **_):
+        return min(1.0, sum(w in normalize(reply) for w in keywords) / enough)
+
     return reply_reward("keywords", score, weight)
 
 # %% ../nbs/40_rewards.ipynb #0041
 def surface_rewards(
-    keywords: list,   # of the domain
+    keywords: list,  # of the domain
 ) -> list[Reward]:
     "Form, length, signs of quality, keywords, each with weight 1: no reward looks at the content."
-    return [format_reward(), length_reward(), quality_reward(),
-            keyword_reward(keywords, min(3, len(keywords)))]
+    return [
+        format_reward(),
+        length_reward(),
+        quality_reward(),
+        keyword_reward(keywords, min(3, len(keywords))),
+    ]
 
 # %% ../nbs/40_rewards.ipynb #0044
 BARE = ("名詞", "代名詞", "接頭辞", "接尾辞", "記号", "補助記号", "空白")
 BREAKS = set("、,・/;。.!?！？\n|")
 
+
 def statement_pieces(
     text: str,
-) -> list[list]:      # lists of Words between marks, か, や and または, without the topic (…は)
+) -> list[list]:  # lists of Words between marks, か, や and または, without the topic (…は)
     "Cut a text where one thing ends and the next may begin."
     pieces = [[]]
     for word in words(normalize(text)):
-        choice = word.lemma in ("か", "や", "又", "又は", "若しくは", "或いは") and word.pos != "動詞"
-        if choice or word.surface in BREAKS or "\n" in word.surface: pieces.append([])
-        elif word.lemma == "は" and word.pos == "助詞": pieces[-1] = []
-        else: pieces[-1].append(word)
+        choice = (
+            word.lemma in ("か", "や", "又", "又は", "若しくは", "或いは") and word.pos != "動詞"
+        )
+        if choice or word.surface in BREAKS or "\n" in word.surface:
+            pieces.append([])
+        elif word.lemma == "は" and word.pos == "助詞":
+            pieces[-1] = []
+        else:
+            pieces[-1].append(word)
     return pieces
 
 # %% ../nbs/40_rewards.ipynb #0045
@@ -343,10 +434,13 @@ def bare_pieces(
     "The pieces that are a noun, or a noun and です: 「林茂、田中清です」 → 林茂, 田中清."
     found = []
     for piece in statement_pieces(text):
-        while piece and (piece[-1].pos in ("助動詞", "補助記号") or piece[-1].lemma in ("御座る", "有る")):
+        while piece and (
+            piece[-1].pos in ("助動詞", "補助記号") or piece[-1].lemma in ("御座る", "有る")
+        ):
             piece = piece[:-1]
         name = "".join(word.surface for word in piece if word.pos not in ("補助記号", "空白"))
-        if name and all(word.pos in BARE for word in piece): found.append(name)
+        if name and all(word.pos in BARE for word in piece):
+            found.append(name)
     return found
 
 # %% ../nbs/40_rewards.ipynb #0047
@@ -355,17 +449,20 @@ def with_digits(
     text: str,
 ) -> str:  # after NFKC
     "Numbers in kanji and mixed ones as digits: 五千八百件 and 5,800件 both become 5800件."
+
     def digits(run):
         value = run_value(run)
         return run[0] if value is None else str(abs(value))
+
     return re.sub(NUMBER_RUN, digits, normalize(text))
 
 # %% ../nbs/40_rewards.ipynb #0049
 DENIAL = "(?:で|じゃ|と|だと)?(?:は|も)?(?:な[いくかけ]|ありません|ございません|違|ちが|言え|いえ)"
 
+
 def is_committed(
     text: str,
-    answer: str,         # stands in the text
+    answer: str,  # stands in the text
     question: str = "",  # what it names may be named again
 ) -> bool:
     """Whether a text states this answer and no other one.
@@ -373,18 +470,20 @@ def is_committed(
     It does not when it denies the answer, lists it among other nouns, or, where the answer is a
     number, holds another number that the question does not.
     """
-    if re.search(re.escape(answer) + DENIAL, text): return False
+    if re.search(re.escape(answer) + DENIAL, text):
+        return False
     allowed = {*find_numbers(answer), *find_numbers(question)}
-    if find_numbers(answer) and not {*find_numbers(text)} <= allowed: return False
+    if find_numbers(answer) and not {*find_numbers(text)} <= allowed:
+        return False
     bare = bare_pieces(text.replace(answer, "甲"))
     return "甲" not in bare or all(piece == "甲" or piece in question for piece in bare)
 
 # %% ../nbs/40_rewards.ipynb #0050
 def states_answer(
     reply: str,
-    answer: str | list,   # one answer, or all that are accepted
+    answer: str | list,  # one answer, or all that are accepted
     question: str = "",
-    within: int = 40,     # characters that a reply without 「答え：」 may have beside the answer
+    within: int = 40,  # characters that a reply without 「答え：」 may have beside the answer
     marker: str = "答え",
 ) -> bool:
     """Whether a reply gives the answer, alone or in a short statement, and commits itself to it.
@@ -392,9 +491,12 @@ def states_answer(
     What counts is the text behind the last 「答え：」; without one, the whole reply, if it is short.
     """
     text = with_digits(normalize_answer(final_answer(normalize(reply), marker) or reply))
-    return any(len(text) <= len(accepted) + within and contains_answer(text, accepted)
-               and is_committed(text, accepted, with_digits(question))
-               for accepted in map(with_digits, accepted_answers(answer)))
+    return any(
+        len(text) <= len(accepted) + within
+        and contains_answer(text, accepted)
+        and is_committed(text, accepted, with_digits(question))
+        for accepted in map(with_digits, accepted_answers(answer))
+    )
 
 # %% ../nbs/40_rewards.ipynb #0053
 def bare_question(
@@ -404,13 +506,15 @@ def bare_question(
     "A prompt without the passage that it shows."
     return prompt.replace(passage, "") if passage else prompt
 
+
 MATCHES = ("stated", "exact", "number", "contains")
+
 
 def judge_answer(
     reply: str,
-    answer,              # str, number, or list of accepted answers
+    answer,  # str, number, or list of accepted answers
     question: str,
-    match: str,          # one of MATCHES
+    match: str,  # one of MATCHES
     within: int,
     marker: str,
 ) -> bool:
@@ -420,18 +524,22 @@ def judge_answer(
     """
     answer = [str(a) for a in (answer if isinstance(answer, list | tuple) else [answer])]
     given = final_answer(normalize(reply), marker) or reply
-    if match == "stated": return states_answer(reply, answer, question, within, marker)
-    if match == "exact": return exact_match(given, answer)
-    if match == "contains": return contains_answer(reply, answer)
+    if match == "stated":
+        return states_answer(reply, answer, question, within, marker)
+    if match == "exact":
+        return exact_match(given, answer)
+    if match == "contains":
+        return contains_answer(reply, answer)
     wanted = {find_number(text) for text in accepted_answers(answer)} - {None}
-    if not wanted: raise ValueError(f"match='number' needs an answer with a number, got {answer}")
+    if not wanted:
+        raise ValueError(f"match='number' needs an answer with a number, got {answer}")
     return find_number(given) in wanted
 
 # %% ../nbs/40_rewards.ipynb #0054
 def correct_reward(
-    match: str = "stated",   # stated, exact, number; contains can be fooled
-    within: int = 40,        # for stated: characters beside the answer
-    marker: str = "答え",    # what stands behind it, if it is there, is the answer
+    match: str = "stated",  # stated, exact, number; contains can be fooled
+    within: int = 40,  # for stated: characters beside the answer
+    marker: str = "答え",  # what stands behind it, if it is there, is the answer
     column: str = "answer",
     weight: float = 1.0,
 ) -> Reward:
@@ -442,12 +550,17 @@ def correct_reward(
 
     Raises `ValueError` for another `match`; the reward raises it for records without the column. Source: Shao et al. 2024, arXiv:2402.03300, a rule in place of a reward model.
     """
-    if match not in MATCHES: raise ValueError(f"match must be one of {MATCHES}, got {match!r}")
+    if match not in MATCHES:
+        raise ValueError(f"match must be one of {MATCHES}, got {match!r}")
+
     def score(reply, /, prompt, **row):
-        if column not in row: raise ValueError(f"no column {column!r}; there are {sorted(row)}")
-        if row[column] is None: return None
+        if column not in row:
+            raise ValueError(f"no column {column!r}; there are {sorted(row)}")
+        if row[column] is None:
+            return None
         question = bare_question(prompt, row.get("passage") or row.get("context"))
         return float(judge_answer(reply, row[column], question, match, within, marker))
+
     return reply_reward("correct", score, weight)
 
 # %% ../nbs/40_rewards.ipynb #0063
@@ -455,25 +568,51 @@ def correct_reward(
 def copied_share(
     text: str,
     source: str,
-    n: int = 12,     # characters; shorter agreements are no copy
+    n: int = 12,  # characters; shorter agreements are no copy
     quote: int = 0,  # copied characters that are free
-) -> float:          # 0 to 1
+) -> float:  # 0 to 1
     "The share of a text that stands word for word in a source, in pieces of at least n characters."
     text, source = ("".join(normalize(t).split()) for t in (text, source))
     covered = [False] * len(text)
     for i in range(len(text) - n + 1):
-        if text[i:i + n] in source: covered[i:i + n] = [True] * n
+        if text[i : i + n] in source:
+            covered[i : i + n] = [True] * n
     return max(0, sum(covered) - quote) / len(text) if text else 0.0
 
 # %% ../nbs/40_rewards.ipynb #0065
-EMPTY_WORDS = {"為る", "居る", "有る", "成る", "御座る", "致す", "申す", "言う", "頂く", "事", "物", "所", "為",
-               "其れ", "此れ", "下さる", "出来る", "の", "様", "無い", "つ", *COUNTERS, *DIGITS, *SMALL_UNITS,
-               *LARGE_UNITS}
+EMPTY_WORDS = {
+    "為る",
+    "居る",
+    "有る",
+    "成る",
+    "御座る",
+    "致す",
+    "申す",
+    "言う",
+    "頂く",
+    "事",
+    "物",
+    "所",
+    "為",
+    "其れ",
+    "此れ",
+    "下さる",
+    "出来る",
+    "の",
+    "様",
+    "無い",
+    "つ",
+    *COUNTERS,
+    *DIGITS,
+    *SMALL_UNITS,
+    *LARGE_UNITS,
+}
+
 
 @lru_cache(maxsize=4096)
 def said_things(
     text: str,
-) -> frozenset:   # head words that carry meaning, and numbers
+) -> frozenset:  # head words that carry meaning, and numbers
     "What a text talks about, in a form that can be compared: 走った and 走る are one."
     text = with_digits(text)
     named = {word for word in content_words(text) if word not in EMPTY_WORDS and not word.isdigit()}
@@ -494,9 +633,9 @@ def support_score(
     reply: str,
     passage: str,
     question: str = "",  # what it names needs no support
-    quote: int = 0,      # characters of a sentence that may be copied
-    enough: int = 1,     # different things of the passage that a full reply takes up
-) -> float:              # 0 to 1
+    quote: int = 0,  # characters of a sentence that may be copied
+    enough: int = 1,  # different things of the passage that a full reply takes up
+) -> float:  # 0 to 1
     """Share of what a reply says that the passage says too, in its own words, × coverage.
 
     What a sentence holds counts as far as the sentence is not copied.
@@ -511,7 +650,8 @@ def support_score(
         things = said_things(sentence) - given
         wrong = any(not isinstance(thing, str) and thing not in known for thing in things)
         said += len(things)
-        if wrong or is_list(sentence) or enough > 1 and len(things & known) < 2: continue
+        if wrong or is_list(sentence) or enough > 1 and len(things & known) < 2:
+            continue
         held += len(things & known) * (1 - copied_share(sentence, passage, quote=quote))
         taken |= things & known
     return held / said * min(1.0, len(taken) / enough) if said else 0.0
@@ -519,8 +659,8 @@ def support_score(
 # %% ../nbs/40_rewards.ipynb #0070
 def support_reward(
     columns: tuple = ("passage", "context"),  # the first that a record has
-    quote: int = 40,      # characters of a sentence that may be copied in an answer
-    enough: int = 6,      # things of the passage that the reply to an open prompt takes up
+    quote: int = 40,  # characters of a sentence that may be copied in an answer
+    enough: int = 6,  # things of the passage that the reply to an open prompt takes up
     weight: float = 1.0,
 ) -> Reward:
     """How far the passage supports the reply; None where the record has no passage.
@@ -530,13 +670,16 @@ def support_reward(
 
     The reward raises `ValueError` for records without one of the columns.
     """
+
     def score(reply, /, prompt, **row):
         if not (there := [name for name in columns if name in row]):
             raise ValueError(f"no column {' or '.join(columns)}; there are {sorted(row)}")
         passage = next((row[name] for name in there if row[name]), None)
-        if passage is None: return None
+        if passage is None:
+            return None
         limits = (quote, 1) if row.get("answer") is not None else (0, enough)
         return support_score(reply, passage, bare_question(prompt, passage), *limits)
+
     return reply_reward("support", score, weight)
 
 # %% ../nbs/40_rewards.ipynb #0073
@@ -544,12 +687,16 @@ def support_reward(
 def keigo_score(
     reply: str,
     style: str = "polite",  # polite (です・ます) or plain
-) -> float | None:          # 0 to 1; None where no sentence has a style
+) -> float | None:  # 0 to 1; None where no sentence has a style
     "The share of the sentences in the wanted style, without those with a double honorific."
     sentences = [s for s in keigo(normalize(reply))["sentences"] if s["style"] != "none"]
-    if not sentences: return None
-    return fmean(s["style"] == style and all(d["established"] for d in double_honorifics(s["text"]))
-                 for s in sentences)
+    if not sentences:
+        return None
+    return fmean(
+        s["style"] == style and all(d["established"] for d in double_honorifics(s["text"]))
+        for s in sentences
+    )
+
 
 def keigo_reward(
     style: str = "polite",
@@ -559,21 +706,24 @@ def keigo_reward(
 
     Raises `ValueError` for another style.
     """
-    if style not in ("polite", "plain"): raise ValueError(f"style: polite or plain, got {style!r}")
+    if style not in ("polite", "plain"):
+        raise ValueError(f"style: polite or plain, got {style!r}")
     return reply_reward("keigo", lambda reply, /, **_: keigo_score(reply, style), weight)
 
 # %% ../nbs/40_rewards.ipynb #0075
 def repeated_share(
     text: str,
-    n: int = 8,   # characters; shorter repeats are normal
-) -> float:       # 0 to 1
+    n: int = 8,  # characters; shorter repeats are normal
+) -> float:  # 0 to 1
     "The share of a text that stood in it before, in pieces of at least n characters."
     text, seen = "".join(normalize(text).split()), {}
     covered = [False] * len(text)
     for i in range(len(text) - n + 1):
-        first = seen.setdefault(text[i:i + n], i)
-        if first < i: covered[i:i + n] = [True] * n
+        first = seen.setdefault(text[i : i + n], i)
+        if first < i:
+            covered[i : i + n] = [True] * n
     return sum(covered) / len(text) if text else 0.0
+
 
 def repetition_reward(
     n: int = 8,
@@ -585,14 +735,17 @@ def repetition_reward(
 # %% ../nbs/40_rewards.ipynb #0077
 def language_score(
     reply: str,
-) -> float:     # 0 to 1
+) -> float:  # 0 to 1
     "1 for Japanese with at most a fifth of other letters; 0 for a long text without kana."
     shares, n = script_shares(reply), len("".join(reply.split()))
     kana = shares["hiragana"] + shares["katakana"]
     letters = kana + shares["kanji"] + shares["latin"] + shares["other"]
-    if not letters: return float(shares["digits"] > 0)
-    if n * letters >= 12 and not kana: return 0.0
+    if not letters:
+        return float(shares["digits"] > 0)
+    if n * letters >= 12 and not kana:
+        return 0.0
     return min(1.0, japanese_ratio(reply) / 0.8)
+
 
 def language_reward(
     weight: float = 1.0,
@@ -606,11 +759,12 @@ def first_judged(
     prompts: list,
     completions: list,
     columns: dict,
-) -> list:          # float or None for each reply
+) -> list:  # float or None for each reply
     "What the first gate says that can judge; None where none can."
     said = [None] * len(completions)
     for gate in gates:
-        if None not in said: break
+        if None not in said:
+            break
         values = gate(prompts=prompts, completions=completions, **columns)
         said = [old if old is not None else new for old, new in zip(said, values)]
     return said
@@ -618,7 +772,7 @@ def first_judged(
 # %% ../nbs/40_rewards.ipynb #0085
 def only_with(
     reward: Reward,
-    *gates: Reward,               # of range 0 to 1; the first that can judge a reply decides
+    *gates: Reward,  # of range 0 to 1; the first that can judge a reply decides
     keep_unjudged: bool = False,  # where no gate can judge: count the reward in full; else None
 ) -> Reward:
     """The reward in proportion to a gate, above its low end: form pays only with content.
@@ -627,15 +781,20 @@ def only_with(
     """
     if not math.isfinite(reward.low):
         raise ValueError(f"reward {reward.name!r}: expected a finite low end, got {reward.low}")
+
     def measure(prompts, completions, **columns):
-        shares = [1.0 if share is None and keep_unjudged else share
-                  for share in first_judged(gates, prompts, completions, columns)]
+        shares = [
+            1.0 if share is None and keep_unjudged else share
+            for share in first_judged(gates, prompts, completions, columns)
+        ]
         values = [None if share is None else reward.low for share in shares]
         for i, share in enumerate(shares):
-            if not share: continue
-            value, = reward([prompts[i]], [completions[i]], **one_row(columns, i))
+            if not share:
+                continue
+            (value,) = reward([prompts[i]], [completions[i]], **one_row(columns, i))
             values[i] = None if value is None else reward.low + share * (value - reward.low)
         return values
+
     return Reward(reward.name, measure, reward.weight, reward.low, reward.high)
 
 # %% ../nbs/40_rewards.ipynb #0087
@@ -644,17 +803,19 @@ def optional(
     columns: tuple = ("answer", "passage"),
 ) -> Reward:
     "The same reward, where a column that is missing counts as a column of None."
+
     def measure(prompts, completions, **given):
         empty = {name: [None] * len(completions) for name in columns}
         return reward(prompts=prompts, completions=completions, **empty | given)
+
     return Reward(reward.name, measure, reward.weight, reward.low, reward.high)
 
 # %% ../nbs/40_rewards.ipynb #0088
 def grounded_rewards(
-    match: str = "stated",      # how a reply is compared with the answer
-    style: str = "polite",      # polite, plain; empty: style is not paid
-    longest: int = 300,         # characters
-    pattern: str = "",          # a form that the reply must have; empty: none
+    match: str = "stated",  # how a reply is compared with the answer
+    style: str = "polite",  # polite, plain; empty: style is not paid
+    longest: int = 300,  # characters
+    pattern: str = "",  # a form that the reply must have; empty: none
 ) -> list[Reward]:
     """Correctness and support first; form counts only in a reply that has content.
 
@@ -664,65 +825,103 @@ def grounded_rewards(
     correct, support = optional(correct_reward(match)), optional(support_reward(weight=0.4))
     support = only_with(only_with(support, repetition_reward()), correct, keep_unjudged=True)
     forms = [length_reward(1, longest, 0.1), repetition_reward(weight=0.1), language_reward(0.1)]
-    if style: forms.append(keigo_reward(style, 0.2))
-    if pattern: forms.append(format_reward(pattern, 0.2))
+    if style:
+        forms.append(keigo_reward(style, 0.2))
+    if pattern:
+        forms.append(format_reward(pattern, 0.2))
     return [correct, support, *(only_with(form, correct, support) for form in forms)]
 
 # %% ../nbs/40_rewards.ipynb #0101
 def slots(
     prompt: str,
-    passage: str,     # empty where there is none
+    passage: str,  # empty where there is none
     keywords: list,
-) -> dict:            # name → text
+) -> dict:  # name → text
     "What an empty reply can copy without understanding: pieces of the prompt and of the passage."
     source = passage or prompt
     sentences = [s.strip() for s in split_sentences(source) if s.strip()] or [""]
     nouns = [w.surface for w in words(source) if w.pos == "名詞" and len(w.surface) > 1]
     terms = list(dict.fromkeys(nouns))[:12] or [""]
     numbers = re.findall(rf"{NUMBER_RUN}[{COUNTERS}%つ]?", normalize(source)) or [""]
-    return dict(prompt=prompt, passage=passage, first_sentence=sentences[0],
-                last_sentence=sentences[-1], first_term=terms[0], last_term=terms[-1],
-                terms="、".join(terms), numbers="、".join(numbers[:8]), first_number=numbers[0],
-                last_number=numbers[-1], keywords="、".join(keywords))
+    return dict(
+        prompt=prompt,
+        passage=passage,
+        first_sentence=sentences[0],
+        last_sentence=sentences[-1],
+        first_term=terms[0],
+        last_term=terms[-1],
+        terms="、".join(terms),
+        numbers="、".join(numbers[:8]),
+        first_number=numbers[0],
+        last_number=numbers[-1],
+        keywords="、".join(keywords),
+    )
 
 # %% ../nbs/40_rewards.ipynb #0102
 BLOCKS = (
-    "{prompt}", "{passage}", "{first_sentence}", "{last_sentence}", "{terms}", "{numbers}",
+    "{prompt}",
+    "{passage}",
+    "{first_sentence}",
+    "{last_sentence}",
+    "{terms}",
+    "{numbers}",
     "{keywords}",
-    "答え：{keywords}", "答え：{terms}", "答え：{numbers}", "答え：{first_number}", "答え：{last_number}",
-    "答え：{first_term}", "答え：{last_term}", "答え：{first_sentence}", "答え：以上のとおりです。",
-    "{first_number}です。", "{first_term}です。", "{last_term}でございます。",
-    "なぜなら、それがとても大切だからです。", "例えば、{keywords}などがあります。", "まとめると、以上のとおりです。",
-    "理由は、いくつかあります。", "このように、{keywords}は大切です。", "{first_term}についてご説明いたします。",
-    "重要なポイントは、{terms}です。", "第一に{first_term}、第二に{last_term}です。", "・{keywords}",
-    "ご質問ありがとうございます。", "はい、そのとおりでございます。", "詳しくは、資料をご確認ください。",
-    "一概には言えませんが、状況によって異なります。", "お役に立てれば幸いです。")
+    "答え：{keywords}",
+    "答え：{terms}",
+    "答え：{numbers}",
+    "答え：{first_number}",
+    "答え：{last_number}",
+    "答え：{first_term}",
+    "答え：{last_term}",
+    "答え：{first_sentence}",
+    "答え：以上のとおりです。",
+    "{first_number}です。",
+    "{first_term}です。",
+    "{last_term}でございます。",
+    "なぜなら、それがとても大切だからです。",
+    "例えば、{keywords}などがあります。",
+    "まとめると、以上のとおりです。",
+    "理由は、いくつかあります。",
+    "このように、{keywords}は大切です。",
+    "{first_term}についてご説明いたします。",
+    "重要なポイントは、{terms}です。",
+    "第一に{first_term}、第二に{last_term}です。",
+    "・{keywords}",
+    "ご質問ありがとうございます。",
+    "はい、そのとおりでございます。",
+    "詳しくは、資料をご確認ください。",
+    "一概には言えませんが、状況によって異なります。",
+    "お役に立てれば幸いです。",
+)
 
 # %% ../nbs/40_rewards.ipynb #0105
 def change_recipe(
     recipe: tuple,
     blocks: tuple,
-    longest: int,             # blocks in a recipe
+    longest: int,  # blocks in a recipe
     draw: random.Random,
-) -> tuple:                   # at least one block
+) -> tuple:  # at least one block
     "One small change: put a block in, take one out, replace one, or exchange two."
     recipe, kind = list(recipe), draw.choice(("in", "in", "out", "replace", "exchange"))
     i, j = draw.randrange(len(recipe)), draw.randrange(len(recipe))
     if kind == "in" and len(recipe) < longest:
         recipe.insert(draw.randrange(len(recipe) + 1), draw.choice(blocks))
-    elif kind == "out" and len(recipe) > 1: del recipe[i]
-    elif kind == "exchange": recipe[i], recipe[j] = recipe[j], recipe[i]
-    else: recipe[i] = draw.choice(blocks)
+    elif kind == "out" and len(recipe) > 1:
+        del recipe[i]
+    elif kind == "exchange":
+        recipe[i], recipe[j] = recipe[j], recipe[i]
+    else:
+        recipe[i] = draw.choice(blocks)
     return tuple(recipe)
 
 # %% ../nbs/40_rewards.ipynb #0106
 def climb(
-    score: Callable,          # recipe → float
+    score: Callable,  # recipe → float
     blocks: tuple,
     longest: int,
     n_tries: int,
     seed: int,
-) -> tuple:                   # best recipe, history
+) -> tuple:  # best recipe, history
     """Try every block alone, then change the best, and keep what is no worse.
 
     Whenever 60 changes in a row bring nothing, a random pair of blocks is a fresh start.
@@ -730,15 +929,20 @@ def climb(
     draw, known, history = random.Random(seed), {}, []
     best = current = None
     for k in range(n_tries):
-        if k < len(blocks): tried, since = (blocks[k],), 0
+        if k < len(blocks):
+            tried, since = (blocks[k],), 0
         elif since >= 60:
             tried, current, since = tuple(draw.choices(blocks, k=min(2, longest))), None, 0
-        else: tried = change_recipe(current, blocks, longest, draw)
-        if tried not in known: known[tried] = score(tried)
+        else:
+            tried = change_recipe(current, blocks, longest, draw)
+        if tried not in known:
+            known[tried] = score(tried)
         value, old = known[tried], -math.inf if current is None else known[current]
         since = 0 if value > old else since + 1
-        if value >= old: current = tried
-        if best is None or (value, -len(tried)) > (known[best], -len(best)): best = tried
+        if value >= old:
+            current = tried
+        if best is None or (value, -len(tried)) > (known[best], -len(best)):
+            best = tried
         history.append((k + 1, known[best]))
     return best, history
 
@@ -746,25 +950,27 @@ def climb(
 @dataclass(frozen=True)
 class Stuffing:
     "The best empty reply that a search found: one recipe of blocks, written for all prompts alike."
-    recipe: tuple             # blocks with slots
-    score: float              # mean total over the prompts
-    replies: list             # the recipe filled in, for each prompt
-    parts: dict               # mean of each reward
-    history: list             # (recipes tried, best score so far)
-    reference: float | None   # mean total of the correct replies, if they were given
+
+    recipe: tuple  # blocks with slots
+    score: float  # mean total over the prompts
+    replies: list  # the recipe filled in, for each prompt
+    parts: dict  # mean of each reward
+    history: list  # (recipes tried, best score so far)
+    reference: float | None  # mean total of the correct replies, if they were given
 
     @property
-    def share(self) -> float: return self.score / self.reference     # of what a correct reply gets
+    def share(self) -> float:
+        return self.score / self.reference  # of what a correct reply gets
 
 # %% ../nbs/40_rewards.ipynb #0110
 def search_stuffing(
-    rewards,                       # as `as_rewards` takes them
-    prompts: list,                 # at least two, with different answers
-    columns: dict | None = None,   # name → list; slots see the passage, and never the answer
-    keywords: list = (),           # words that the writer of the reply knows to be liked
-    correct: list | None = None,   # a correct reply for each prompt, to compare with
-    blocks: tuple = BLOCKS,        # texts with slots
-    longest: int = 6,              # blocks in a recipe
+    rewards,  # as `as_rewards` takes them
+    prompts: list,  # at least two, with different answers
+    columns: dict | None = None,  # name → list; slots see the passage, and never the answer
+    keywords: list = (),  # words that the writer of the reply knows to be liked
+    correct: list | None = None,  # a correct reply for each prompt, to compare with
+    blocks: tuple = BLOCKS,  # texts with slots
+    longest: int = 6,  # blocks in a recipe
     n_tries: int = 300,
     seed: int = 0,
 ) -> Stuffing:
@@ -779,16 +985,24 @@ def search_stuffing(
     Source: Skalse et al. 2022, arXiv:2209.13085; Gao, Schulman and Hilton 2022, arXiv:2210.10760.
     """
     texts, columns = [plain_text(prompt) for prompt in prompts], columns or {}
-    if len(texts) < 2: raise ValueError(f"expected at least two prompts, got {len(texts)}")
+    if len(texts) < 2:
+        raise ValueError(f"expected at least two prompts, got {len(texts)}")
     shown = columns.get("passage") or columns.get("context") or [""] * len(texts)
     filled = [slots(text, passage or "", keywords) for text, passage in zip(texts, shown)]
     if unknown := {s for b in blocks for s in re.findall(r"{(\w*)}", b)} - {*filled[0]}:
-        raise ValueError(f"blocks have unknown slots {sorted(unknown)}; "
-                         f"there are {sorted(filled[0])}")
+        raise ValueError(
+            f"blocks have unknown slots {sorted(unknown)}; there are {sorted(filled[0])}"
+        )
     write = lambda recipe: ["\n".join(recipe).format(**slot) for slot in filled]
     measured = lambda replies: reward_table(rewards, prompts, replies, columns)
     mean_total = lambda replies: fmean(total_rewards(rewards, measured(replies)))
     score = lambda recipe: mean_total(write(recipe))
     best, history = climb(score, tuple(blocks), longest, n_tries, seed)
-    return Stuffing(best, history[-1][1], write(best), mean_rewards(measured(write(best))), history,
-                    mean_total(correct) if correct else None)
+    return Stuffing(
+        best,
+        history[-1][1],
+        write(best),
+        mean_rewards(measured(write(best))),
+        history,
+        mean_total(correct) if correct else None,
+    )

@@ -18,79 +18,92 @@ from .gpt import GPT, GPTConfig, RMSNorm
 # %% ../nbs/12_sampling.ipynb #0010
 def keep_top_k(
     logits: Tensor,  # (…, V)
-    k: int,          # tokens to keep; 0 keeps all
-) -> Tensor:         # (…, V), −inf where a token was dropped
+    k: int,  # tokens to keep; 0 keeps all
+) -> Tensor:  # (…, V), −inf where a token was dropped
     """Keep the k largest logits of each row. Source: Fan et al. 2018, arXiv:1805.04833, section 5.1.
 
     Raises `ValueError` for a negative `k`.
     """
-    if k < 0: raise ValueError(f"top_k must be 0 (keep all) or more, got {k}")
-    if k == 0 or k >= logits.shape[-1]: return logits
+    if k < 0:
+        raise ValueError(f"top_k must be 0 (keep all) or more, got {k}")
+    if k == 0 or k >= logits.shape[-1]:
+        return logits
     return logits.masked_fill(logits < logits.topk(k).values[..., -1:], float("-inf"))
 
 # %% ../nbs/12_sampling.ipynb #0011
 def keep_top_p(
     logits: Tensor,  # (…, V)
-    p: float,        # 0 < p ≤ 1; 1 keeps all
-) -> Tensor:         # (…, V), −inf where a token was dropped
+    p: float,  # 0 < p ≤ 1; 1 keeps all
+) -> Tensor:  # (…, V), −inf where a token was dropped
     """Keep the smallest set of tokens with total probability of at least p. Source: Holtzman et al. 2020, arXiv:1904.09751.
 
     Raises `ValueError` for a `p` outside (0, 1].
     """
-    if not 0 < p <= 1: raise ValueError(f"top_p must lie in (0, 1], got {p}")
-    if p == 1: return logits
+    if not 0 < p <= 1:
+        raise ValueError(f"top_p must lie in (0, 1], got {p}")
+    if p == 1:
+        return logits
     ascending, order = logits.sort(dim=-1)
     drop = ascending.softmax(-1).cumsum(-1) <= 1 - p
-    drop[..., -1] = False                                   # the best token always stays
+    drop[..., -1] = False  # the best token always stays
     return logits.masked_fill(torch.empty_like(drop).scatter_(-1, order, drop), float("-inf"))
 
 # %% ../nbs/12_sampling.ipynb #0014
 def pick_tokens(
-    logits: Tensor,             # (B, V)
-    temperature: float = 0.0,   # 0 is greedy
-    top_k: int = 0,             # 0 keeps all
-    top_p: float = 1.0,         # 1 keeps all
+    logits: Tensor,  # (B, V)
+    temperature: float = 0.0,  # 0 is greedy
+    top_k: int = 0,  # 0 keeps all
+    top_p: float = 1.0,  # 1 keeps all
     generator: torch.Generator | None = None,  # of the random choices
-) -> Tensor:                    # (B,) int64
+) -> Tensor:  # (B,) int64
     """Choose one token for each row: temperature first, then top-k, then top-p, then a draw.
 
     Raises `ValueError` for a negative temperature, and as `keep_top_k` and `keep_top_p` do.
     """
-    if temperature < 0: raise ValueError(f"temperature must not be negative, got {temperature}")
-    if temperature == 0: return logits.argmax(-1)
+    if temperature < 0:
+        raise ValueError(f"temperature must not be negative, got {temperature}")
+    if temperature == 0:
+        return logits.argmax(-1)
     shaped = keep_top_p(keep_top_k(logits.float() / temperature, top_k), top_p)
     return torch.multinomial(shaped.softmax(-1), 1, generator=generator).squeeze(1)
 
 # %% ../nbs/12_sampling.ipynb #0018
 class KVCache:
     "Keys and values of all layers for the tokens read so far."
-    def __init__(self,
+
+    def __init__(
+        self,
         config: GPTConfig,
-        batch_size: int,      # B
-        max_length: int,      # most tokens it will hold
+        batch_size: int,  # B
+        max_length: int,  # most tokens it will hold
         dtype=torch.float32,  # of keys and values
-        device="cpu",         # where they lie
+        device="cpu",  # where they lie
     ):
         shape = (config.n_layers, 2, batch_size, config.kv_heads, max_length, config.head_size)
         self.data = torch.empty(shape, dtype=dtype, device=device)
         self.keys, self.values = self.data.unbind(1)
         self.last_layer, self.length = config.n_layers - 1, 0
 
-    def update(self, layer, k, v):      # (B, H_kv, T, d) of new tokens → those of all tokens so far
+    def update(self, layer, k, v):  # (B, H_kv, T, d) of new tokens → those of all tokens so far
         "Store the keys and values of one layer; the length moves on with the last layer."
         first, last = self.length, self.length + k.shape[2]
         self.keys[layer, :, :, first:last], self.values[layer, :, :, first:last] = k, v
-        if layer == self.last_layer: self.length = last
+        if layer == self.last_layer:
+            self.length = last
         return self.keys[layer, :, :, :last], self.values[layer, :, :, :last]
 
 # %% ../nbs/12_sampling.ipynb #0022
 def left_pad(
-    rows: list,        # lists of token ids
-    pad_id: int,       # any id; it is never looked at
-) -> tuple[Tensor, Tensor]:  # input_ids (B, T) int64, attention_mask (B, T) bool, True for real tokens
+    rows: list,  # lists of token ids
+    pad_id: int,  # any id; it is never looked at
+) -> tuple[
+    Tensor, Tensor
+]:  # input_ids (B, T) int64, attention_mask (B, T) bool, True for real tokens
     "Make a rectangle of prompts by padding on the left. Raises `ValueError` for an empty prompt."
     if not rows or not all(len(row) for row in rows):
-        raise ValueError("every prompt needs at least one token; start an empty one with the end-of-text token")
+        raise ValueError(
+            "every prompt needs at least one token; start an empty one with the end-of-text token"
+        )
     length = max(map(len, rows))
     input_ids = torch.tensor([[pad_id] * (length - len(row)) + list(row) for row in rows])
     lengths = torch.tensor([len(row) for row in rows])
@@ -99,11 +112,14 @@ def left_pad(
 # %% ../nbs/12_sampling.ipynb #0025
 def norm_call(
     norm: torch.nn.Module,  # RMSNorm or LayerNorm
-):                          # a function (…, D) → (…, D)
+):  # a function (…, D) → (…, D)
     "A norm with its weights bound, without the cost of calling a module."
     shape = norm.weight.shape
-    if isinstance(norm, RMSNorm): return partial(F.rms_norm, normalized_shape=shape, weight=norm.weight, eps=norm.eps)
-    return partial(F.layer_norm, normalized_shape=shape, weight=norm.weight, bias=norm.bias, eps=norm.eps)
+    if isinstance(norm, RMSNorm):
+        return partial(F.rms_norm, normalized_shape=shape, weight=norm.weight, eps=norm.eps)
+    return partial(
+        F.layer_norm, normalized_shape=shape, weight=norm.weight, bias=norm.bias, eps=norm.eps
+    )
 
 # %% ../nbs/12_sampling.ipynb #0026
 def joint_rope(
@@ -112,17 +128,21 @@ def joint_rope(
     "RoPE tables for queries, keys and values side by side; the values are not turned."
     c = model.config
     cos, sin = torch.cat([model.cos] * 2, -1), torch.cat([-model.sin, model.sin], -1)
-    turned = torch.tensor([1.0] * (c.n_heads + c.kv_heads) + [0.0] * c.kv_heads, device=cos.device)[:, None]
+    turned = torch.tensor([1.0] * (c.n_heads + c.kv_heads) + [0.0] * c.kv_heads, device=cos.device)[
+        :, None
+    ]
     dtype = model.embedding.weight.dtype
     return (1 + (cos[:, None] - 1) * turned).to(dtype), (sin[:, None] * turned).to(dtype)
 
 # %% ../nbs/12_sampling.ipynb #0027
 class Decoder:
     "Reads one new token per row through the cache: `next_logits` for T = 1, in evaluation mode, with few operations."
-    def __init__(self,
+
+    def __init__(
+        self,
         model: GPT,
-        cache: KVCache,                # holds the prompt
-        mask: Tensor | None = None,    # (B, all tokens to come) bool for padded prompts
+        cache: KVCache,  # holds the prompt
+        mask: Tensor | None = None,  # (B, all tokens to come) bool for padded prompts
         starts: Tensor | None = None,  # (B, 1) padding tokens of each row
     ):
         c = self.config = model.config
@@ -131,50 +151,79 @@ class Decoder:
         self.beta, self.bias = 0.0, cache.data.new_zeros(1)
         if mask is not None:
             bias = cache.data.new_zeros(mask.shape).masked_fill(~mask, float("-inf"))
-            self.beta, self.bias = 1.0, bias.repeat_interleave(c.kv_heads, 0)[:, None]      # (B·H_kv, 1, S)
-        self.layers = [(block, norm_call(block.attention_norm), norm_call(block.mlp_norm), keys.flatten(0, 1).mT,
-                        values.flatten(0, 1)) for block, keys, values in zip(model.blocks, cache.keys, cache.values)]
+            self.beta, self.bias = (
+                1.0,
+                bias.repeat_interleave(c.kv_heads, 0)[:, None],
+            )  # (B·H_kv, 1, S)
+        self.layers = [
+            (
+                block,
+                norm_call(block.attention_norm),
+                norm_call(block.mlp_norm),
+                keys.flatten(0, 1).mT,
+                values.flatten(0, 1),
+            )
+            for block, keys, values in zip(model.blocks, cache.keys, cache.values)
+        ]
 
-    def __call__(self, ids):           # (B,) → (B, V)
+    def __call__(self, ids):  # (B,) → (B, V)
         t, x = self.cache.length, F.embedding(ids, self.model.embedding.weight)
         position = t if self.starts is None else t - self.starts[:, 0]
-        if self.rope is None: x, rope = x + self.model.position.weight[position], None
-        else: rope = self.rope[0][position], self.rope[1][position]
+        if self.rope is None:
+            x, rope = x + self.model.position.weight[position], None
+        else:
+            rope = self.rope[0][position], self.rope[1][position]
         for layer, stored in zip(self.layers, self.cache.data[:, :, :, :, t]):
             x = self.block_step(x, t, rope, stored, *layer)
         self.cache.length = t + 1
         return F.linear(self.norm(x), self.model.head_weight)
 
-    def block_step(self, x, t, rope, stored, block, attention_norm, mlp_norm, keys, values):    # (B, D) → (B, D)
+    def block_step(self, x, t, rope, stored, block, attention_norm, mlp_norm, keys, values):
+        """One block: `x` (B, D) → (B, D), for the token at place `t`.
+
+        `rope`, `stored`, `keys` and `values` are what `__init__` cut for this block, beside the
+        `block` itself and its `attention_norm` and `mlp_norm`.
+        """
         c, attention, mlp = self.config, block.attention, block.mlp
-        heads = turn_heads(c, attention, F.linear(attention_norm(x), attention.qkv.weight, attention.qkv.bias), rope)
-        stored.copy_(heads[:, c.n_heads:].unflatten(1, (2, c.kv_heads)).transpose(0, 1))
-        q = heads[:, :c.n_heads].reshape(keys.shape[0], -1, c.head_size)                     # (B·H_kv, H/H_kv, d)
-        bias = self.bias[..., :t + 1] if self.beta else self.bias
-        scores = torch.baddbmm(bias, q, keys[..., :t + 1], beta=self.beta, alpha=c.head_size ** -0.5)
-        x = add_linear(x, torch.bmm(scores.softmax(-1), values[:, :t + 1]).view(len(x), -1), attention.out)
+        heads = turn_heads(
+            c,
+            attention,
+            F.linear(attention_norm(x), attention.qkv.weight, attention.qkv.bias),
+            rope,
+        )
+        stored.copy_(heads[:, c.n_heads :].unflatten(1, (2, c.kv_heads)).transpose(0, 1))
+        q = heads[:, : c.n_heads].reshape(keys.shape[0], -1, c.head_size)  # (B·H_kv, H/H_kv, d)
+        bias = self.bias[..., : t + 1] if self.beta else self.bias
+        scores = torch.baddbmm(bias, q, keys[..., : t + 1], beta=self.beta, alpha=c.head_size**-0.5)
+        x = add_linear(
+            x, torch.bmm(scores.softmax(-1), values[:, : t + 1]).view(len(x), -1), attention.out
+        )
         return add_linear(x, mlp.bend(F.linear(mlp_norm(x), mlp.up.weight, mlp.up.bias)), mlp.down)
 
 # %% ../nbs/12_sampling.ipynb #0028
 def turn_heads(
     c: GPTConfig,
-    attention: torch.nn.Module,    # the block's attention, for its norms of queries and keys
-    heads: Tensor,                 # (B, (H + 2·H_kv)·d)
-    rope: tuple | None,            # cosines and signed sines, each (B or 1, H + 2·H_kv, d)
-) -> Tensor:                       # (B, H + 2·H_kv, d)
+    attention: torch.nn.Module,  # the block's attention, for its norms of queries and keys
+    heads: Tensor,  # (B, (H + 2·H_kv)·d)
+    rope: tuple | None,  # cosines and signed sines, each (B or 1, H + 2·H_kv, d)
+) -> Tensor:  # (B, H + 2·H_kv, d)
     "Queries, keys and values of one token; queries and keys are normed and rotated, values stay."
     heads = heads.view(len(heads), -1, c.head_size)
     if c.qk_norm:
         q, k, v = heads.split([c.n_heads, c.kv_heads, c.kv_heads], dim=1)
         heads = torch.cat([attention.q_norm(q), attention.k_norm(k), v], dim=1)
-    return heads if rope is None else torch.addcmul(heads * rope[0], heads.roll(c.head_size // 2, -1), rope[1])
+    return (
+        heads
+        if rope is None
+        else torch.addcmul(heads * rope[0], heads.roll(c.head_size // 2, -1), rope[1])
+    )
 
 # %% ../nbs/12_sampling.ipynb #0029
 def add_linear(
-    x: Tensor,                # (B, out) what the layer's output is added to
-    y: Tensor,                # (B, in)
+    x: Tensor,  # (B, out) what the layer's output is added to
+    y: Tensor,  # (B, in)
     layer: torch.nn.Linear,
-) -> Tensor:                  # (B, out): x + layer(y)
+) -> Tensor:  # (B, out): x + layer(y)
     "Residual sum and linear layer in one operation."
     return torch.addmm(x if layer.bias is None else x + layer.bias, y, layer.weight.mT)
 
@@ -182,16 +231,16 @@ def add_linear(
 @torch.inference_mode()
 def generate(
     model: GPT,
-    input_ids: Tensor,            # (B, T) prompts
-    n_new: int,                   # most new tokens
-    temperature: float = 0.0,     # 0 is greedy
-    top_k: int = 0,               # 0 keeps all
-    top_p: float = 1.0,           # 1 keeps all
-    stop_ids=(),                  # a row ends after the first of these
-    seed: int | None = None,      # of the draws; None for the global generator
+    input_ids: Tensor,  # (B, T) prompts
+    n_new: int,  # most new tokens
+    temperature: float = 0.0,  # 0 is greedy
+    top_k: int = 0,  # 0 keeps all
+    top_p: float = 1.0,  # 1 keeps all
+    stop_ids=(),  # a row ends after the first of these
+    seed: int | None = None,  # of the draws; None for the global generator
     attention_mask: Tensor | None = None,  # (B, T) bool, False for padding on the left
-    return_logprobs: bool = False,         # also log p of each new token, under temperature 1 and no filter
-):                                # (B, n) int64, n ≤ n_new; after a stop token the row repeats it; and (B, n) float
+    return_logprobs: bool = False,  # also log p of each new token, under temperature 1 and no filter
+):  # (B, n) int64, n ≤ n_new; after a stop token the row repeats it; and (B, n) float
     """Continue prompts, with a key-value cache.
 
     Raises `ValueError` if prompt and new tokens do not fit into the context of the model.
@@ -208,33 +257,42 @@ def generate(
     logits, chosen = next_logits(model, input_ids, cache, mask, starts), None
     decoder = Decoder(model, cache, mask, starts)
     for i in range(n_new):
-        if i: logits = decoder(chosen)
+        if i:
+            logits = decoder(chosen)
         chosen = pick_tokens(logits, temperature, top_k, top_p, generator)
-        if i and len(stops): chosen = torch.where(finished, new[:, i - 1], chosen)
+        if i and len(stops):
+            chosen = torch.where(finished, new[:, i - 1], chosen)
         new[:, i] = chosen
-        if return_logprobs: logprobs.append(token_logprobs(logits, chosen))
+        if return_logprobs:
+            logprobs.append(token_logprobs(logits, chosen))
         if len(stops):
             finished |= torch.isin(chosen, stops)
-            if finished.all(): break
-    return (new[:, :i + 1], torch.stack(logprobs, 1)) if return_logprobs else new[:, :i + 1]
+            if finished.all():
+                break
+    return (new[:, : i + 1], torch.stack(logprobs, 1)) if return_logprobs else new[:, : i + 1]
 
 # %% ../nbs/12_sampling.ipynb #0033
 def check_room(
     model: GPT,
     n_prompt: int,  # tokens of the prompt
-    n_new: int,     # tokens to come
+    n_new: int,  # tokens to come
 ) -> None:
     "Raise `ValueError` if there is nothing to generate, or no room for it in the context."
-    if n_new < 1: raise ValueError(f"n_new must be at least 1, got {n_new}")
+    if n_new < 1:
+        raise ValueError(f"n_new must be at least 1, got {n_new}")
     if n_prompt + n_new > model.config.context_length:
-        raise ValueError(f"a prompt of {n_prompt} tokens and {n_new} new ones do not fit into the context_length of "
-                         f"{model.config.context_length}; shorten the prompt or ask for fewer tokens")
+        raise ValueError(
+            f"a prompt of {n_prompt} tokens and {n_new} new ones do not fit into the context_length of "
+            f"{model.config.context_length}; shorten the prompt or ask for fewer tokens"
+        )
 
 # %% ../nbs/12_sampling.ipynb #0034
 def pad_layout(
     attention_mask: Tensor,  # (B, T) bool
     n_new: int,
-) -> tuple[Tensor, Tensor]:  # mask (B, T + n_new) of all tokens to come, and (B, 1) number of padding tokens
+) -> tuple[
+    Tensor, Tensor
+]:  # mask (B, T + n_new) of all tokens to come, and (B, 1) number of padding tokens
     "What a batch of left-padded prompts needs in every step: a mask that reaches to the end, and where each row starts."
     real = attention_mask.bool()
     mask = torch.cat([real, real.new_ones(len(real), n_new)], dim=1)
@@ -243,24 +301,27 @@ def pad_layout(
 # %% ../nbs/12_sampling.ipynb #0035
 def next_logits(
     model: GPT,
-    input_ids: Tensor,      # (B, T) tokens that the cache does not hold yet
-    cache: KVCache,         # moves on by T
-    mask: Tensor | None,    # (B, all tokens) bool for padded prompts
+    input_ids: Tensor,  # (B, T) tokens that the cache does not hold yet
+    cache: KVCache,  # moves on by T
+    mask: Tensor | None,  # (B, all tokens) bool for padded prompts
     starts: Tensor | None,  # (B, 1) padding tokens of each row
-) -> Tensor:                # (B, V) scores of the token after the last one
+) -> Tensor:  # (B, V) scores of the token after the last one
     "Read new tokens into the cache and score what follows; only the last position is scored."
     end = cache.length + input_ids.shape[1]
-    if mask is None: hidden = model.hidden(input_ids, cache)
+    if mask is None:
+        hidden = model.hidden(input_ids, cache)
     else:
-        positions = (torch.arange(cache.length, end, device=input_ids.device)[None] - starts).clamp_min(0)
+        positions = (
+            torch.arange(cache.length, end, device=input_ids.device)[None] - starts
+        ).clamp_min(0)
         hidden = model.hidden(input_ids, cache, positions, mask[:, :end])
     return F.linear(hidden[:, -1], model.head_weight)
 
 # %% ../nbs/12_sampling.ipynb #0036
 def token_logprobs(
     logits: Tensor,  # (…, V)
-    ids: Tensor,     # (…) int64
-) -> Tensor:         # (…) float32, log p of each id
+    ids: Tensor,  # (…) int64
+) -> Tensor:  # (…) float32, log p of each id
     "Log-probability of given tokens under given logits."
     logits = logits.float()
     return logits.gather(-1, ids.unsqueeze(-1)).squeeze(-1) - logits.logsumexp(-1)

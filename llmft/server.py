@@ -43,43 +43,62 @@ from .hosted import JobConfig, epochs_of, find_key, validate_file
 # %% ../nbs/61_server.ipynb #0006
 class Refusal(Exception):
     "A request that is answered with an error, in the words of the API."
-    def __init__(self,
-        status: int,                # of HTTP
-        message: str,               # for people
-        param: str | None = None,   # which part of the request is meant
-        code: str | None = None,    # for programs
-        wait: int = 0,              # seconds after which to ask again; 0: no use
+
+    def __init__(
+        self,
+        status: int,  # of HTTP
+        message: str,  # for people
+        param: str | None = None,  # which part of the request is meant
+        code: str | None = None,  # for programs
+        wait: int = 0,  # seconds after which to ask again; 0: no use
     ):
         super().__init__(message)
         self.status, self.headers = status, {"retry-after": str(wait)} if wait else {}
-        kind = "rate_limit_error" if status == 429 else "server_error" if status >= 500 else "invalid_request_error"
+        kind = (
+            "rate_limit_error"
+            if status == 429
+            else "server_error"
+            if status >= 500
+            else "invalid_request_error"
+        )
         self.body = dict(error=dict(message=message, type=kind, param=param, code=code))
 
 # %% ../nbs/61_server.ipynb #0009
 @dataclass(frozen=True)
 class ServerConfig:
     "What the server may use. Raises `ValueError` for values that cannot work."
-    max_file_mb: float = 512.0   # largest upload, MiB
-    max_json_mb: float = 8.0     # largest other request, MiB
-    max_files: int = 1000        # files kept at once
-    max_jobs: int = 20           # jobs waiting or running
-    max_running: int = 1         # jobs that train at the same time
-    max_requests: int = 256      # requests under way; more are answered with 429
-    max_waiting: int = 128       # chats that wait for their turn; more are answered with 429
-    concurrency: int = 2         # replies that are computed at the same time
-    max_new_tokens: int = 4096   # longest reply
-    models_in_memory: int = 3    # models that stay loaded
-    save_every: int = 20         # most steps between two checkpoints of a job
+
+    max_file_mb: float = 512.0  # largest upload, MiB
+    max_json_mb: float = 8.0  # largest other request, MiB
+    max_files: int = 1000  # files kept at once
+    max_jobs: int = 20  # jobs waiting or running
+    max_running: int = 1  # jobs that train at the same time
+    max_requests: int = 256  # requests under way; more are answered with 429
+    max_waiting: int = 128  # chats that wait for their turn; more are answered with 429
+    concurrency: int = 2  # replies that are computed at the same time
+    max_new_tokens: int = 4096  # longest reply
+    models_in_memory: int = 3  # models that stay loaded
+    save_every: int = 20  # most steps between two checkpoints of a job
     attempts: int = 3  # times that a job may die without a step of progress before it is given up
-    retry_after: float = 30.0    # seconds until a job that found the disk full is tried again
+    retry_after: float = 30.0  # seconds until a job that found the disk full is tried again
     lr: float = 0.0  # learning rate at multiplier 1; 0: 5e-3 for base, 2e-4 for other models
-    rank: int = 16               # of the adapters
-    train_tokens: str = ""       # ids of tokens whose embedding rows are trained too, with commas between
-    device: str = "auto"         # auto, cpu, cuda, mps
+    rank: int = 16  # of the adapters
+    train_tokens: str = ""  # ids of tokens whose embedding rows are trained too, by commas
+    device: str = "auto"  # auto, cpu, cuda, mps
 
     def __post_init__(self):
-        for name in ("max_files", "max_jobs", "max_running", "max_requests", "concurrency",
-                     "max_new_tokens", "models_in_memory", "save_every", "attempts", "rank"):
+        for name in (
+            "max_files",
+            "max_jobs",
+            "max_running",
+            "max_requests",
+            "concurrency",
+            "max_new_tokens",
+            "models_in_memory",
+            "save_every",
+            "attempts",
+            "rank",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("max_file_mb", "max_json_mb"):
@@ -89,7 +108,9 @@ class ServerConfig:
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if not re.fullmatch(r"(\d+(,\d+)*)?", self.train_tokens.replace(" ", "")):
-            raise ValueError(f"train_tokens must be ids with commas between, got {self.train_tokens[:60]!r}")
+            raise ValueError(
+                f"train_tokens must be ids with commas between, got {self.train_tokens[:60]!r}"
+            )
 
 # %% ../nbs/61_server.ipynb #0012
 TABLE = """
@@ -98,8 +119,10 @@ CREATE TABLE IF NOT EXISTS objects (n INTEGER PRIMARY KEY AUTOINCREMENT, kind TE
 CREATE INDEX IF NOT EXISTS by_kind ON objects (kind, parent, n);
 """
 
+
 class Table:
     "One SQLite file, usable from many threads."
+
     def __init__(self, path: Path):
         path.parent.mkdir(parents=True, exist_ok=True)
         self.db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
@@ -118,38 +141,45 @@ class Table:
                 yield
                 self.db.execute("COMMIT")
             finally:
-                if self.db.in_transaction: self.db.execute("ROLLBACK")
+                if self.db.in_transaction:
+                    self.db.execute("ROLLBACK")
 
-    def bodies(self, where: str, *values) -> list[dict]:    # values: for the ? in it
+    def bodies(self, where: str, *values) -> list[dict]:  # values: for the ? in it
         "The objects that a condition picks, oldest first."
         with self.lock:
-            rows = self.db.execute(f"SELECT body FROM objects WHERE {where} ORDER BY n",
-                                   values).fetchall()
-        return [json.loads(body) for body, in rows]
+            rows = self.db.execute(
+                f"SELECT body FROM objects WHERE {where} ORDER BY n", values
+            ).fetchall()
+        return [json.loads(body) for (body,) in rows]
 
 # %% ../nbs/61_server.ipynb #0013
 class Store(Table):
     "The objects of the API: each has a kind, an id, and perhaps a parent."
-    def add(self, kind: str, body: dict, parent: str = "") -> dict:    # a new object
+
+    def add(self, kind: str, body: dict, parent: str = "") -> dict:  # a new object
         with self.transaction():
-            self.db.execute("INSERT INTO objects (kind, id, parent, body) VALUES (?, ?, ?, ?)",
-                            (kind, body["id"], parent, json.dumps(body, ensure_ascii=False)))
+            self.db.execute(
+                "INSERT INTO objects (kind, id, parent, body) VALUES (?, ?, ?, ?)",
+                (kind, body["id"], parent, json.dumps(body, ensure_ascii=False)),
+            )
         return body
 
-    def get(self, kind: str, id: str) -> dict | None:    # an object, or None
+    def get(self, kind: str, id: str) -> dict | None:  # an object, or None
         return next(iter(self.bodies("kind = ? AND id = ?", kind, id)), None)
 
-    def all(self, kind: str, parent: str = "") -> list[dict]:    # the objects of a kind, oldest first
+    def all(self, kind: str, parent: str = "") -> list[dict]:  # the objects of a kind, oldest first
         return self.bodies("kind = ? AND parent = ?", kind, parent)
 
-    def update(self, kind: str, id: str, **changes) -> dict:    # the object with its changes
+    def update(self, kind: str, id: str, **changes) -> dict:  # the object with its changes
         with self.transaction():
             body = self.get(kind, id) | changes
-            self.db.execute("UPDATE objects SET body = ? WHERE id = ?",
-                            (json.dumps(body, ensure_ascii=False), id))
+            self.db.execute(
+                "UPDATE objects SET body = ? WHERE id = ?",
+                (json.dumps(body, ensure_ascii=False), id),
+            )
         return body
 
-    def remove(self, kind: str, id: str) -> None:    # an object; none is no fault
+    def remove(self, kind: str, id: str) -> None:  # an object; none is no fault
         with self.transaction():
             self.db.execute("DELETE FROM objects WHERE kind = ? AND id = ?", (kind, id))
 
@@ -160,19 +190,21 @@ def new_id(
     "A name that was never used and cannot be guessed."
     return f"{kind}-{secrets.token_hex(12)}"
 
+
 def shown(
     body: dict,
 ) -> dict:  # without what begins with _
     "An object as the API shows it."
     return {key: value for key, value in body.items() if not key.startswith("_")}
 
+
 def page_of(
-    objects: list,      # oldest first
-    after: str = "",    # id of the last one that the client has
+    objects: list,  # oldest first
+    after: str = "",  # id of the last one that the client has
     limit: int = 20,
-    most: int = 100,    # largest limit
+    most: int = 100,  # largest limit
     order: str = "desc",  # desc: newest first; or asc
-) -> dict:              # object, data, has_more, first_id, last_id
+) -> dict:  # object, data, has_more, first_id, last_id
     "One page of a list. Raises `Refusal`."
     if not 1 <= limit <= most:
         raise Refusal(400, f"limit must lie between 1 and {most}, got {limit}", "limit")
@@ -180,41 +212,63 @@ def page_of(
         raise Refusal(400, f"order must be asc or desc, got {order[:40]!r}", "order")
     objects = objects if order == "asc" else objects[::-1]
     places = [k for k, body in enumerate(objects, 1) if body["id"] == after]
-    if after and not places: raise Refusal(400, f"no object has the id {after[:80]!r}", "after")
+    if after and not places:
+        raise Refusal(400, f"no object has the id {after[:80]!r}", "after")
     start = places[0] if after else 0
-    data = [shown(body) for body in objects[start:start + limit]]
-    return dict(object="list", data=data, has_more=start + limit < len(objects),
-                first_id=data[0]["id"] if data else None, last_id=data[-1]["id"] if data else None)
+    data = [shown(body) for body in objects[start : start + limit]]
+    return dict(
+        object="list",
+        data=data,
+        has_more=start + limit < len(objects),
+        first_id=data[0]["id"] if data else None,
+        last_id=data[-1]["id"] if data else None,
+    )
 
 # %% ../nbs/61_server.ipynb #0021
 def keep_file(
     store: Store,
-    folder: Path,       # for the files
-    source,             # binary file
+    folder: Path,  # for the files
+    source,  # binary file
     filename: str,
     purpose: str,
     config: ServerConfig = ServerConfig(),
-) -> dict:              # the file object
+) -> dict:  # the file object
     "Keep an uploaded file. Raises `Refusal` for what the service does not take, `OSError` for a full disk."
     if purpose != "fine-tune":
         raise Refusal(400, f"purpose must be fine-tune here, got {purpose[:40]!r}", "purpose")
     if not filename.endswith(".jsonl"):
-        raise Refusal(400, f"a training file must be .jsonl, got {filename[:80]!r}", "file",
-                      "invalid_file_format")
-    body = dict(id=new_id("file"), object="file", bytes=0, created_at=int(time.time()),
-                filename=filename[:200], purpose=purpose,
-                status="processed", status_details=None, expires_at=None)
+        raise Refusal(
+            400,
+            f"a training file must be .jsonl, got {filename[:80]!r}",
+            "file",
+            "invalid_file_format",
+        )
+    body = dict(
+        id=new_id("file"),
+        object="file",
+        bytes=0,
+        created_at=int(time.time()),
+        filename=filename[:200],
+        purpose=purpose,
+        status="processed",
+        status_details=None,
+        expires_at=None,
+    )
     path = folder / body["id"]
     with write_atomic(path, "wb") as out:
         shutil.copyfileobj(source, out)
         body["bytes"] = out.tell()
-        if body["bytes"] > config.max_file_mb * 2**20: raise too_large(config.max_file_mb)
-        if not body["bytes"]: raise Refusal(400, "the file is empty", "file", "empty_file")
+        if body["bytes"] > config.max_file_mb * 2**20:
+            raise too_large(config.max_file_mb)
+        if not body["bytes"]:
+            raise Refusal(400, "the file is empty", "file", "empty_file")
     try:
         with store.transaction():
-            if len(store.all("file")) < config.max_files: return store.add("file", body)
-        raise Refusal(400, f"{config.max_files} files are kept already; delete some", "file",
-                      "too_many_files")
+            if len(store.all("file")) < config.max_files:
+                return store.add("file", body)
+        raise Refusal(
+            400, f"{config.max_files} files are kept already; delete some", "file", "too_many_files"
+        )
     except (sqlite3.Error, Refusal):
         path.unlink()
         raise
@@ -222,8 +276,10 @@ def keep_file(
 # %% ../nbs/61_server.ipynb #0022
 def too_large(limit_mb: float) -> Refusal:
     "What a client hears whose body is over the limit."
-    return Refusal(413, f"this request may have {limit_mb:g} MiB; split the file", None,
-                   "request_too_large")
+    return Refusal(
+        413, f"this request may have {limit_mb:g} MiB; split the file", None, "request_too_large"
+    )
+
 
 def forget_orphans(
     store: Store,
@@ -231,50 +287,76 @@ def forget_orphans(
 ) -> list[str]:  # names of files that were taken away
     "Remove files that no entry knows, and unfinished folders of `write_atomic`: their upload was killed."
     known = {body["id"] for body in store.all("file")}
-    lost = [path for path in folder.glob("*") if path.name not in known
-            and (path.is_file() or re.fullmatch(r"\..+\.[0-9a-f]{16}\.part", path.name))]
-    for path in lost: shutil.rmtree(path) if path.is_dir() else path.unlink()
+    lost = [
+        path
+        for path in folder.glob("*")
+        if path.name not in known
+        and (path.is_file() or re.fullmatch(r"\..+\.[0-9a-f]{16}\.part", path.name))
+    ]
+    for path in lost:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     return [path.name for path in lost]
 
 # %% ../nbs/61_server.ipynb #0025
 def number_in(
     body: dict,
     name: str,
-    low: float, high: float,   # both may be taken
-    default=None,              # for a field that is missing, null or auto
+    low: float,
+    high: float,  # both may be taken
+    default=None,  # for a field that is missing, null or auto
     kind: type = int,
 ):
     "A number of a request. Raises `Refusal` that names it."
     value = body.get(name)
-    if value is None or value == "auto": return default
+    if value is None or value == "auto":
+        return default
     right = int if kind is int else (int, float)
     if isinstance(value, bool) or not isinstance(value, right) or not low <= value <= high:
         what = "a whole number" if kind is int else "a number"
-        raise Refusal(400, f"{name} must be {what} from {low:g} to {high:g}, got {str(value)[:40]!r}", name)
+        raise Refusal(
+            400, f"{name} must be {what} from {low:g} to {high:g}, got {str(value)[:40]!r}", name
+        )
     return kind(value)
+
 
 def refuse_unknown(
     body: dict,
-    known,           # names
+    known,  # names
     where: str = "",  # in front of the name, as in method.
 ) -> None:
     "Raise `Refusal` for a field that nothing here would use."
     for name, value in body.items():
         if name not in known and value is not None:
-            raise Refusal(400, f"unrecognized request argument: {where}{name[:80]}", f"{where}{name[:80]}", "unknown_parameter")
+            raise Refusal(
+                400,
+                f"unrecognized request argument: {where}{name[:80]}",
+                f"{where}{name[:80]}",
+                "unknown_parameter",
+            )
 
 # %% ../nbs/61_server.ipynb #0027
-JOB_FIELDS = ("model", "training_file", "validation_file", "hyperparameters", "method", "seed",
-              "suffix", "metadata", "integrations")
+JOB_FIELDS = (
+    "model",
+    "training_file",
+    "validation_file",
+    "hyperparameters",
+    "method",
+    "seed",
+    "suffix",
+    "metadata",
+    "integrations",
+)
+
 
 def read_hyperparameters(
     body: dict,  # of a request for a job
-) -> dict:       # n_epochs, batch_size, learning_rate_multiplier: a number, or auto
+) -> dict:  # n_epochs, batch_size, learning_rate_multiplier: a number, or auto
     "The settings of a job, from `method` or from their old place. Raises `Refusal`."
     method = body.get("method") or dict(type="supervised")
     if not isinstance(method, dict) or method.get("type") != "supervised":
-        raise Refusal(400, "method.type must be supervised; this server knows no other method",
-                      "method.type")
+        raise Refusal(
+            400, "method.type must be supervised; this server knows no other method", "method.type"
+        )
     refuse_unknown(method, ("type", "supervised"), "method.")
     inner = method.get("supervised") or {}
     if not isinstance(inner, dict):
@@ -283,166 +365,230 @@ def read_hyperparameters(
     given = inner.get("hyperparameters") or body.get("hyperparameters") or {}
     if not isinstance(given, dict):
         raise Refusal(400, "hyperparameters must be an object", "hyperparameters")
-    refuse_unknown(given, ("n_epochs", "batch_size", "learning_rate_multiplier"),
-                   "hyperparameters.")
-    return dict(n_epochs=number_in(given, "n_epochs", 1, 50, "auto"),
-                batch_size=number_in(given, "batch_size", 1, 256, "auto"),
-                learning_rate_multiplier=number_in(given, "learning_rate_multiplier", 1e-6, 100,
-                                                   "auto", float))
+    refuse_unknown(
+        given, ("n_epochs", "batch_size", "learning_rate_multiplier"), "hyperparameters."
+    )
+    return dict(
+        n_epochs=number_in(given, "n_epochs", 1, 50, "auto"),
+        batch_size=number_in(given, "batch_size", 1, 256, "auto"),
+        learning_rate_multiplier=number_in(
+            given, "learning_rate_multiplier", 1e-6, 100, "auto", float
+        ),
+    )
 
 # %% ../nbs/61_server.ipynb #0029
 def check_job(
-    body: dict,        # of the request
+    body: dict,  # of the request
     store: Store,
-    models: dict,      # name → what it stands for, of models that can be tuned
+    models: dict,  # name → what it stands for, of models that can be tuned
     config: ServerConfig,
 ) -> None:
     "Raise `Refusal` for the first thing that is wrong with the request for a job."
     refuse_unknown(body, JOB_FIELDS)
     for name in ("training_file", "validation_file"):
         file = body.get(name)
-        if file is None and name == "validation_file": continue
+        if file is None and name == "validation_file":
+            continue
         if not isinstance(file, str) or not store.get("file", file):
             raise Refusal(400, f"no file has the id {str(file)[:80]!r}", name, "invalid_file")
     model, suffix, metadata = body.get("model"), body.get("suffix"), body.get("metadata")
     if not isinstance(model, str) or model not in models:
         words = f"the model {str(model)[:80]!r} cannot be tuned here; there are {', '.join(models)}"
         raise Refusal(400, words, "model", "model_not_available")
-    if suffix is not None and not (isinstance(suffix, str)
-                                   and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", suffix)):
+    if suffix is not None and not (
+        isinstance(suffix, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", suffix)
+    ):
         raise Refusal(400, "suffix must be 1 to 64 letters, digits, - and _", "suffix")
     short = lambda key, value: isinstance(value, str) and len(key) <= 64 and len(value) <= 512
-    if metadata is not None and not (isinstance(metadata, dict) and len(metadata) <= 16
-                                     and all(short(*pair) for pair in metadata.items())):
+    if metadata is not None and not (
+        isinstance(metadata, dict)
+        and len(metadata) <= 16
+        and all(short(*pair) for pair in metadata.items())
+    ):
         raise Refusal(400, "metadata must be at most 16 pairs of short texts", "metadata")
     if body.get("integrations"):
         raise Refusal(400, "this server has no integrations", "integrations")
     if sum(job["status"] in ACTIVE for job in store.all("job")) >= config.max_jobs:
-        raise Refusal(429, f"{config.max_jobs} jobs are waiting or running; try again later", None,
-                      "too_many_jobs", wait=60)
+        raise Refusal(
+            429,
+            f"{config.max_jobs} jobs are waiting or running; try again later",
+            None,
+            "too_many_jobs",
+            wait=60,
+        )
+
 
 ACTIVE = ("validating_files", "queued", "running")
 
 # %% ../nbs/61_server.ipynb #0030
 def read_job(
-    body: dict,        # of the request
+    body: dict,  # of the request
     store: Store,
-    models: dict,      # as in `check_job`
+    models: dict,  # as in `check_job`
     config: ServerConfig = ServerConfig(),
-) -> dict:             # the job object
+) -> dict:  # the job object
     "Check the request for a job, and make the job. Raises `Refusal`."
     check_job(body, store, models, config)
     chosen = read_hyperparameters(body)
     nothing = ("fine_tuned_model", "finished_at", "error", "trained_tokens", "estimated_finish")
     own = dict(_suffix=body.get("suffix") or "", _step=0, _steps=0, _starts=0, _at=-1, _deaths=0)
-    return dict(id=new_id("ftjob"), object="fine_tuning.job", created_at=int(time.time()),
-                model=body["model"], status="validating_files", organization_id="org-llmft",
-                training_file=body["training_file"], validation_file=body.get("validation_file"),
-                hyperparameters=chosen, result_files=[], integrations=[],
-                method=dict(type="supervised", supervised=dict(hyperparameters=chosen)),
-                seed=number_in(body, "seed", 0, 2**31 - 1, secrets.randbelow(2**31)),
-                metadata=body.get("metadata"), **dict.fromkeys(nothing), **own)
+    return dict(
+        id=new_id("ftjob"),
+        object="fine_tuning.job",
+        created_at=int(time.time()),
+        model=body["model"],
+        status="validating_files",
+        organization_id="org-llmft",
+        training_file=body["training_file"],
+        validation_file=body.get("validation_file"),
+        hyperparameters=chosen,
+        result_files=[],
+        integrations=[],
+        method=dict(type="supervised", supervised=dict(hyperparameters=chosen)),
+        seed=number_in(body, "seed", 0, 2**31 - 1, secrets.randbelow(2**31)),
+        metadata=body.get("metadata"),
+        **dict.fromkeys(nothing),
+        **own,
+    )
 
 # %% ../nbs/61_server.ipynb #0033
 def settle(
-    job: dict,      # a job object
-    n: int,         # examples in its file
-) -> dict:          # n_epochs, batch_size, learning_rate_multiplier, as numbers
+    job: dict,  # a job object
+    n: int,  # examples in its file
+) -> dict:  # n_epochs, batch_size, learning_rate_multiplier, as numbers
     "Decide what the client left to the service."
     given = job["hyperparameters"]
-    auto = dict(n_epochs=epochs_of(JobConfig(epochs=0), n), batch_size=max(1, min(16, n // 10)),
-                learning_rate_multiplier=1.0)
+    auto = dict(
+        n_epochs=epochs_of(JobConfig(epochs=0), n),
+        batch_size=max(1, min(16, n // 10)),
+        learning_rate_multiplier=1.0,
+    )
     return {name: auto[name] if value == "auto" else value for name, value in given.items()}
 
+
 def sft_settings(
-    job: dict,      # with numbers as hyperparameters
-    n: int,         # examples
+    job: dict,  # with numbers as hyperparameters
+    n: int,  # examples
     config: ServerConfig,
-) -> dict:          # fields of chapter 2's SFTConfig
+) -> dict:  # fields of chapter 2's SFTConfig
     "The settings of a job, in the words of `llmft sft`."
     chosen = job["hyperparameters"]
     rate = config.lr or (5e-3 if job["model"] == "base" else 2e-4)
     an_epoch = -(-n // chosen["batch_size"])
-    return dict(epochs=chosen["n_epochs"], batch_size=min(chosen["batch_size"], n),
-                lr=rate * chosen["learning_rate_multiplier"], warmup_ratio=0.1, loss="assistant",
-                save_every=min(config.save_every, an_epoch), seed=job["seed"],
-                device=config.device)
+    return dict(
+        epochs=chosen["n_epochs"],
+        batch_size=min(chosen["batch_size"], n),
+        lr=rate * chosen["learning_rate_multiplier"],
+        warmup_ratio=0.1,
+        loss="assistant",
+        save_every=min(config.save_every, an_epoch),
+        seed=job["seed"],
+        device=config.device,
+    )
 
 # %% ../nbs/61_server.ipynb #0036
 def epoch_ends(
-    steps: int,       # of the whole run
+    steps: int,  # of the whole run
     n_epochs: int,
     save_every: int,  # steps between two checkpoints
-) -> list[int]:       # steps
+) -> list[int]:  # steps
     "The checkpoints that end the last three epochs: the first one at or after each end."
-    ends = {min(steps, -(-(-(-steps * k // n_epochs)) // save_every) * save_every)
-            for k in range(max(1, n_epochs - 2), n_epochs + 1)}
+    ends = {
+        min(steps, -(-(-(-steps * k // n_epochs)) // save_every) * save_every)
+        for k in range(max(1, n_epochs - 2), n_epochs + 1)
+    }
     return sorted(ends)
 
 # %% ../nbs/61_server.ipynb #0038
 def job_run(
     folder: Path,  # of the job
     tokenizer,
-):                 # a class
+):  # a class
     "Chapter 2's `SFTRun`, which keeps the adapter at the end of an epoch."
     from llmft.lora import save_lora
-    from llmft.sft import SFTRun
+    from llmft.finetuning import SFTRun
+
     class JobRun(SFTRun):
         def save(self):
             super().save()
-            out, ends = folder / "kept" / f"step-{self.step}", epoch_ends(self.config.steps, self.config.epochs, self.config.save_every)
-            if self.step not in ends or out.exists(): return
+            out, ends = (
+                folder / "kept" / f"step-{self.step}",
+                epoch_ends(self.config.steps, self.config.epochs, self.config.save_every),
+            )
+            if self.step not in ends or out.exists():
+                return
             beside = out.with_name(f".{out.name}")
             shutil.rmtree(beside, ignore_errors=True)
             save_lora(self.model, beside / "adapter")
             tokenizer.save_pretrained(beside / "adapter")
-            shutil.copy(folder / "run" / "config.json", beside)            # it names the base
+            shutil.copy(folder / "run" / "config.json", beside)  # it names the base
             os.replace(beside, out)
+
     return JobRun
 
 # %% ../nbs/61_server.ipynb #0039
 def train_noting(
     folder: Path,  # of the job
-    job: dict,     # of job.json
-):                 # a function like chapter 2's `train_here`
+    job: dict,  # of job.json
+):  # a function like chapter 2's `train_here`
     "Chapter 2's training loop, which notes each start and what it learns from."
     from llmft.chat import encode_examples, padding_id, read_examples
     from llmft.core import append_jsonl
-    from llmft.sft import train_rows
+    from llmft.finetuning import train_rows
+
     def train(run_folder, model, tokenizer, rows, eval_rows, config, accelerator):
-        run = job_run(folder, tokenizer)(run_folder, model, rows, eval_rows, padding_id(tokenizer),
-                                         config, accelerator)
+        run = job_run(folder, tokenizer)(
+            run_folder, model, rows, eval_rows, padding_id(tokenizer), config, accelerator
+        )
         whole = encode_examples(read_examples(job["data"]), tokenizer, config.loss)
-        n_cut = sum(len(row["input_ids"]) < len(full["input_ids"])
-                    for row, full in zip(rows, whole))
+        n_cut = sum(
+            len(row["input_ids"]) < len(full["input_ids"]) for row, full in zip(rows, whole)
+        )
         tokens = sum(len(row["input_ids"]) for row in rows) * config.epochs
-        append_jsonl(folder / "starts.jsonl",
-                     dict(step=run.step, steps=config.steps, n=len(rows), n_cut=n_cut,
-                          pid=os.getpid(), tokens=tokens))
+        append_jsonl(
+            folder / "starts.jsonl",
+            dict(
+                step=run.step,
+                steps=config.steps,
+                n=len(rows),
+                n_cut=n_cut,
+                pid=os.getpid(),
+                tokens=tokens,
+            ),
+        )
         train_rows(run)
         return model
+
     return train
 
 # %% ../nbs/61_server.ipynb #0040
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-DISK_FULL = 74       # exit status of a job that found no room
+DISK_FULL = 74  # exit status of a job that found no room
+
 
 def train_job(
     folder: Path,  # of the job, with job.json
 ) -> None:
     "Train as job.json says, from the beginning or from the last checkpoint, and write done.json."
-    from llmft import sft as chapter
-    from llmft.evaluate import cut_unfinished_line
+    from llmft import finetuning as chapter
+    from llmft.evaluation import cut_unfinished_line
     from llmft.lora import LoRAConfig
+
     job, run = read_json(folder / "job.json"), folder / "run"
     for log in (run / "log.jsonl", folder / "starts.jsonl"):
-        cut_unfinished_line(log)      # a full disk may have cut it
+        cut_unfinished_line(log)  # a full disk may have cut it
     chapter.train_here = train_noting(folder, job)
-    chapter.sft(job["data"], job["model"], str(run), job["eval_data"],
-                sft_config=chapter.SFTConfig(**job["sft"]),
-                lora=LoRAConfig(**job["lora"]))
-    write_json(folder / "done.json",
-               dict(trained_tokens=read_jsonl(folder / "starts.jsonl")[-1]["tokens"]))
+    chapter.sft(
+        job["data"],
+        job["model"],
+        str(run),
+        job["eval_data"],
+        sft_config=chapter.SFTConfig(**job["sft"]),
+        lora=LoRAConfig(**job["lora"]),
+    )
+    write_json(
+        folder / "done.json", dict(trained_tokens=read_jsonl(folder / "starts.jsonl")[-1]["tokens"])
+    )
 
 # %% ../nbs/61_server.ipynb #0041
 def run_job(
@@ -451,36 +597,43 @@ def run_job(
     "The whole life of a job's process; the exit status says how it ended."
     folder = Path(folder)
     with file_lock(folder / "lock", "the same job is still running"):
-        try: train_job(folder)
+        try:
+            train_job(folder)
         except ValueError as error:
             write_json(folder / "failed.json", dict(message=str(error)))
             sys.exit(1)
         except OSError as error:
-            if error.errno not in NO_SPACE: raise
+            if error.errno not in NO_SPACE:
+                raise
             sys.exit(DISK_FULL)
+
 
 def end_with_parent() -> None:
     "End this process when the pipe to its parent closes."
+
     def wait():
         while os.read(0, 64):
             pass  # not through sys.stdin, whose lock would be held when Python ends
         os._exit(1)
+
     threading.Thread(target=wait, daemon=True).start()
+
 
 JOB = "import sys; from llmft.server import end_with_parent, run_job; end_with_parent(); run_job(sys.argv[1])"
 
 # %% ../nbs/61_server.ipynb #0043
 def new_lines(
-    path: Path,             # a log that grows, and may be replaced by a shorter one
+    path: Path,  # a log that grows, and may be replaced by a shorter one
     place: tuple = (0, 0),  # what the last call gave
-) -> tuple[list, tuple]:    # records, and the place for the next call
+) -> tuple[list, tuple]:  # records, and the place for the next call
     "The records of a JSON Lines file since the last look; a line that is not complete is left for later."
-    if not path.exists(): return [], (0, 0)
+    if not path.exists():
+        return [], (0, 0)
     with open(path, "rb") as file:
         inode = os.fstat(file.fileno()).st_ino
         file.seek(place[1] if place[0] == inode else 0)
         data = file.read()
-        whole = data[:data.rfind(b"\n") + 1]
+        whole = data[: data.rfind(b"\n") + 1]
         end = file.tell() - len(data) + len(whole)
         return [json.loads(line) for line in whole.splitlines()], (inode, end)
 
@@ -489,114 +642,162 @@ def say(
     store: Store,
     job_id: str,
     message: str,
-    level: str = "info",       # info, warn, error
+    level: str = "info",  # info, warn, error
     data: dict | None = None,  # numbers, for an event of type metrics
 ) -> None:
     "Add an event to a job."
-    event = dict(object="fine_tuning.job.event", id=new_id("ftevent"),
-                 created_at=int(time.time()), level=level, message=message,
-                 type="metrics" if data else "message", data=data)
+    event = dict(
+        object="fine_tuning.job.event",
+        id=new_id("ftevent"),
+        created_at=int(time.time()),
+        level=level,
+        message=message,
+        type="metrics" if data else "message",
+        data=data,
+    )
     store.add("event", event, parent=job_id)
+
 
 def end_job(
     store: Store,
     job: dict,
-    status: str,      # succeeded, failed, cancelled
-    message: str,     # of the event
-    **changes,        # fields of the job object
+    status: str,  # succeeded, failed, cancelled
+    message: str,  # of the event
+    **changes,  # fields of the job object
 ) -> None:
     "Bring a job to its end, once; a job that has ended stays as it is."
     with store.transaction():
-        if store.get("job", job["id"])["status"] not in ACTIVE: return
-        store.update("job", job["id"], status=status, finished_at=int(time.time()),
-                     estimated_finish=None, **changes)
+        if store.get("job", job["id"])["status"] not in ACTIVE:
+            return
+        store.update(
+            "job",
+            job["id"],
+            status=status,
+            finished_at=int(time.time()),
+            estimated_finish=None,
+            **changes,
+        )
         say(store, job["id"], message, "error" if status == "failed" else "info")
+
 
 def fail_job(
     store: Store,
     job: dict,
     message: str,
-    code: str,        # invalid_training_file, server_error …
+    code: str,  # invalid_training_file, server_error …
     param: str | None = None,
 ) -> None:
     "End a job that cannot succeed, with the reason."
     end_job(store, job, "failed", message, error=dict(code=code, message=message, param=param))
 
 # %% ../nbs/61_server.ipynb #0046
-UNUSED = ("tools", "parallel_tool_calls", "functions", "tool_calls", "function_call",
-          "tool_call_id", "name")
+UNUSED = (
+    "tools",
+    "parallel_tool_calls",
+    "functions",
+    "tool_calls",
+    "function_call",
+    "tool_call_id",
+    "name",
+)
+
 
 def example_fault(
     example: dict,  # one line of a file that `validate_file` takes
-) -> str:           # what this server would not use; empty when nothing
+) -> str:  # what this server would not use; empty when nothing
     "What is right at the service, and would be ignored here."
     for part in (example, *example["messages"]):
         if found := [key for key in UNUSED if part.get(key)]:
             return f"{found[0]} is not learnt by this server; delete it"
         if part.get("weight") == 0:
-            return "weight 0 is not honoured by this server; cut the conversation behind that message"
+            return (
+                "weight 0 is not honoured by this server; cut the conversation behind that message"
+            )
         if not isinstance(part.get("content", ""), str):
             return "content must be one text for this server"
     return ""
 
+
 def file_problem(
     path: Path,
     most_mb: float,
-    least: int = 10,    # examples
-) -> tuple[str, int]:   # what is wrong, empty when nothing; number of examples
+    least: int = 10,  # examples
+) -> tuple[str, int]:  # what is wrong, empty when nothing; number of examples
     "Validate a file with the rules of the service, and those of this server."
     faults, n = validate_file(path, max_bytes=int(most_mb * 2**20), min_examples=least), 0
     if faults:
         return f"{faults[0]}" + f" (and {len(faults) - 1} more faults)" * (len(faults) > 1), 0
     with open(path, "rb") as file:
         for n, line in enumerate(file, 1):
-            if fault := example_fault(json.loads(line)): return f"line {n}: {fault}", 0
+            if fault := example_fault(json.loads(line)):
+                return f"line {n}: {fault}", 0
     return "", n
 
 # %% ../nbs/61_server.ipynb #0048
 def validate_job(
     store: Store,
     job: dict,
-    root: Path,            # with the folder files
+    root: Path,  # with the folder files
     config: ServerConfig,
 ) -> None:
     "Check the files of a new job, settle what the client left open, and queue it; or let it fail."
     n = {}
     for name in ("training_file", "validation_file"):
-        if not job[name]: continue
-        problem, n[name] = file_problem(root / "files" / job[name], config.max_file_mb,
-                                        10 if name == "training_file" else 1)
-        if problem: return fail_job(store, job, f"{name}: {problem}", f"invalid_{name}", name)
+        if not job[name]:
+            continue
+        problem, n[name] = file_problem(
+            root / "files" / job[name], config.max_file_mb, 10 if name == "training_file" else 1
+        )
+        if problem:
+            return fail_job(store, job, f"{name}: {problem}", f"invalid_{name}", name)
     chosen = settle(job, n["training_file"])
     with store.transaction():
         if store.get("job", job["id"])["status"] != "validating_files":
-            return           # cancelled meanwhile
-        store.update("job", job["id"], status="queued", hyperparameters=chosen,
-                     _n=n["training_file"],
-                     method=dict(type="supervised", supervised=dict(hyperparameters=chosen)))
+            return  # cancelled meanwhile
+        store.update(
+            "job",
+            job["id"],
+            status="queued",
+            hyperparameters=chosen,
+            _n=n["training_file"],
+            method=dict(type="supervised", supervised=dict(hyperparameters=chosen)),
+        )
         say(store, job["id"], "Files validated, moving job to queued state")
 
 # %% ../nbs/61_server.ipynb #0049
 def start_process(
     job: dict,
     root: Path,
-    model: str,            # what the name of the base stands for
+    model: str,  # what the name of the base stands for
     config: ServerConfig,
-    code: str = JOB,       # Python of the process
-    secret: str = "",      # taken out of its environment
-):                         # the process
+    code: str = JOB,  # Python of the process
+    secret: str = "",  # taken out of its environment
+):  # the process
     "Start the process of a job, or start it again."
     folder, files = root / "jobs" / job["id"], root / "files"
     lora = dict(rank=config.rank, alpha=2 * config.rank, train_tokens=config.train_tokens)
     eval_data = str(files / job["validation_file"]) if job["validation_file"] else ""
-    write_json(folder / "job.json", dict(model=model, data=str(files / job["training_file"]),
-                                         eval_data=eval_data,
-                                         sft=sft_settings(job, job["_n"], config), lora=lora))
-    environment = {name: value for name, value in os.environ.items()
-                   if not secret or secret not in value}
+    write_json(
+        folder / "job.json",
+        dict(
+            model=model,
+            data=str(files / job["training_file"]),
+            eval_data=eval_data,
+            sft=sft_settings(job, job["_n"], config),
+            lora=lora,
+        ),
+    )
+    environment = {
+        name: value for name, value in os.environ.items() if not secret or secret not in value
+    }
     with open(folder / "output.txt", "ab") as out:
-        return subprocess.Popen([sys.executable, "-c", code, str(folder)], stdin=subprocess.PIPE,
-                                stdout=out, stderr=out, env=environment)
+        return subprocess.Popen(
+            [sys.executable, "-c", code, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=out,
+            env=environment,
+        )
 
 # %% ../nbs/61_server.ipynb #0051
 def publish_starts(
@@ -607,21 +808,38 @@ def publish_starts(
     "Say that a job has started, or goes on, and from where."
     for start in starts:
         if start["step"]:
-            say(store, job["id"], f"The job goes on from step {start['step']} of {start['steps']}",
-                "warn")
-        else: say(store, job["id"],
-                  f"Fine-tuning job started: {start['n']} examples, {start['steps']} steps")
+            say(
+                store,
+                job["id"],
+                f"The job goes on from step {start['step']} of {start['steps']}",
+                "warn",
+            )
+        else:
+            say(
+                store,
+                job["id"],
+                f"Fine-tuning job started: {start['n']} examples, {start['steps']} steps",
+            )
         if start["n_cut"] and not job["_starts"]:
-            say(store, job["id"],
-                f"{start['n_cut']} of {start['n']} examples are longer than the model can read; their oldest turns are left out", "warn")
+            say(
+                store,
+                job["id"],
+                f"{start['n_cut']} of {start['n']} examples are longer than the model can read; their oldest turns are left out",
+                "warn",
+            )
+
 
 def metrics_of(
-    record: dict,   # of log.jsonl
-    steps: int,     # of the whole run
+    record: dict,  # of log.jsonl
+    steps: int,  # of the whole run
 ) -> dict:
     "What an event tells about a step."
-    known = dict(step=record["step"], total_steps=steps, train_loss=record["loss"],
-                 learning_rate=record["lr"])
+    known = dict(
+        step=record["step"],
+        total_steps=steps,
+        train_loss=record["loss"],
+        learning_rate=record["lr"],
+    )
     return known | ({"valid_loss": record["eval_loss"]} if "eval_loss" in record else {})
 
 # %% ../nbs/61_server.ipynb #0052
@@ -630,7 +848,11 @@ def model_name(
     step: int = 0,  # of a checkpoint; 0: the final model
 ) -> str:
     "The name under which a tuned model can be asked."
-    return f"ft:{job['model']}:llmft:{job['_suffix']}:{job['id'][-8:]}" + f":ckpt-step-{step}" * bool(step)
+    return (
+        f"ft:{job['model']}:llmft:{job['_suffix']}:{job['id'][-8:]}"
+        + f":ckpt-step-{step}" * bool(step)
+    )
+
 
 def publish_checkpoints(
     store: Store,
@@ -640,18 +862,35 @@ def publish_checkpoints(
     "Announce adapters that were kept and are not known yet, each with its metrics and as a model that answers."
     known = {body["step_number"] for body in store.all("checkpoint", job["id"])}
     steps = sorted(int(path.name.split("-")[1]) for path in folder.glob("kept/step-*"))
-    log = {record["step"]: record
-           for record in new_lines(folder / "run" / "log.jsonl")[0]} if {*steps} - known else {}
+    log = (
+        {record["step"]: record for record in new_lines(folder / "run" / "log.jsonl")[0]}
+        if {*steps} - known
+        else {}
+    )
     for step in steps:
-        if step in known or step not in log or step > store.get("job", job["id"])["_step"]: continue
-        metrics = {key: value for key, value in metrics_of(log[step], job["_steps"]).items()
-                   if key in ("step", "train_loss", "valid_loss")}
-        store.add("checkpoint", dict(id=new_id("ftckpt"), object="fine_tuning.job.checkpoint",
-                                     created_at=int(time.time()), step_number=step,
-                                     fine_tuned_model_checkpoint=model_name(job, step),
-                                     fine_tuning_job_id=job["id"], metrics=metrics), job["id"])
+        if step in known or step not in log or step > store.get("job", job["id"])["_step"]:
+            continue
+        metrics = {
+            key: value
+            for key, value in metrics_of(log[step], job["_steps"]).items()
+            if key in ("step", "train_loss", "valid_loss")
+        }
+        store.add(
+            "checkpoint",
+            dict(
+                id=new_id("ftckpt"),
+                object="fine_tuning.job.checkpoint",
+                created_at=int(time.time()),
+                step_number=step,
+                fine_tuned_model_checkpoint=model_name(job, step),
+                fine_tuning_job_id=job["id"],
+                metrics=metrics,
+            ),
+            job["id"],
+        )
         add_model(store, model_name(job, step), folder / "kept" / f"step-{step}")
         say(store, job["id"], f"Checkpoint created at step {step}")
+
 
 def add_model(
     store: Store,
@@ -659,34 +898,53 @@ def add_model(
     folder: Path,  # that chapter 2's `load_model` can load
 ) -> None:
     "Enter a tuned model, which answers from now on."
-    store.add("model", dict(id=name, object="model", created=int(time.time()), owned_by="org-llmft",
-                            _folder=str(folder)))
+    store.add(
+        "model",
+        dict(
+            id=name,
+            object="model",
+            created=int(time.time()),
+            owned_by="org-llmft",
+            _folder=str(folder),
+        ),
+    )
 
 # %% ../nbs/61_server.ipynb #0053
 def publish(
     store: Store,
     job: dict,
-    folder: Path,   # of the job
-    places: dict,   # job id → how far its log was read; changed when all is written
+    folder: Path,  # of the job
+    places: dict,  # job id → how far its log was read; changed when all is written
 ) -> None:
     "Turn what a job has noted since the last look into events; each step once."
     starts = new_lines(folder / "starts.jsonl")[0]
     records, place = new_lines(folder / "run" / "log.jsonl", places.get(job["id"], (0, 0)))
     fresh = [record for record in records if record["step"] > job["_step"]] if starts else []
     with store.transaction():
-        publish_starts(store, job, starts[job["_starts"]:])
+        publish_starts(store, job, starts[job["_starts"] :])
         for record in fresh:
             data = metrics_of(record, starts[-1]["steps"])
-            say(store, job["id"],
-                f"Step {data['step']}/{data['total_steps']}: training loss={data['train_loss']:.4f}", data=data)
+            say(
+                store,
+                job["id"],
+                f"Step {data['step']}/{data['total_steps']}: training loss={data['train_loss']:.4f}",
+                data=data,
+            )
         news = dict(_starts=len(starts))
         if fresh:
-            left = (starts[-1]["steps"] - fresh[-1]["step"]) * fmean(record["seconds"] for record in fresh)
-            news |= dict(_step=fresh[-1]["step"], _steps=starts[-1]["steps"],
-                         estimated_finish=int(time.time() + left))
-        if job | news != job: job = store.update("job", job["id"], **news)
+            left = (starts[-1]["steps"] - fresh[-1]["step"]) * fmean(
+                record["seconds"] for record in fresh
+            )
+            news |= dict(
+                _step=fresh[-1]["step"],
+                _steps=starts[-1]["steps"],
+                estimated_finish=int(time.time() + left),
+            )
+        if job | news != job:
+            job = store.update("job", job["id"], **news)
         publish_checkpoints(store, job, folder)
-    if starts: places[job["id"]] = place
+    if starts:
+        places[job["id"]] = place
 
 # %% ../nbs/61_server.ipynb #0055
 def succeed(
@@ -696,84 +954,138 @@ def succeed(
 ) -> None:
     "End a job with its model, its result file and its last events, all at once."
     folder, file = root / "jobs" / job["id"], new_id("file")
-    rows = [metrics_of(record, job["_steps"])
-            for record in new_lines(folder / "run" / "log.jsonl")[0]]
+    rows = [
+        metrics_of(record, job["_steps"]) for record in new_lines(folder / "run" / "log.jsonl")[0]
+    ]
     with write_atomic(root / "files" / file) as out:
-        table = csv.DictWriter(out, ["step", "train_loss", "valid_loss"], extrasaction="ignore",
-                               lineterminator="\n")
+        table = csv.DictWriter(
+            out, ["step", "train_loss", "valid_loss"], extrasaction="ignore", lineterminator="\n"
+        )
         table.writeheader()
         table.writerows(rows)
     name = model_name(job)
     with store.transaction():
-        if store.get("job", job["id"])["status"] not in ACTIVE: return
-        store.add("file", dict(id=file, object="file", bytes=(root / "files" / file).stat().st_size,
-                               created_at=int(time.time()), status="processed",
-                               filename="step_metrics.csv", purpose="fine-tune-results",
-                               status_details=None, expires_at=None))
+        if store.get("job", job["id"])["status"] not in ACTIVE:
+            return
+        store.add(
+            "file",
+            dict(
+                id=file,
+                object="file",
+                bytes=(root / "files" / file).stat().st_size,
+                created_at=int(time.time()),
+                status="processed",
+                filename="step_metrics.csv",
+                purpose="fine-tune-results",
+                status_details=None,
+                expires_at=None,
+            ),
+        )
         add_model(store, name, folder / "run")
         say(store, job["id"], f"New fine-tuned model created: {name}")
-        end_job(store, job, "succeeded", "The job has successfully completed",
-                fine_tuned_model=name, result_files=[file],
-                trained_tokens=read_json(folder / "done.json")["trained_tokens"])
+        end_job(
+            store,
+            job,
+            "succeeded",
+            "The job has successfully completed",
+            fine_tuned_model=name,
+            result_files=[file],
+            trained_tokens=read_json(folder / "done.json")["trained_tokens"],
+        )
 
 # %% ../nbs/61_server.ipynb #0056
 def conclude(
     store: Store,
-    job: dict,       # as it is now
-    status: int,     # exit status of its process; −9 for a kill
+    job: dict,  # as it is now
+    status: int,  # exit status of its process; −9 for a kill
     root: Path,
     config: ServerConfig = ServerConfig(),
-) -> float:          # seconds to wait before it is started again
+) -> float:  # seconds to wait before it is started again
     "Find out how a process ended: the job succeeded, failed, waits for room, or goes on from its checkpoint."
     folder = root / "jobs" / job["id"]
     if (folder / "failed.json").exists():
         fail_job(store, job, read_json(folder / "failed.json")["message"], "training_failed")
-    elif status == 0 and (folder / "done.json").exists(): succeed(store, job, root)
+    elif status == 0 and (folder / "done.json").exists():
+        succeed(store, job, root)
     else:
         deaths = 1 if job["_step"] > job["_at"] else job["_deaths"] + 1
-        how = "no space is left on the disk" if status == DISK_FULL else f"its process ended with status {status}"
+        how = (
+            "no space is left on the disk"
+            if status == DISK_FULL
+            else f"its process ended with status {status}"
+        )
         if deaths >= config.attempts and status != DISK_FULL:
-            fail_job(store, job,
-                     f"{how}, {deaths} times without a step of progress; see output.txt in its folder", "server_error")
+            fail_job(
+                store,
+                job,
+                f"{how}, {deaths} times without a step of progress; see output.txt in its folder",
+                "server_error",
+            )
             return 0
         with store.transaction():
-            if store.get("job", job["id"])["status"] not in ACTIVE: return 0
+            if store.get("job", job["id"])["status"] not in ACTIVE:
+                return 0
             store.update("job", job["id"], status="queued", _deaths=deaths, _at=job["_step"])
             if status != DISK_FULL or deaths == 1:
-                say(store, job["id"],
-                    f"The job was interrupted: {how}; it goes on from its last checkpoint", "warn")
+                say(
+                    store,
+                    job["id"],
+                    f"The job was interrupted: {how}; it goes on from its last checkpoint",
+                    "warn",
+                )
         return config.retry_after if status == DISK_FULL else 0
     return 0
 
 # %% ../nbs/61_server.ipynb #0057
 LOG = logging.getLogger("llmft.server")
 
+
 class Workers:
     "The processes of running jobs."
-    def __init__(self, store: Store, root: Path, models: dict, config: ServerConfig,
-                 code: str = JOB, secret: str = ""):
-        self.store, self.root, self.models, self.config, self.code, self.secret = store, root, models, config, code, secret
+
+    def __init__(
+        self,
+        store: Store,
+        root: Path,
+        models: dict,
+        config: ServerConfig,
+        code: str = JOB,
+        secret: str = "",
+    ):
+        self.store, self.root, self.models, self.config, self.code, self.secret = (
+            store,
+            root,
+            models,
+            config,
+            code,
+            secret,
+        )
         self.processes, self.places, self.waiting = {}, {}, {}
 
-    def start(self, job: dict) -> None:    # as a process of its own, unless it has to wait
-        if self.waiting.get(job["id"], 0) > time.time(): return
+    def start(self, job: dict) -> None:  # as a process of its own, unless it has to wait
+        if self.waiting.get(job["id"], 0) > time.time():
+            return
         with self.store.transaction():
             if self.store.get("job", job["id"])["status"] not in ACTIVE:
-                return                  # cancelled just now
+                return  # cancelled just now
             self.store.update("job", job["id"], status="running")
-        self.processes[job["id"]] = start_process(job, self.root, self.models[job["model"]],
-                                                  self.config, self.code, self.secret)
+        self.processes[job["id"]] = start_process(
+            job, self.root, self.models[job["model"]], self.config, self.code, self.secret
+        )
 
-    def follow(self, job: dict, process) -> None:    # process: of subprocess; what became of it
+    def follow(self, job: dict, process) -> None:  # process: of subprocess; what became of it
         status = process.poll()
         if job["status"] == "running":
             publish(self.store, job, self.root / "jobs" / job["id"], self.places)
-        else: process.kill()                                                 # cancelled
-        if job["status"] == "running" and status is None: return
+        else:
+            process.kill()  # cancelled
+        if job["status"] == "running" and status is None:
+            return
         job, status = self.store.get("job", job["id"]), process.wait()
         if job["status"] == "running":
-            self.waiting[job["id"]] = time.time() + conclude(self.store, job, status, self.root,
-                                                             self.config)
+            self.waiting[job["id"]] = time.time() + conclude(
+                self.store, job, status, self.root, self.config
+            )
         process.stdin.close()
         del self.processes[job["id"]]
 
@@ -790,96 +1102,147 @@ class Foreman(Workers):
 
     Source: Armstrong 2003, Making reliable distributed systems: processes that supervise others.
     """
-    def __init__(self, store: Store, *arguments):    # as for Workers
+
+    def __init__(self, store: Store, *arguments):  # as for Workers
         super().__init__(store, *arguments)
         self.done, self.fallen = threading.Event(), False
         for job in store.all("job"):
-            if job["status"] != "running": continue
+            if job["status"] != "running":
+                continue
             with store.transaction():
                 store.update("job", job["id"], status="queued")
-                say(store, job["id"],
-                    "The server was restarted; the job goes on from its last checkpoint", "warn")
+                say(
+                    store,
+                    job["id"],
+                    "The server was restarted; the job goes on from its last checkpoint",
+                    "warn",
+                )
 
     def tick(self) -> None:
         "One round."
         for job in self.store.all("job"):
             if job["status"] == "validating_files":
                 validate_job(self.store, job, self.root, self.config)
-            if job["id"] in self.processes: self.follow(job, self.processes[job["id"]])
-            elif (job["status"] in ("queued", "running")
-                  and len(self.processes) < self.config.max_running): self.start(job)
+            if job["id"] in self.processes:
+                self.follow(job, self.processes[job["id"]])
+            elif (
+                job["status"] in ("queued", "running")
+                and len(self.processes) < self.config.max_running
+            ):
+                self.start(job)
 
     def run(self) -> None:
         "Go round until `done` is set. What a full disk does not take now is written in a later round."
         try:
             while not self.done.wait(0.1):
-                try: self.tick()
+                try:
+                    self.tick()
                 except (OSError, sqlite3.OperationalError) as error:
                     LOG.warning("a round of the foreman failed: %s", error)
-        finally: self.fallen = not self.done.is_set()
+        finally:
+            self.fallen = not self.done.is_set()
 
     def check(self) -> None:
         "Raise `Refusal` when nobody looks after the jobs any more; a server that only seems to work is worse than none."
         if self.fallen:
-            raise Refusal(503,
-                          "the foreman has fallen, the server's log says why; restart it, nothing is lost", code="foreman_fallen")
+            raise Refusal(
+                503,
+                "the foreman has fallen, the server's log says why; restart it, nothing is lost",
+                code="foreman_fallen",
+            )
 
 # %% ../nbs/61_server.ipynb #0068
-NEUTRAL = dict(n=(1,), top_p=(1,), frequency_penalty=(0,), presence_penalty=(0,), logprobs=(False,),
-               top_logprobs=(0,), logit_bias=({},),
-               tools=([],), functions=([],), tool_choice=("none", "auto"),
-               response_format=({"type": "text"},), modalities=(["text"],),
-               store=(False,), parallel_tool_calls=(True, False))
+NEUTRAL = dict(
+    n=(1,),
+    top_p=(1,),
+    frequency_penalty=(0,),
+    presence_penalty=(0,),
+    logprobs=(False,),
+    top_logprobs=(0,),
+    logit_bias=({},),
+    tools=([],),
+    functions=([],),
+    tool_choice=("none", "auto"),
+    response_format=({"type": "text"},),
+    modalities=(["text"],),
+    store=(False,),
+    parallel_tool_calls=(True, False),
+)
 # they do not change a reply
 HARMLESS = ("user", "metadata", "safety_identifier", "prompt_cache_key", "service_tier")
-CHAT_FIELDS = ("model", "messages", "max_tokens", "max_completion_tokens", "temperature", "seed",
-               "stop", "stream", "stream_options")
+CHAT_FIELDS = (
+    "model",
+    "messages",
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "seed",
+    "stop",
+    "stream",
+    "stream_options",
+)
+
 
 @dataclass(frozen=True)
 class Chat:
     "What is asked."
+
     model: str
     messages: tuple
-    max_new_tokens: int    # 0: as many as the context has room for
+    max_new_tokens: int  # 0: as many as the context has room for
     temperature: float
     seed: int
-    stop: tuple            # texts at which the reply ends
+    stop: tuple  # texts at which the reply ends
     stream: bool = False
-    usage: bool = False    # whether a stream ends with the counts
+    usage: bool = False  # whether a stream ends with the counts
+
 
 def read_text_of(message, k: int) -> dict:
     "A message with its content as one text. Raises `Refusal`."
     if not isinstance(message, dict):
         raise Refusal(400, f"message {k} must be an object", "messages")
     content = message.get("content")
-    if isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text"
-                                         and isinstance(part.get("text"), str) for part in content):
+    if isinstance(content, list) and all(
+        isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
+        for part in content
+    ):
         content = "".join(part["text"] for part in content)
     if not isinstance(content, str):
-        raise Refusal(400, f"message {k} must have a text, or parts of text, as content",
-                      "messages")
+        raise Refusal(
+            400, f"message {k} must have a text, or parts of text, as content", "messages"
+        )
     return dict(role=message.get("role"), content=content)
 
 # %% ../nbs/61_server.ipynb #0069
 def read_chat(
-    body: dict,   # of the request
+    body: dict,  # of the request
     config: ServerConfig = ServerConfig(),
 ) -> Chat:
     "Check a request for a reply. Raises `Refusal` that names the field."
     refuse_unknown(body, (*CHAT_FIELDS, *NEUTRAL, *HARMLESS))
     for name, allowed in NEUTRAL.items():
         if body.get(name) is not None and body[name] not in allowed:
-            raise Refusal(400,
-                          f"{name} can only be {' or '.join(json.dumps(value) for value in allowed)} at this server", name, "unsupported_value")
-    messages, stop, options = body.get("messages"), body.get("stop") or [], body.get("stream_options") or {}
+            raise Refusal(
+                400,
+                f"{name} can only be {' or '.join(json.dumps(value) for value in allowed)} at this server",
+                name,
+                "unsupported_value",
+            )
+    messages, stop, options = (
+        body.get("messages"),
+        body.get("stop") or [],
+        body.get("stream_options") or {},
+    )
     if not isinstance(body.get("model"), str):
         raise Refusal(400, "model must be the name of a model", "model")
     if not isinstance(messages, list) or not messages:
         raise Refusal(400, "messages must be a list with at least one message", "messages")
     stop = [stop] if isinstance(stop, str) else stop
-    if not isinstance(stop, list) or len(stop) > 4 or not all(isinstance(word, str)
-                                                              and 0 < len(word) <= 200
-                                                              for word in stop):
+    if (
+        not isinstance(stop, list)
+        or len(stop) > 4
+        or not all(isinstance(word, str) and 0 < len(word) <= 200 for word in stop)
+    ):
         raise Refusal(400, "stop must be a text, or at most four of them", "stop")
     if not isinstance(options, dict):
         raise Refusal(400, "stream_options must be an object", "stream_options")
@@ -888,66 +1251,91 @@ def read_chat(
             raise Refusal(400, f"{name} must be true or false", name)
     most = number_in(body, "max_tokens", 1, config.max_new_tokens, 0)
     texts = tuple(read_text_of(message, k) for k, message in enumerate(messages, 1))
-    return Chat(body["model"], texts,
-                number_in(body, "max_completion_tokens", 1, config.max_new_tokens, most),
-                number_in(body, "temperature", 0, 2, 1.0, float),
-                number_in(body, "seed", -2**63, 2**63 - 1, secrets.randbelow(2**31)),
-                tuple(stop), bool(body.get("stream")), bool(options.get("include_usage")))
+    return Chat(
+        body["model"],
+        texts,
+        number_in(body, "max_completion_tokens", 1, config.max_new_tokens, most),
+        number_in(body, "temperature", 0, 2, 1.0, float),
+        number_in(body, "seed", -(2**63), 2**63 - 1, secrets.randbelow(2**31)),
+        tuple(stop),
+        bool(body.get("stream")),
+        bool(options.get("include_usage")),
+    )
 
 # %% ../nbs/61_server.ipynb #0072
 def until_stop(
-    pieces,        # of a text, one after the other
+    pieces,  # of a text, one after the other
     stops: tuple,  # texts
-):                 # yields text that is safe to send; returns whether a stop word came
+):  # yields text that is safe to send; returns whether a stop word came
     "A text up to the stop word that is complete first, piece by piece."
     held = ""
     for piece in pieces:
         held += piece
-        if found := [(held.find(stop) + len(stop), held.find(stop)) for stop in stops
-                     if stop in held]:
-            yield held[:min(found)[1]]
+        if found := [
+            (held.find(stop) + len(stop), held.find(stop)) for stop in stops if stop in held
+        ]:
+            yield held[: min(found)[1]]
             return True
-        keep = max((k for stop in stops for k in range(1, len(stop)) if held.endswith(stop[:k])),
-                   default=0)
-        if keep < len(held): yield held[:len(held) - keep]
-        held = held[len(held) - keep:]
-    if held: yield held
+        keep = max(
+            (k for stop in stops for k in range(1, len(stop)) if held.endswith(stop[:k])), default=0
+        )
+        if keep < len(held):
+            yield held[: len(held) - keep]
+        held = held[len(held) - keep :]
+    if held:
+        yield held
     return False
 
 # %% ../nbs/61_server.ipynb #0075
 def room_for(
-    model, tokenizer,
+    model,
+    tokenizer,
     chat: Chat,
-) -> tuple[int, int]:   # tokens of the prompt, most tokens of the reply
+) -> tuple[int, int]:  # tokens of the prompt, most tokens of the reply
     "How long the reply may be. Raises `Refusal` for messages that make no prompt, and where there is no room."
     from llmft.chat import prompt_ids
-    from llmft.sft import context_of
-    try: n_prompt = len(prompt_ids([*chat.messages], tokenizer))
-    except ValueError as error: raise Refusal(400, str(error), "messages") from None
+    from llmft.finetuning import context_of
+
+    try:
+        n_prompt = len(prompt_ids([*chat.messages], tokenizer))
+    except ValueError as error:
+        raise Refusal(400, str(error), "messages") from None
     room = context_of(model) - n_prompt
     if room < 1:
-        raise Refusal(400, f"the context has {context_of(model)} tokens, the messages have "
-                           f"{n_prompt}, and a reply needs room; shorten the messages",
-                      "messages", "context_length_exceeded")
+        raise Refusal(
+            400,
+            f"the context has {context_of(model)} tokens, the messages have "
+            f"{n_prompt}, and a reply needs room; shorten the messages",
+            "messages",
+            "context_length_exceeded",
+        )
     return n_prompt, min(chat.max_new_tokens or room, room)
 
+
 def write_reply(
-    model, tokenizer,
+    model,
+    tokenizer,
     chat: Chat,
-    tally: dict,   # gets prompt_tokens, completion_tokens, finish_reason
-):                 # yields pieces of text
+    tally: dict,  # gets prompt_tokens, completion_tokens, finish_reason
+):  # yields pieces of text
     "Reply to a chat, piece by piece. Raises `Refusal` before the first piece, or never."
     from llmft.ui import stream_reply
+
     tally["prompt_tokens"], most = room_for(model, tokenizer, chat)
     tally |= dict(completion_tokens=0, finish_reason="length")
+
     def texts():
-        for token in stream_reply(model, tokenizer, [*chat.messages], most, chat.temperature,
-                                  chat.seed):
+        for token in stream_reply(
+            model, tokenizer, [*chat.messages], most, chat.temperature, chat.seed
+        ):
             tally["completion_tokens"] += 1
-            if token.special: tally["finish_reason"] = "stop"
+            if token.special:
+                tally["finish_reason"] = "stop"
             yield token.text
+
     stopped = yield from until_stop(texts(), chat.stop)
-    if stopped: tally["finish_reason"] = "stop"
+    if stopped:
+        tally["finish_reason"] = "stop"
 
 # %% ../nbs/61_server.ipynb #0078
 def reply_object(
@@ -956,140 +1344,203 @@ def reply_object(
     tally: dict,
 ) -> dict:
     "A whole reply in the words of the API."
-    choice = dict(index=0, message=dict(role="assistant", content=reply, refusal=None),
-                  logprobs=None, finish_reason=tally["finish_reason"])
-    return dict(id=new_id("chatcmpl"), object="chat.completion", created=int(time.time()),
-                model=chat.model, choices=[choice], usage=usage_of(tally))
+    choice = dict(
+        index=0,
+        message=dict(role="assistant", content=reply, refusal=None),
+        logprobs=None,
+        finish_reason=tally["finish_reason"],
+    )
+    return dict(
+        id=new_id("chatcmpl"),
+        object="chat.completion",
+        created=int(time.time()),
+        model=chat.model,
+        choices=[choice],
+        usage=usage_of(tally),
+    )
+
 
 def usage_of(tally: dict) -> dict:
     "The counts of a reply."
     n, m = tally["prompt_tokens"], tally["completion_tokens"]
     return dict(prompt_tokens=n, completion_tokens=m, total_tokens=n + m)
 
+
 def reply_chunks(
     chat: Chat,
-    pieces,        # of the reply
+    pieces,  # of the reply
     tally: dict,
-):                 # yields texts for a stream of server-sent events
+):  # yields texts for a stream of server-sent events
     "A streamed reply in the words of the API; a fault after the first chunk is told in the stream."
-    head = dict(id=new_id("chatcmpl"), object="chat.completion.chunk", created=int(time.time()),
-                model=chat.model)
+    head = dict(
+        id=new_id("chatcmpl"),
+        object="chat.completion.chunk",
+        created=int(time.time()),
+        model=chat.model,
+    )
     line = lambda **body: f"data: {json.dumps(head | body, ensure_ascii=False)}\n\n"
-    chunk = lambda delta, finish=None: line(choices=[dict(index=0, delta=delta, logprobs=None,
-                                                          finish_reason=finish)])
+    chunk = lambda delta, finish=None: line(
+        choices=[dict(index=0, delta=delta, logprobs=None, finish_reason=finish)]
+    )
     yield chunk(dict(role="assistant", content=""))
     try:
         for piece in pieces:
-            if piece: yield chunk(dict(content=piece))
+            if piece:
+                yield chunk(dict(content=piece))
     except (RuntimeError, OSError) as error:
         LOG.error("a stream broke off: %s", error)
         yield f"data: {json.dumps(Refusal(500, 'the reply broke off', None, 'server_error').body)}\n\n"
         return
     yield chunk({}, tally["finish_reason"])
-    if chat.usage: yield line(choices=[], usage=usage_of(tally))
+    if chat.usage:
+        yield line(choices=[], usage=usage_of(tally))
     yield "data: [DONE]\n\n"
 
 # %% ../nbs/61_server.ipynb #0081
 HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
 
+
 def check_request(
-    headers: dict,     # bytes → bytes, names in lower case
-    key_hash: bytes,   # SHA-256 of the key
+    headers: dict,  # bytes → bytes, names in lower case
+    key_hash: bytes,  # SHA-256 of the key
 ) -> None:
     "Raise `Refusal` for a foreign host name and for a wrong key."
     host = headers.get(b"host", b"").decode("latin-1")
     if re.sub(r":\d+$", "", host) not in HOSTS:
-        raise Refusal(400, "this server answers to 127.0.0.1 and localhost only",
-                      code="invalid_host")
+        raise Refusal(
+            400, "this server answers to 127.0.0.1 and localhost only", code="invalid_host"
+        )
     given = headers.get(b"authorization", b"")
     if not given:
-        raise Refusal(401, "no API key: send it as the header Authorization: Bearer KEY",
-                      code="missing_api_key")
-    if not hmac.compare_digest(hashlib.sha256(given.removeprefix(b"Bearer ").strip()).digest(),
-                               key_hash):
-        raise Refusal(401, "incorrect API key; it is the one that the server was started with",
-                      code="invalid_api_key")
+        raise Refusal(
+            401,
+            "no API key: send it as the header Authorization: Bearer KEY",
+            code="missing_api_key",
+        )
+    if not hmac.compare_digest(
+        hashlib.sha256(given.removeprefix(b"Bearer ").strip()).digest(), key_hash
+    ):
+        raise Refusal(
+            401,
+            "incorrect API key; it is the one that the server was started with",
+            code="invalid_api_key",
+        )
+
 
 def bounded(
-    receive,          # of ASGI
-    most: float,      # MiB
-):                    # a function like `receive`
+    receive,  # of ASGI
+    most: float,  # MiB
+):  # a function like `receive`
     "Count a body while it comes in; one that is too large is read to its end (within reason) and refused."
     from starlette.exceptions import HTTPException
+
     seen, limit = 0, most * 2**20
+
     async def counted():
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen <= limit: return message
+        if seen <= limit:
+            return message
         # a client reads no answer before it has sent all
         while message.get("more_body") and seen < 8 * limit:
             message = await receive()
             seen += len(message.get("body", b""))
         raise HTTPException(413, f"{most:g}")
+
     return counted
 
 # %% ../nbs/61_server.ipynb #0083
 class Front:
     "The door, as ASGI middleware."
-    def __init__(self, app, key: str, config: ServerConfig):    # app: of FastAPI
+
+    def __init__(self, app, key: str, config: ServerConfig):  # app: of FastAPI
         self.app, self.key, self.config, self.active = app, key, config, 0
         self.key_hash = hashlib.sha256(key.encode()).digest()
 
     async def __call__(self, scope, receive, send):
-        if scope["type"] != "http": return await self.app(scope, receive, send)
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
         begin, number, status = time.perf_counter(), new_id("req"), 500
         upload = (scope["method"], scope["path"]) == ("POST", "/v1/files")
-        take = bounded(receive, self.config.max_file_mb + 0.1 if upload
-                       else self.config.max_json_mb)
+        take = bounded(
+            receive, self.config.max_file_mb + 0.1 if upload else self.config.max_json_mb
+        )
+
         async def answer(message):
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], (b"x-request-id", number.encode())]
             await send(message)
+
         self.active += 1
         try:
             check_request(dict(scope["headers"]), self.key_hash)
             if self.active > self.config.max_requests:
-                raise Refusal(429, f"{self.config.max_requests} requests are under way",
-                              code="busy", wait=1)
+                raise Refusal(
+                    429, f"{self.config.max_requests} requests are under way", code="busy", wait=1
+                )
             await self.app(scope, take, answer)
-        except Refusal as refusal: await refused(refusal)(scope, receive, answer)
+        except Refusal as refusal:
+            await refused(refusal)(scope, receive, answer)
         finally:
             self.active -= 1
             path = scope["path"].replace(self.key, "***")[:200].encode("unicode_escape").decode()
-            LOG.info("%s %s %s %s %.0f ms", number, scope["method"], path, status,
-                     1000 * (time.perf_counter() - begin))
+            LOG.info(
+                "%s %s %s %s %.0f ms",
+                number,
+                scope["method"],
+                path,
+                status,
+                1000 * (time.perf_counter() - begin),
+            )
+
 
 def refused(refusal: Refusal):  # a response
     "An error as an answer of HTTP."
     from starlette.responses import JSONResponse
+
     return JSONResponse(refusal.body, refusal.status, refusal.headers)
 
 # %% ../nbs/61_server.ipynb #0085
 def as_refusal(
     error: Exception,
-    what: str,         # method and path, for the message
+    what: str,  # method and path, for the message
 ) -> Refusal:
     "Any exception in the words of the API."
     from fastapi.exceptions import RequestValidationError
     from starlette.exceptions import HTTPException
-    if isinstance(error, Refusal): return error
+
+    if isinstance(error, Refusal):
+        return error
     if isinstance(error, RequestValidationError):
         fault = error.errors()[0]
         return Refusal(400, f"{fault['loc'][-1]}: {fault['msg']}", str(fault["loc"][-1]))
     if isinstance(error, HTTPException):
-        if error.status_code == 413: return too_large(float(error.detail))
+        if error.status_code == 413:
+            return too_large(float(error.detail))
         words = {404: f"no such URL: {what}", 405: f"this method is not allowed: {what}"}
-        return Refusal(error.status_code, words.get(error.status_code, str(error.detail)),
-                       code={404: "unknown_url"}.get(error.status_code))
-    full = isinstance(error, OSError) and error.errno in NO_SPACE or (
-        isinstance(error, sqlite3.OperationalError)
-        and re.search("disk is full|disk I/O error", str(error)))
+        return Refusal(
+            error.status_code,
+            words.get(error.status_code, str(error.detail)),
+            code={404: "unknown_url"}.get(error.status_code),
+        )
+    full = (
+        isinstance(error, OSError)
+        and error.errno in NO_SPACE
+        or (
+            isinstance(error, sqlite3.OperationalError)
+            and re.search("disk is full|disk I/O error", str(error))
+        )
+    )
     if full:
-        return Refusal(507,
-                       "no space is left on the server's disk; nothing was changed, try again later", code="disk_full", wait=30)
+        return Refusal(
+            507,
+            "no space is left on the server's disk; nothing was changed, try again later",
+            code="disk_full",
+            wait=30,
+        )
     LOG.error("%s: %s: %s", what, type(error).__name__, error, exc_info=error)
     return Refusal(500, "the server made a mistake; its log has the details", code="server_error")
 
@@ -1100,34 +1551,41 @@ def find_object(
     id: str,
 ) -> dict:
     "An object that must be there. Raises `Refusal`."
-    words = dict(file=("No such File object", None),
-                 job=("Could not find fine tune", "fine_tune_not_found"),
-                 model=("The model does not exist", "model_not_found"))
-    if body := store.get(kind, id): return body
+    words = dict(
+        file=("No such File object", None),
+        job=("Could not find fine tune", "fine_tune_not_found"),
+        model=("The model does not exist", "model_not_found"),
+    )
+    if body := store.get(kind, id):
+        return body
     raise Refusal(404, f"{words[kind][0]}: {id[:80]}", kind, words[kind][1])
+
 
 def parse_body(raw: bytes) -> dict:
     "A request's JSON object. Raises `Refusal`."
     try:
         body = json.loads(raw)
-        json.dumps(body, ensure_ascii=False).encode()                    # no half characters
-    except (ValueError, RecursionError): raise Refusal(400, "the body is not JSON in UTF-8",
-                                                       code="invalid_json") from None
+        json.dumps(body, ensure_ascii=False).encode()  # no half characters
+    except (ValueError, RecursionError):
+        raise Refusal(400, "the body is not JSON in UTF-8", code="invalid_json") from None
     if not isinstance(body, dict):
-        raise Refusal(400, f"the body must be an object, got {type(body).__name__}",
-                      code="invalid_json")
+        raise Refusal(
+            400, f"the body must be an object, got {type(body).__name__}", code="invalid_json"
+        )
     return body
 
 # %% ../nbs/61_server.ipynb #0090
-def file_routes(app, store: Store, root: Path, config: ServerConfig) -> None:    # app: of FastAPI
+def file_routes(app, store: Store, root: Path, config: ServerConfig) -> None:  # app: of FastAPI
     "POST, GET, DELETE of /v1/files."
     from fastapi import Request
     from starlette.concurrency import run_in_threadpool
     from starlette.datastructures import UploadFile
     from starlette.responses import FileResponse
+
     @app.post("/v1/files")
     async def upload(request: Request):
-        try: form = await request.form(max_files=1, max_fields=8)
+        try:
+            form = await request.form(max_files=1, max_fields=8)
         except (LookupError, ValueError) as error:
             raise Refusal(400, f"the body is no form: {str(error)[:80]}", "file") from None
         refuse_unknown(dict(form), ("file", "purpose"))
@@ -1135,8 +1593,11 @@ def file_routes(app, store: Store, root: Path, config: ServerConfig) -> None:   
         if not isinstance(file, UploadFile):
             raise Refusal(400, "send a form with a file under file", "file")
         name = (file.filename or "").encode(errors="replace").decode()
-        return shown(await run_in_threadpool(keep_file, store, root / "files", file.file, name,
-                                             str(purpose), config))
+        return shown(
+            await run_in_threadpool(
+                keep_file, store, root / "files", file.file, name, str(purpose), config
+            )
+        )
 
     @app.get("/v1/files")
     def list_files(after: str = "", limit: int = 10_000, order: str = "desc", purpose: str = ""):
@@ -1144,10 +1605,12 @@ def file_routes(app, store: Store, root: Path, config: ServerConfig) -> None:   
         return page_of(files, after, limit, 10_000, order)
 
     @app.get("/v1/files/{id}")
-    def retrieve(id: str): return shown(find_object(store, "file", id))
+    def retrieve(id: str):
+        return shown(find_object(store, "file", id))
 
     @app.get("/v1/files/{id}/content")
-    def content(id: str): return FileResponse(root / "files" / find_object(store, "file", id)["id"])
+    def content(id: str):
+        return FileResponse(root / "files" / find_object(store, "file", id)["id"])
 
     @app.delete("/v1/files/{id}")
     def delete(id: str):
@@ -1162,28 +1625,33 @@ def file_routes(app, store: Store, root: Path, config: ServerConfig) -> None:   
         return dict(id=id, object="file", deleted=True)
 
 # %% ../nbs/61_server.ipynb #0091
-def job_routes(app, store: Store, models: dict, config: ServerConfig) -> None:    # app: of FastAPI
+def job_routes(app, store: Store, models: dict, config: ServerConfig) -> None:  # app: of FastAPI
     "Everything under /v1/fine_tuning/jobs."
     from fastapi import Request
     from starlette.concurrency import run_in_threadpool
+
     jobs = "/v1/fine_tuning/jobs"
 
     @app.post(jobs)
     async def create(request: Request):
         body = parse_body(await request.body())
+
         def make():
             with store.transaction():
                 job = store.add("job", read_job(body, store, models, config))
                 say(store, job["id"], f"Created fine-tuning job: {job['id']}")
                 say(store, job["id"], f"Validating training file: {job['training_file']}")
                 return shown(job)
+
         return await run_in_threadpool(make)
 
     @app.get(jobs)
-    def list_jobs(after: str = "", limit: int = 20): return page_of(store.all("job"), after, limit)
+    def list_jobs(after: str = "", limit: int = 20):
+        return page_of(store.all("job"), after, limit)
 
     @app.get(jobs + "/{id}")
-    def retrieve(id: str): return shown(find_object(store, "job", id))
+    def retrieve(id: str):
+        return shown(find_object(store, "job", id))
 
     @app.get(jobs + "/{id}/events")
     def events(id: str, after: str = "", limit: int = 20):
@@ -1205,6 +1673,7 @@ def job_routes(app, store: Store, models: dict, config: ServerConfig) -> None:  
 # %% ../nbs/61_server.ipynb #0092
 class Turns:
     "Lets a few in at once, lets some wait, and asks the rest to come back later."
+
     def __init__(self, at_once: int, waiting: int):
         self.free, self.most, self.n = asyncio.Semaphore(at_once), at_once + waiting, 0
 
@@ -1214,37 +1683,57 @@ class Turns:
             raise Refusal(429, f"{self.n} replies are asked for already", code="busy", wait=2)
         self.n += 1
         try:
-            async with self.free: yield
-        finally: self.n -= 1
+            async with self.free:
+                yield
+        finally:
+            self.n -= 1
 
 # %% ../nbs/61_server.ipynb #0094
-def chat_routes(app, store: Store, models: dict, shelf, config: ServerConfig) -> None:    # app: of FastAPI; shelf: of `model_shelf`
+def chat_routes(
+    app,  # of FastAPI
+    store: Store,
+    models: dict,
+    shelf,  # of `model_shelf`
+    config: ServerConfig,
+) -> None:
     "/v1/chat/completions and /v1/models."
     from fastapi import Request
     from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
     from starlette.responses import StreamingResponse
+
     turns = Turns(config.concurrency, config.max_waiting)
 
     @app.post("/v1/chat/completions")
     async def complete(request: Request):
         chat, tally = read_chat(parse_body(await request.body()), config), {}
         name = models.get(chat.model) or find_object(store, "model", chat.model)["_folder"]
+
         def whole():
             return reply_object(chat, "".join(write_reply(*shelf(name), chat, tally)), tally)
+
         async with turns.turn():
-            if not chat.stream: return await run_in_threadpool(whole)
+            if not chat.stream:
+                return await run_in_threadpool(whole)
             model = await run_in_threadpool(shelf, name)
             room_for(*model, chat)
+
         async def stream():
             async with turns.turn(promised=True):
-                async for chunk in iterate_in_threadpool(reply_chunks(chat, write_reply(*model, chat, tally), tally)): yield chunk
+                async for chunk in iterate_in_threadpool(
+                    reply_chunks(chat, write_reply(*model, chat, tally), tally)
+                ):
+                    yield chunk
+
         return StreamingResponse(stream(), media_type="text/event-stream")
 
-    def everything(): return [dict(id=name, object="model", created=0, owned_by="llmft")
-                              for name in models] + store.all("model")
+    def everything():
+        return [
+            dict(id=name, object="model", created=0, owned_by="llmft") for name in models
+        ] + store.all("model")
 
     @app.get("/v1/models")
-    def list_models(): return dict(object="list", data=[shown(body) for body in everything()])
+    def list_models():
+        return dict(object="list", data=[shown(body) for body in everything()])
 
     @app.get("/v1/models/{id:path}")
     def retrieve(id: str):
@@ -1253,26 +1742,31 @@ def chat_routes(app, store: Store, models: dict, shelf, config: ServerConfig) ->
 
     @app.delete("/v1/models/{id:path}")
     def delete(id: str):
-        if id in models: raise Refusal(403, "only tuned models can be deleted", "model")
+        if id in models:
+            raise Refusal(403, "only tuned models can be deleted", "model")
         store.remove("model", find_object(store, "model", id)["id"])
         return dict(id=id, object="model", deleted=True)
 
 # %% ../nbs/61_server.ipynb #0095
 def create_app(
-    root: str | Path,                     # folder of all state; made when missing
-    key: str,                             # that every request must show
-    models: dict | None = None,           # name at the service → folder or Hub name, of models that can be tuned; None: base
+    root: str | Path,  # folder of all state; made when missing
+    key: str,  # that every request must show
+    models: dict
+    | None = None,  # name at the service → folder or Hub name, of models that can be tuned; None: base
     config: ServerConfig = ServerConfig(),
-    code: str = JOB,                      # Python of a job's process
-):                                        # a FastAPI app; while it runs, jobs are worked on
+    code: str = JOB,  # Python of a job's process
+):  # a FastAPI app; while it runs, jobs are worked on
     """The service as an application. Raises `ValueError` for a key that is too short.
 
     Source of the comparison of keys: Kocher 1996, Timing Attacks.
     """
     from fastapi import Depends, FastAPI
     from llmft.ui import model_shelf
+
     if len(key) < 16:
-        raise ValueError("the key must have at least 16 characters; make one with python -c 'import secrets; print(secrets.token_urlsafe(24))'")
+        raise ValueError(
+            "the key must have at least 16 characters; make one with python -c 'import secrets; print(secrets.token_urlsafe(24))'"
+        )
     root, models = Path(root), models or dict(base="base")
     store = Store(root / "state.db")
     forget_orphans(store, root / "files")
@@ -1282,15 +1776,24 @@ def create_app(
     async def life(app):
         thread = threading.Thread(target=foreman.run, daemon=True)
         thread.start()
-        try: yield
+        try:
+            yield
         finally:
             foreman.done.set()
             thread.join()
             foreman.stop()
 
-    async def awake(): foreman.check()
-    app = FastAPI(lifespan=life, dependencies=[Depends(awake)], docs_url=None, redoc_url=None,
-                  openapi_url=None, redirect_slashes=False)
+    async def awake():
+        foreman.check()
+
+    app = FastAPI(
+        lifespan=life,
+        dependencies=[Depends(awake)],
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
     app.state.store, app.state.foreman = store, foreman
     file_routes(app, store, root, config)
     job_routes(app, store, models, config)
@@ -1303,33 +1806,43 @@ def add_door(app, key: str, config: ServerConfig) -> None:
     "Put the door in front of an app, and all faults into one shape."
     from fastapi.exceptions import RequestValidationError
     from starlette.exceptions import HTTPException
+
     def answer(request, error):
         path = request.url.path[:80].replace(key, "***")
         return refused(as_refusal(error, f"{request.method} {path}"))
-    for kind in (Refusal, RequestValidationError, HTTPException, OSError, sqlite3.OperationalError,
-                 Exception):
+
+    for kind in (
+        Refusal,
+        RequestValidationError,
+        HTTPException,
+        OSError,
+        sqlite3.OperationalError,
+        Exception,
+    ):
         app.add_exception_handler(kind, answer)
     app.add_middleware(Front, key=key, config=config)
 
 # %% ../nbs/61_server.ipynb #0097
 def read_models(
-    text: str,   # NAME, or NAME=FOLDER, with commas between
-) -> dict:       # name → folder or Hub name
+    text: str,  # NAME, or NAME=FOLDER, with commas between
+) -> dict:  # name → folder or Hub name
     "Which models can be tuned. Raises `ValueError` for names that cannot work."
     models = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, folder = part.partition("=")
         if not re.fullmatch(r"[A-Za-z0-9._/-]{1,80}", name):
             raise ValueError(f"a model's name must be letters, digits and ._/-, got {name[:80]!r}")
-        if name in models: raise ValueError(f"the model {name} is named twice")
+        if name in models:
+            raise ValueError(f"the model {name} is named twice")
         models[name] = folder or name
-    if not models: raise ValueError("models must name at least one model, such as base")
+    if not models:
+        raise ValueError("models must name at least one model, such as base")
     return models
 
 # %% ../nbs/61_server.ipynb #0100
 def send_at_once(
-    bound,   # a socket that will listen
-):           # the same socket
+    bound,  # a socket that will listen
+):  # the same socket
     """Let small answers leave at once.
 
     TCP waits up to 40 ms with a small packet while another is not confirmed (Nagle's algorithm). asyncio switches that off, but only for
@@ -1340,11 +1853,11 @@ def send_at_once(
 
 # %% ../nbs/61_server.ipynb #0101
 def serve(
-    root: str = "runs/server",                # folder of all state: files, jobs, models, state.db
-    port: int = 8000,                         # of 127.0.0.1; 0: any free one
+    root: str = "runs/server",  # folder of all state: files, jobs, models, state.db
+    port: int = 8000,  # of 127.0.0.1; 0: any free one
     models: str = "base",  # that can be tuned: NAME or NAME=FOLDER, with commas between
-    api_key_name: str = "LLMFT_SERVER_KEY",   # variable of the key, in the environment or in the file
-    env_file: str = ".env",                   # file of the key, which git must not track
+    api_key_name: str = "LLMFT_SERVER_KEY",  # variable of the key, in the environment or in the file
+    env_file: str = ".env",  # file of the key, which git must not track
     config: ServerConfig = ServerConfig(),
 ) -> None:
     """Serve OpenAI's fine-tuning API on this machine; Ctrl-C ends it, and unfinished jobs go on at the next start.
@@ -1353,17 +1866,28 @@ def serve(
     """
     import uvicorn
     from llmft.ui import bind_socket
+
     key, named = find_key(api_key_name, env_file), read_models(models)
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, stream=sys.stderr)
     for noisy in ("httpx", "python_multipart", "multipart"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    with file_lock(Path(root) / "server.lock",
-                   "another server uses this folder"), bind_socket(port) as bound:
+    with (
+        file_lock(Path(root) / "server.lock", "another server uses this folder"),
+        bind_socket(port) as bound,
+    ):
         app = create_app(root, key, named, config)
         send_at_once(bound)
         print(f"http://127.0.0.1:{bound.getsockname()[1]}/v1", flush=True)
-        server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_config=None,
-                                               log_level="warning", timeout_graceful_shutdown=2))
-        try: server.run(sockets=[bound])
-        except KeyboardInterrupt: print("ended; unfinished jobs go on at the next start",
-                                        flush=True)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                access_log=False,
+                log_config=None,
+                log_level="warning",
+                timeout_graceful_shutdown=2,
+            )
+        )
+        try:
+            server.run(sockets=[bound])
+        except KeyboardInterrupt:
+            print("ended; unfinished jobs go on at the next start", flush=True)

@@ -43,8 +43,10 @@ def is_common_kanji(
 
     They are rows 16 to 47 of the table JIS X 0208.
     """
-    try: code = c.encode("euc_jp")
-    except UnicodeEncodeError: return False
+    try:
+        code = c.encode("euc_jp")
+    except UnicodeEncodeError:
+        return False
     return len(code) == 2 and 16 <= code[0] - 0xA0 <= 47
 
 # %% ../nbs/93_text.ipynb #0010
@@ -52,19 +54,25 @@ PUNCTUATION = "　、。，．・：；？！゛゜々〆〇ー―…（）〔�
 
 # %% ../nbs/93_text.ipynb #0011
 def character_value(
-    c: str,      # one character that is not plain ASCII
-) -> float:      # from 1, at home in Japanese prose, to -2, found in no text at all
+    c: str,  # one character that is not plain ASCII
+) -> float:  # from 1, at home in Japanese prose, to -2, found in no text at all
     "How much a character speaks for a reading of Japanese text."
-    if "ぁ" <= c <= "ん" or "ァ" <= c <= "ヶ" or c in PUNCTUATION: return 1
-    if "一" <= c <= "龥": return 0.6 if is_common_kanji(c) else -0.5
-    if "！" <= c <= "｝": return 0.8                                  # full-width letters and digits
-    if unicodedata.category(c)[0] == "C": return -2                  # controls, private, unassigned
+    if "ぁ" <= c <= "ん" or "ァ" <= c <= "ヶ" or c in PUNCTUATION:
+        return 1
+    if "一" <= c <= "龥":
+        return 0.6 if is_common_kanji(c) else -0.5
+    if "！" <= c <= "｝":
+        return 0.8  # full-width letters and digits
+    if unicodedata.category(c)[0] == "C":
+        return -2  # controls, private, unassigned
     latin_or_symbol = "À" <= c <= "ɏ" or "Ͱ" <= c <= "ӿ" or "←" <= c <= "⯿" or "①" <= c <= "㏿"
     return 0.2 if latin_or_symbol else -1
 
 # %% ../nbs/93_text.ipynb #0014
-MORA = (r"(?:[ｷｼﾁﾆﾋﾐﾘ]ﾞ?ﾟ?[ｬｭｮｪ]|[ﾃﾄ]ﾞ?[ｨｩｭ]|ﾂ[ｧｨｪｫ]|ﾌﾟ?ﾞ?[ｧｨｪｫｭ]|ｳﾞ?[ｨｪｫ]|ｳﾞｧ?"
-        r"|[ｶ-ﾄﾊ-ﾎ]ﾞ|[ﾊ-ﾎ]ﾟ|[ｦｱ-ﾝ])[ｯｰ]*")
+MORA = (
+    r"(?:[ｷｼﾁﾆﾋﾐﾘ]ﾞ?ﾟ?[ｬｭｮｪ]|[ﾃﾄ]ﾞ?[ｨｩｭ]|ﾂ[ｧｨｪｫ]|ﾌﾟ?ﾞ?[ｧｨｪｫｭ]|ｳﾞ?[ｨｪｫ]|ｳﾞｧ?"
+    r"|[ｶ-ﾄﾊ-ﾎ]ﾞ|[ﾊ-ﾎ]ﾟ|[ｦｱ-ﾝ])[ｯｰ]*"
+)
 
 # %% ../nbs/93_text.ipynb #0015
 def is_written_kana(
@@ -77,22 +85,24 @@ def is_written_kana(
 # %% ../nbs/93_text.ipynb #0017
 def plain_ascii(
     c: str,  # one character
-) -> bool:   # printable, or a tab, line end, form feed, escape, or the end mark ^Z of old files
+) -> bool:  # printable, or a tab, line end, form feed, escape, or the end mark ^Z of old files
     "Whether a character is ordinary ASCII."
     return " " <= c <= "~" or c in "\t\n\r\f\x1a\x1b"
 
 # %% ../nbs/93_text.ipynb #0018
 def character_values(
-    text: str,                  # a decoded piece of text
+    text: str,  # a decoded piece of text
     count_ascii: bool = False,  # whether plain ASCII is evidence too, as it is for UTF-16
-) -> list[float]:               # one value a character that counts
+) -> list[float]:  # one value a character that counts
     "The evidence in a reading: `character_value`, and 0.6 or −1 for half-width kana."
     values = []
     for run in re.findall("[｡-ﾟ]+", text):
         values += [0.6 if is_written_kana(run) else -1] * len(run)
     for c in re.sub("[｡-ﾟ]+", "", text):
-        if not plain_ascii(c): values.append(character_value(c))
-        elif count_ascii: values.append(1)
+        if not plain_ascii(c):
+            values.append(character_value(c))
+        elif count_ascii:
+            values.append(1)
     return values
 
 # %% ../nbs/93_text.ipynb #0021
@@ -100,21 +110,24 @@ HEAD_BYTES = 1 << 16  # of a file, from which its encoding is told
 
 # %% ../nbs/93_text.ipynb #0022
 def decode_strictly(
-    data: bytes,        # a file, or its beginning
+    data: bytes,  # a file, or its beginning
     encoding: str,
     cut: bool = False,  # whether the last character may be unfinished
-) -> str | None:        # the text, or None where the bytes are impossible
+) -> str | None:  # the text, or None where the bytes are impossible
     "Decode bytes, or say that they cannot be of this encoding."
-    try: return codecs.getincrementaldecoder(encoding)("strict").decode(data, final=not cut)
-    except UnicodeDecodeError: return None
+    try:
+        return codecs.getincrementaldecoder(encoding)("strict").decode(data, final=not cut)
+    except UnicodeDecodeError:
+        return None
 
 # %% ../nbs/93_text.ipynb #0024
 @dataclass(frozen=True)
 class Reading:
     "One way to read some bytes."
+
     encoding: str
     text: str
-    score: float   # mean value of the characters that count; 1 if none does
+    score: float  # mean value of the characters that count; 1 if none does
     evidence: int  # number of those characters
 
 # %% ../nbs/93_text.ipynb #0025
@@ -122,14 +135,15 @@ def possible_readings(
     data: bytes,
 ) -> list[Reading]:  # best score first
     "Every encoding in which the bytes are possible at all, with what speaks for it."
-    names = ["utf-16-le", "utf-16-be"]                    # only they hold zero bytes
+    names = ["utf-16-le", "utf-16-be"]  # only they hold zero bytes
     if b"\0" not in data:
         euc = decode_strictly(data, "euc_jp", cut=len(data) >= HEAD_BYTES)
         names += ["utf-8", "cp932", "euc_jp" if euc else "euc_jis_2004"]
     readings = []
     for encoding in names:
         text = decode_strictly(data, encoding, cut=len(data) >= HEAD_BYTES)
-        if not text: continue
+        if not text:
+            continue
         values = character_values(text, count_ascii=encoding.startswith("utf-16"))
         score = sum(values) / len(values) if values else 1.0
         readings.append(Reading(encoding, text, score, len(values)))
@@ -140,15 +154,21 @@ def is_doubtful(
     readings: list[Reading],  # best first; at least one
 ) -> bool:
     "Whether the best reading is not clearly the right one."
-    if len(readings) == 1: return False
+    if len(readings) == 1:
+        return False
     best, second = readings[:2]
-    if best.score - second.score < 0.3 or second.score > 0.4: return True
+    if best.score - second.score < 0.3 or second.score > 0.4:
+        return True
     kana = len(re.findall("[ぁ-んァ-ヶ]", best.text))
-    if not kana and best.evidence < 4 and second.score > -0.9: return True
+    if not kana and best.evidence < 4 and second.score > -0.9:
+        return True
     old = {r.encoding[:3]: r for r in readings}
-    if best.encoding[:3] not in ("cp9", "euc"): return False
-    if not kana and best.evidence < 8 and any(r.score > 0 for r in readings[1:]): return True
-    if "euc" not in old or "cp9" not in old: return False
+    if best.encoding[:3] not in ("cp9", "euc"):
+        return False
+    if not kana and best.evidence < 8 and any(r.score > 0 for r in readings[1:]):
+        return True
+    if "euc" not in old or "cp9" not in old:
+        return False
     return is_kana_or_kanji_doubtful(best, old["cp9"], old["euc"])
 
 # %% ../nbs/93_text.ipynb #0031
@@ -172,19 +192,22 @@ def certain_encoding(
     data: bytes,
 ) -> str | None:  # a codec, or None where the evidence must be weighed
     "The encoding, where the bytes prove it: a mark, escape sequences, plain ASCII, or UTF-8."
-    if data.startswith(codecs.BOM_UTF8): return "utf-8-sig"
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)): return "utf-16"
+    if data.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
     cut = len(data) >= HEAD_BYTES
     if data.isascii() and re.search(rb"\x1b(\$[@B(]|\([IJ])", data):
         for encoding in ("iso2022_jp", "iso2022_jp_ext"):
             values = character_values(decode_strictly(data, encoding, cut) or "\0")
-            if sum(values) > 0.3 * len(values): return encoding
+            if sum(values) > 0.3 * len(values):
+                return encoding
     text = decode_strictly(data, "utf-8", cut=True)
     return "utf-8" if text is not None and is_surely_utf8(text, data) else None
 
 # %% ../nbs/93_text.ipynb #0034
 def is_surely_utf8(
-    text: str,    # the data, decoded
+    text: str,  # the data, decoded
     data: bytes,
 ) -> bool:
     """Whether bytes that can be UTF-8 must be UTF-8.
@@ -194,10 +217,12 @@ def is_surely_utf8(
     one kanji of EUC-JP, look the same.
     """
     others = [c for c in text if not plain_ascii(c)]
-    if any(unicodedata.category(c) == "Cc" for c in others): return False
+    if any(unicodedata.category(c) == "Cc" for c in others):
+        return False
     if any(c > "\u07ff" and (character_value(c) > 0.5 or "｡" <= c <= "ﾟ") for c in others):
         return True
-    if len(text.encode("utf-8")) < len(data) < HEAD_BYTES: return False  # an unfinished end
+    if len(text.encode("utf-8")) < len(data) < HEAD_BYTES:
+        return False  # an unfinished end
     if not others and len(data) < 400:
         wide = [decode_strictly(data, f"utf-16-{order}") or "a" for order in ("le", "be")]
         return not any(3 * len(re.findall("[ぁ-ん]", t)) >= len(t) for t in wide)
@@ -206,42 +231,49 @@ def is_surely_utf8(
 
 # %% ../nbs/93_text.ipynb #0035
 def detect_encoding(
-    data: bytes,     # the beginning of a file, or all of it
+    data: bytes,  # the beginning of a file, or all of it
     name: str = "",  # of the file, for the message
 ) -> str:  # a Python codec: utf-8, utf-8-sig, cp932, euc_jp, iso2022_jp, utf-16, utf-16-le, …
     """Tell the encoding of Japanese text from its bytes.
 
     Raises `ValueError` if no encoding fits, or if the evidence is too thin to choose between two.
     """
-    if found := certain_encoding(data): return found
+    if found := certain_encoding(data):
+        return found
     name = name or "the text"
     readings = possible_readings(data)
     if not readings or readings[0].score < 0.3:
-        raise ValueError(f"{name}: no Japanese encoding fits these bytes; if it is text, give "
-                         "encoding=, for example encoding='latin-1'")
+        raise ValueError(
+            f"{name}: no Japanese encoding fits these bytes; if it is text, give "
+            "encoding=, for example encoding='latin-1'"
+        )
     if is_doubtful(readings):
         ways = " or ".join(f"{r.encoding} ({r.text[:12]!r})" for r in readings[:3])
-        raise ValueError(f"{name}: too little to tell the encoding by; it may be {ways}; "
-                         "give encoding=")
+        raise ValueError(
+            f"{name}: too little to tell the encoding by; it may be {ways}; give encoding="
+        )
     return readings[0].encoding
 
 # %% ../nbs/93_text.ipynb #0047
 def make_decoder(
     encoding: str,  # a Python codec
-    name: str = "", # of the file, for the message
-):                  # an object with decode(data, final), strict
+    name: str = "",  # of the file, for the message
+):  # an object with decode(data, final), strict
     "An incremental decoder. Raises `ValueError` for an encoding that Python does not know."
-    try: return codecs.getincrementaldecoder(encoding)("strict")
+    try:
+        return codecs.getincrementaldecoder(encoding)("strict")
     except LookupError as error:
-        raise ValueError(f"{name}: unknown encoding {encoding!r}; use utf-8, cp932, euc_jp, "
-                         "iso2022_jp, utf-16 or another codec of Python") from error
+        raise ValueError(
+            f"{name}: unknown encoding {encoding!r}; use utf-8, cp932, euc_jp, "
+            "iso2022_jp, utf-16 or another codec of Python"
+        ) from error
 
 # %% ../nbs/93_text.ipynb #0048
 def iter_text(
-    path: str | Path,              # file
-    encoding: str | None = None,   # None: told from the content
-    chunk_bytes: int = 1 << 20,    # bytes read at a time
-) -> Iterator[str]:                # pieces of the text, line ends as \n
+    path: str | Path,  # file
+    encoding: str | None = None,  # None: told from the content
+    chunk_bytes: int = 1 << 20,  # bytes read at a time
+) -> Iterator[str]:  # pieces of the text, line ends as \n
     """Decode a file of any size piece by piece.
 
     Raises `ValueError` naming the file, and the place of a byte that does not fit the encoding.
@@ -252,22 +284,28 @@ def iter_text(
         lines = io.IncrementalNewlineDecoder(make_decoder(encoding, str(path)), translate=True)
         repairs = ("～〜", "∥‖") if codecs.lookup(encoding).name == "cp932" else ()
         while True:
-            try: text = lines.decode(data, final=not data)
+            try:
+                text = lines.decode(data, final=not data)
             except UnicodeDecodeError as error:
                 near = f"{path}: the bytes near {place} are not {encoding}"
-                raise ValueError(f"{near} ({error.reason}); mend the file or give another "
-                                 "encoding=") from error
-            if place == 0: text = text.removeprefix("\ufeff")
-            for microsoft, standard in repairs: text = text.replace(microsoft, standard)
-            if text: yield text
-            if not data: return
+                raise ValueError(
+                    f"{near} ({error.reason}); mend the file or give another encoding="
+                ) from error
+            if place == 0:
+                text = text.removeprefix("\ufeff")
+            for microsoft, standard in repairs:
+                text = text.replace(microsoft, standard)
+            if text:
+                yield text
+            if not data:
+                return
             place, data = place + len(data), file.read(chunk_bytes)
 
 # %% ../nbs/93_text.ipynb #0049
 def read_text(
-    path: str | Path,             # file
+    path: str | Path,  # file
     encoding: str | None = None,  # None: told from the content
-) -> str:                         # the whole text, line ends as \n
+) -> str:  # the whole text, line ends as \n
     """Read a text file in any Japanese encoding.
 
     Raises `ValueError` if there is no such file, and as `detect_encoding` and `iter_text` do.
@@ -303,11 +341,14 @@ def inside_brackets(
     "Which characters stand between an opening bracket and its closing one on the same line."
     inside, opened = bytearray(len(text)), []
     for i, c in enumerate(text):
-        if c in PAIRS: opened.append((PAIRS[c], i))
-        elif c == "\n": opened.clear()
+        if c in PAIRS:
+            opened.append((PAIRS[c], i))
+        elif c == "\n":
+            opened.clear()
         elif c in PAIRS.values():
             level = next((n for n in reversed(range(len(opened))) if opened[n][0] == c), None)
-            if level is None: continue
+            if level is None:
+                continue
             start = opened[level][1] + 1
             inside[start:i] = b"\1" * (i - start)
             del opened[level:]
@@ -316,17 +357,23 @@ def inside_brackets(
 # %% ../nbs/93_text.ipynb #0064
 def ends_sentence(
     text: str,
-    i: int,             # place of a character in the text
+    i: int,  # place of a character in the text
     inside: bytearray,  # of `inside_brackets`
 ) -> bool:
     "Whether a sentence ends right after this character."
-    c, after = text[i], text[i + 1:i + 2]
-    if c == "\n": return after != "\n"
-    if inside[i] or not after or after in "\n。｡！？!?": return False
-    if c in "。｡！？": return after not in PAIRS.values()
-    if c in "!?": return after not in PAIRS.values() and not re.match("[0-9A-Za-z_/=&.]", after)
-    if c not in PAIRS.values() or i == 0 or text[i - 1] not in "。｡！？!?": return False
-    if after in PAIRS or after in " 　": return True
+    c, after = text[i], text[i + 1 : i + 2]
+    if c == "\n":
+        return after != "\n"
+    if inside[i] or not after or after in "\n。｡！？!?":
+        return False
+    if c in "。｡！？":
+        return after not in PAIRS.values()
+    if c in "!?":
+        return after not in PAIRS.values() and not re.match("[0-9A-Za-z_/=&.]", after)
+    if c not in PAIRS.values() or i == 0 or text[i - 1] not in "。｡！？!?":
+        return False
+    if after in PAIRS or after in " 　":
+        return True
     return text[i - 1] in "。｡" and not re.match("[ぁ-んー、，・…—―」』）)]", after)
 
 # %% ../nbs/93_text.ipynb #0065
@@ -351,47 +398,55 @@ def is_joined(
 
     Source: Unicode Standard Annex 29, grapheme clusters.
     """
-    if not 0 < place < len(text): return False
+    if not 0 < place < len(text):
+        return False
     before, c = text[place - 1], text[place]
-    if unicodedata.category(c)[0] == "M" or c in "\u200d\u200cﾞﾟ" or before == "\u200d": return True
+    if unicodedata.category(c)[0] == "M" or c in "\u200d\u200cﾞﾟ" or before == "\u200d":
+        return True
     # skin, tags
     if "\U0001f3fb" <= c <= "\U0001f3ff" or "\U000e0020" <= c <= "\U000e007f":
         return True
-    if before + c == "\r\n": return True
+    if before + c == "\r\n":
+        return True
     flag = lambda n: n >= 0 and "\U0001f1e6" <= text[n] <= "\U0001f1ff"
     first = place
-    while flag(first - 1): first -= 1
+    while flag(first - 1):
+        first -= 1
     return flag(place) and (place - first) % 2 == 1  # two letters are a flag
 
 # %% ../nbs/93_text.ipynb #0071
 def safe_cut(
     text: str,
-    place: int,     # wanted place of a cut, in characters
-    step: int = -1, # −1: look to the left, 1: to the right
-) -> int:           # the nearest place that parts nothing
+    place: int,  # wanted place of a cut, in characters
+    step: int = -1,  # −1: look to the left, 1: to the right
+) -> int:  # the nearest place that parts nothing
     "A place for a cut that does not part a letter from its marks."
-    while is_joined(text, place): place += step
+    while is_joined(text, place):
+        place += step
     return place
 
 # %% ../nbs/93_text.ipynb #0073
 @dataclass(frozen=True)
 class Chunk:
     "A piece of a text: text[start:end]."
+
     start: int  # characters from the beginning
-    end: int    # one past the last character
+    end: int  # one past the last character
     text: str
 
 # %% ../nbs/93_text.ipynb #0075
 def chunk_end(
     text: str,
     ends: list[int],  # where sentences end, in order
-    least: int,       # the chunk must reach beyond this place
-    limit: int,       # and not beyond this one
-) -> int:             # 0 if no place fits
+    least: int,  # the chunk must reach beyond this place
+    limit: int,  # and not beyond this one
+) -> int:  # 0 if no place fits
     "The best end for a chunk: of a sentence if possible, else between two letters."
-    if limit >= len(text): return len(text)
+    if limit >= len(text):
+        return len(text)
     last = bisect_right(ends, limit) - 1
-    if last >= 0 and ends[last] > least: return ends[last]
+    if last >= 0 and ends[last] > least:
+        return ends[last]
     place = safe_cut(text, limit)
     return place if place > least else 0
 
@@ -400,11 +455,12 @@ def chunk_start(
     text: str,
     ends: list[int],
     first: int,  # the chunk may not begin before this place
-    last: int,   # nor after this one, which parts no letter
+    last: int,  # nor after this one, which parts no letter
 ) -> int:
     "The best beginning for a chunk: of a sentence if possible, else between two letters."
     n = bisect_left(ends, first)
-    if n < len(ends) and ends[n] < last: return ends[n]
+    if n < len(ends) and ends[n] < last:
+        return ends[n]
     return min(safe_cut(text, first, step=1), last)
 
 # %% ../nbs/93_text.ipynb #0079
@@ -413,11 +469,12 @@ def reach_back(
     ends: list[int],
     lowest: int,  # the chunk may not begin before this place
     wanted: int,  # it should begin at this place or a little before
-    start: int,   # where it begins now
+    start: int,  # where it begins now
 ) -> int:
     "A beginning further to the left for a last chunk that is too short."
     n = bisect_right(ends, wanted) - 1
-    if n >= 0 and ends[n] >= lowest: return ends[n]
+    if n >= 0 and ends[n] >= lowest:
+        return ends[n]
     place = safe_cut(text, wanted)
     return place if place >= lowest else min(start, safe_cut(text, lowest, step=1))
 
@@ -425,8 +482,8 @@ def reach_back(
 def next_chunk(
     text: str,
     ends: list[int],
-    start: int,     # where the chunk would begin with its overlap
-    covered: int,   # where the chunk before ends
+    start: int,  # where the chunk would begin with its overlap
+    covered: int,  # where the chunk before ends
     size: int,
     min_size: int,
 ) -> tuple[int, int]:  # start, end
@@ -434,29 +491,32 @@ def next_chunk(
     for least in (min_size - 1, 0):
         for begin in (start, covered):
             end = chunk_end(text, ends, max(covered, begin + least), begin + size)
-            if end > covered: return begin, end
-    return covered, min(covered + size, len(text))        # a letter longer than a chunk is torn
+            if end > covered:
+                return begin, end
+    return covered, min(covered + size, len(text))  # a letter longer than a chunk is torn
 
 # %% ../nbs/93_text.ipynb #0083
 def chunk_text(
     text: str,
-    size: int = 512,      # most characters in a chunk
-    overlap: int = 50,    # most characters shared with the chunk before
+    size: int = 512,  # most characters in a chunk
+    overlap: int = 50,  # most characters shared with the chunk before
     min_size: int = 100,  # least characters in a chunk, where the text has as many
-) -> list[Chunk]:         # in order; together they cover the text
+) -> list[Chunk]:  # in order; together they cover the text
     """Cut a text into overlapping chunks at sentence ends, or inside a sentence that is too long.
 
     Only the last chunk may share more than `overlap`, to reach `min_size`. Only a letter with more
     marks than `size` is ever torn. Raises `ValueError` for settings that contradict each other.
     """
-    if size < 1: raise ValueError(f"size must be at least 1, got {size}")
+    if size < 1:
+        raise ValueError(f"size must be at least 1, got {size}")
     for name, value, most in (("overlap", overlap, size - 1), ("min_size", min_size, size)):
         if not 0 <= value <= most:
             raise ValueError(f"{name} must lie between 0 and {most}, got {value}")
     ends, place = [], 0
     for sentence in split_sentences(text):
         place += len(sentence)
-        if not is_joined(text, place): ends.append(place)
+        if not is_joined(text, place):
+            ends.append(place)
     chunks, start, covered = [], 0, 0
     while covered < len(text):
         start, end = next_chunk(text, ends, start, covered, size, min_size)
@@ -471,6 +531,7 @@ def chunk_text(
 @dataclass(frozen=True)
 class Document:
     "One text with its title and where it came from."
+
     title: str
     text: str
     source: str = ""
@@ -478,36 +539,61 @@ class Document:
 # %% ../nbs/93_text.ipynb #0092
 def resolve_gaiji(
     note: str,  # inside of ※［＃…］
-) -> str:       # the character; 〓 where the note names none
+) -> str:  # the character; 〓 where the note names none
     """The character that a note on 外字 describes.
 
     By its code point (U+5F45), or by plane, row and cell (面区点) in JIS X 0213: 第3水準1-84-22.
     """
-    if found := re.search(r"U\+([0-9A-Fa-f]{4,6})", note): return chr(int(found[1], 16))
+    if found := re.search(r"U\+([0-9A-Fa-f]{4,6})", note):
+        return chr(int(found[1], 16))
     if found := re.search(r"(?<![\d-])([12])-(\d{1,2})-(\d{1,2})(?![\d-])", note):
         plane, row, cell = map(int, found.groups())
-        if row > 94 or cell > 94: return "〓"
+        if row > 94 or cell > 94:
+            return "〓"
         code = b"\x8f" * (plane == 2) + bytes([row + 0xA0, cell + 0xA0])
         return code.decode("euc_jis_2004", errors="ignore") or "〓"
     return "〓"
 
 # %% ../nbs/93_text.ipynb #0096
-ACCENTS = {"'": ("\u0301", "aeiouy"), "`": ("\u0300", "aeiou"), "^": ("\u0302", "aeioucghjsw"),
-           "~": ("\u0303", "anoiu"), ":": ("\u0308", "aeiouy"), "&": ("\u030a", "au"),
-           ",": ("\u0327", "cst"), "_": ("\u0304", "aeiou")}
-LIGATURES = {"ae&": "æ", "AE&": "Æ", "oe&": "œ", "OE&": "Œ", "s&": "ß", "o/": "ø", "O/": "Ø",
-             "d/": "đ", "l/": "ł", "L/": "Ł", "!@": "¡", "?@": "¿"}
+ACCENTS = {
+    "'": ("\u0301", "aeiouy"),
+    "`": ("\u0300", "aeiou"),
+    "^": ("\u0302", "aeioucghjsw"),
+    "~": ("\u0303", "anoiu"),
+    ":": ("\u0308", "aeiouy"),
+    "&": ("\u030a", "au"),
+    ",": ("\u0327", "cst"),
+    "_": ("\u0304", "aeiou"),
+}
+LIGATURES = {
+    "ae&": "æ",
+    "AE&": "Æ",
+    "oe&": "œ",
+    "OE&": "Œ",
+    "s&": "ß",
+    "o/": "ø",
+    "O/": "Ø",
+    "d/": "đ",
+    "l/": "ł",
+    "L/": "Ł",
+    "!@": "¡",
+    "?@": "¿",
+}
 
 # %% ../nbs/93_text.ipynb #0097
 def compose_accents(
     text: str,  # what stands between 〔 and 〕
 ) -> str:
     "Put taken-apart European letters together. Source: Aozora Bunko, アクセント分解."
-    for apart, letter in LIGATURES.items(): text = text.replace(apart, letter)
+    for apart, letter in LIGATURES.items():
+        text = text.replace(apart, letter)
+
     def compose(found):
         mark, letters = ACCENTS[found[2]]
-        if found[1].lower() not in letters or found[2] == "," and not found[3]: return found[0]
+        if found[1].lower() not in letters or found[2] == "," and not found[3]:
+            return found[0]
         return unicodedata.normalize("NFC", found[1] + mark)
+
     return re.sub(r"([A-Za-z])(['`^~:&,_])(?=([A-Za-z])?)", compose, text)
 
 # %% ../nbs/93_text.ipynb #0100
@@ -518,17 +604,20 @@ def strip_annotations(
     note = r"［＃(?:[^［］]|［[^［］]*］)*］"
     text = re.sub(rf"^(?:{note})+\n", "", text, flags=re.MULTILINE)  # a line of notes only
     marks = re.compile(rf"(※{note})|{note}|《[^《》\n]*》|｜(?=[^｜\n]*《)|(／″?＼)")
+
     def plain(found):
-        if found[1]: return resolve_gaiji(found[1])
+        if found[1]:
+            return resolve_gaiji(found[1])
         return {"／＼": "〳〵", "／″＼": "〴〵"}.get(found[2], "")
+
     text = marks.sub(plain, text)
     return re.sub(r"〔([\x20-\x7eÀ-ɏ]*)〕", lambda found: compose_accents(found[1]), text)
 
 # %% ../nbs/93_text.ipynb #0103
 def parse_aozora(
-    text: str,         # a file of Aozora Bunko, decoded
+    text: str,  # a file of Aozora Bunko, decoded
     source: str = "",
-) -> Document:         # title from the first line; header, annotations and colophon removed
+) -> Document:  # title from the first line; header, annotations and colophon removed
     "The plain text of a work. Source: Aozora Bunko, 注記一覧 (its list of annotations)."
     lines = text.lstrip("\ufeff\n").split("\n")
     rules = [i for i, line in enumerate(lines[:300]) if re.fullmatch(r"-{20,}", line.strip())]
@@ -540,17 +629,19 @@ def parse_aozora(
 
 # %% ../nbs/93_text.ipynb #0107
 def parse_wiki40b(
-    record: str,       # one record
+    record: str,  # one record
     source: str = "",
-) -> Document:         # title; sections and paragraphs as lines
+) -> Document:  # title; sections and paragraphs as lines
     """The title and text of a Wiki-40B record. Raises `ValueError` if it does not begin an article.
 
     Source: Guo et al. 2020, Wiki-40B, LREC 2020, section 3.
     """
     parts = re.split(r"_START_(ARTICLE|SECTION|PARAGRAPH)_", record)
     if len(parts) < 3 or parts[0].strip() or parts[1] != "ARTICLE" or "ARTICLE" in parts[3::2]:
-        raise ValueError(f"{source or 'record'}: expected one Wiki-40B record, "
-                         f"beginning with _START_ARTICLE_, got {record[:30]!r}")
+        raise ValueError(
+            f"{source or 'record'}: expected one Wiki-40B record, "
+            f"beginning with _START_ARTICLE_, got {record[:30]!r}"
+        )
     title, _, rest = parts[2].strip().partition("\n")
     bodies = [body.replace("_NEWLINE_", "\n").strip() for body in [rest, *parts[4::2]]]
     return Document(title.strip(), "\n".join(body for body in bodies if body), source)
@@ -566,29 +657,46 @@ def pdf_errors(
     thousands of damaged files.
     """
     from pypdf.errors import DependencyError, PyPdfError
+
     log = logging.getLogger("pypdf")
     level = log.level
-    log.setLevel(logging.CRITICAL)                     # it would print its complaints as well
-    try: yield
+    log.setLevel(logging.CRITICAL)  # it would print its complaints as well
+    try:
+        yield
     except DependencyError as error:
-        raise ValueError(f"{place}: the PDF is encrypted ({error}); "
-                         "save a copy without a password") from error
-    except (PyPdfError, OSError, ValueError, LookupError, TypeError, AttributeError,
-            ArithmeticError, AssertionError, RecursionError, NotImplementedError) as error:
-        raise ValueError(f"{place}: the PDF is broken ({type(error).__name__}: {error}); "
-                         "open it in a viewer and export it again") from error
-    finally: log.setLevel(level)
+        raise ValueError(
+            f"{place}: the PDF is encrypted ({error}); save a copy without a password"
+        ) from error
+    except (
+        PyPdfError,
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        AssertionError,
+        RecursionError,
+        NotImplementedError,
+    ) as error:
+        raise ValueError(
+            f"{place}: the PDF is broken ({type(error).__name__}: {error}); "
+            "open it in a viewer and export it again"
+        ) from error
+    finally:
+        log.setLevel(level)
 
 # %% ../nbs/93_text.ipynb #0112
 def read_pdf(
-    path: str | Path,      # .pdf file
-) -> list[str]:            # text of each page
+    path: str | Path,  # .pdf file
+) -> list[str]:  # text of each page
     """Text of a PDF, page by page.
 
     Raises `ValueError` naming the file and the page if it is encrypted, broken, or a scan. Warns of
     single pages that hold a picture and no text.
     """
     from pypdf import PdfReader
+
     if not Path(path).is_file():
         raise ValueError(f"{path}: expected a PDF file, found nothing there")
     with pdf_errors(str(path)):
@@ -604,8 +712,10 @@ def read_pdf(
             if not pages[-1].strip() and len(reader.pages[number - 1].images):
                 pictures.append(number)
     if not any(page.strip() for page in pages):
-        raise ValueError(f"{path}, page 1: none of {count} pages holds text, so it is a scan; "
-                         "run OCR (文字認識) first, for example ocrmypdf -l jpn")
+        raise ValueError(
+            f"{path}, page 1: none of {count} pages holds text, so it is a scan; "
+            "run OCR (文字認識) first, for example ocrmypdf -l jpn"
+        )
     if pictures:
         numbers = ", ".join(map(str, pictures))
         warnings.warn(f"{path}: only a picture and no text on page {numbers}", stacklevel=2)
@@ -624,19 +734,21 @@ LIST_ITEM = r"[・\-*●○■□◆◇▼※「『【（(]|[0-9０-９]+[.．�
 # %% ../nbs/93_text.ipynb #0122
 def line_joint(
     line: str,
-    after: str,   # the next line
+    after: str,  # the next line
     widest: int,  # of all lines, in columns
-) -> str:         # line break, nothing, or a space
+) -> str:  # line break, nothing, or a space
     "What stands between two printed lines when they are put on one."
     full = display_width(line) > 0.85 * widest and len(line) > 15
-    if not full or not after or line[-1] in "。！？!?」』）)】：:": return "\n"
-    if re.match(LIST_ITEM, after): return "\n"
+    if not full or not after or line[-1] in "。！？!?」』）)】：:":
+        return "\n"
+    if re.match(LIST_ITEM, after):
+        return "\n"
     return " " if re.match("[0-9A-Za-z]{2}", line[-1] + after[0]) else ""
 
 # %% ../nbs/93_text.ipynb #0123
 def unwrap_lines(
     text: str,  # printed lines
-) -> str:       # paragraphs
+) -> str:  # paragraphs
     "Join the lines of a paragraph that were broken at the margin; short lines and list items stay."
     lines = [line.strip() for line in text.split("\n")]
     widest = max(map(display_width, lines))
@@ -662,14 +774,15 @@ def plain_markdown(
 # %% ../nbs/93_text.ipynb #0128
 def parse_markdown(
     text: str,
-    name: str = "",    # title where there is no heading
+    name: str = "",  # title where there is no heading
     source: str = "",
-) -> Document:         # title from the first heading, which then leaves the text
+) -> Document:  # title from the first heading, which then leaves the text
     "The text of a Markdown file without its marks. What stands in code blocks is left as it is."
     text = re.sub(r"\A---\n.*?^---\n", "", text, flags=re.DOTALL | re.MULTILINE)  # settings on top
     parts = re.split(r"^(```|~~~)[^\n]*\n(.*?)^\1[^\n]*$\n?", text, flags=re.DOTALL | re.MULTILINE)
     heading = re.search(r"^#{1,6}[ 　]+(.+)$", parts[0], re.MULTILINE)
-    if heading: parts[0] = parts[0].replace(heading[0], "", 1)
+    if heading:
+        parts[0] = parts[0].replace(heading[0], "", 1)
     parts[0::3], parts[1::3] = map(plain_markdown, parts[0::3]), [""] * len(parts[1::3])
     title = plain_markdown(heading[1]).strip() if heading else name
     return Document(title, "".join(parts).strip("\n"), source)
@@ -677,7 +790,7 @@ def parse_markdown(
 # %% ../nbs/93_text.ipynb #0132
 def iter_lines(
     pieces: Iterable[str],  # a text in any pieces
-) -> Iterator[str]:         # its lines, without their line break
+) -> Iterator[str]:  # its lines, without their line break
     "The lines of a text in pieces; the time grows with the text, however long a line is."
     begun = []
     for piece in pieces:
@@ -690,9 +803,9 @@ def iter_lines(
 
 # %% ../nbs/93_text.ipynb #0134
 def iter_parts(
-    pieces: Iterable[str],             # a text in any pieces
+    pieces: Iterable[str],  # a text in any pieces
     is_border: Callable[[str], bool],  # whether a new part begins at this line
-    keep: bool = False,                # whether the border belongs to the part that it begins
+    keep: bool = False,  # whether the border belongs to the part that it begins
 ) -> Iterator[str]:  # parts without line breaks around them; empty ones are left out
     "Cut a stream of text at border lines, holding one part at a time."
     part = []
@@ -700,14 +813,15 @@ def iter_parts(
         if line is not None and not is_border(line):
             part.append(line)
             continue
-        if text := "\n".join(part).strip("\n"): yield text
+        if text := "\n".join(part).strip("\n"):
+            yield text
         part = [line] if keep and line is not None else []
 
 # %% ../nbs/93_text.ipynb #0136
 def iter_stretches(
-    pieces: Iterable[str],   # a text in any pieces
+    pieces: Iterable[str],  # a text in any pieces
     longest: int = 200_000,  # most characters in a stretch
-) -> Iterator[str]:          # joined, they are the text
+) -> Iterator[str]:  # joined, they are the text
     """Cut a stream of text between paragraphs, else lines, else sentences.
 
     The cut is the last such place in the second half of a stretch, or else between two letters.
@@ -719,7 +833,8 @@ def iter_stretches(
             half = longest // 2
             places = [held.rfind(mark, half, longest) + len(mark) for mark in ("\n\n", "\n", "。")]
             cut = next((p for p in places if p > half), 0) or safe_cut(held, longest) or longest
-            if len(held) <= longest: cut = len(held)
+            if len(held) <= longest:
+                cut = len(held)
             yield held[:cut]
             held = held[cut:]
 
@@ -728,8 +843,8 @@ SUFFIXES = (".txt", ".md", ".jsonl", ".pdf")
 
 # %% ../nbs/93_text.ipynb #0140
 def list_files(
-    path: Path,      # a file or a folder
-) -> list[Path]:     # in sorted order
+    path: Path,  # a file or a folder
+) -> list[Path]:  # in sorted order
     "The files to read. Raises `ValueError` if there are none, or one is of an unknown kind."
     if not path.exists():
         raise ValueError(f"{path}: expected a file or a folder, found nothing there")
@@ -737,19 +852,22 @@ def list_files(
     if path.is_dir():
         hidden = lambda file: any(part.startswith(".") for part in file.relative_to(path).parts)
         files = sorted(file for file in path.rglob("*") if file.is_file() and not hidden(file))
-        if not files: raise ValueError(f"{path}: the folder holds no files")
+        if not files:
+            raise ValueError(f"{path}: the folder holds no files")
     if unknown := [str(file) for file in files if file.suffix.lower() not in SUFFIXES]:
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-        raise ValueError(f"expected files that end with {', '.join(SUFFIXES)}, got "
-                         f"{', '.join(unknown[:5])}{more}; convert them or move them away")
+        raise ValueError(
+            f"expected files that end with {', '.join(SUFFIXES)}, got "
+            f"{', '.join(unknown[:5])}{more}; convert them or move them away"
+        )
     return files
 
 # %% ../nbs/93_text.ipynb #0141
 def read_documents(
-    path: str | Path,               # a file, or a folder that is searched through
-    encoding: str | None = None,    # of text files; None: told from the content of each
-    text_key: str = "text",         # field of JSON Lines records that holds the text
-    title_key: str = "title",       # field that holds the title; may be missing
+    path: str | Path,  # a file, or a folder that is searched through
+    encoding: str | None = None,  # of text files; None: told from the content of each
+    text_key: str = "text",  # field of JSON Lines records that holds the text
+    title_key: str = "title",  # field that holds the title; may be missing
 ) -> Iterator[Document]:
     """Read .txt (plain, Aozora Bunko, Wiki-40B, a corpus), .md, .jsonl and .pdf files in a stream.
 
@@ -759,9 +877,12 @@ def read_documents(
         kind = file.suffix.lower()
         if kind == ".pdf":
             yield Document(file.stem, unwrap_lines("\n".join(read_pdf(file))), file.name)
-        elif kind == ".jsonl": yield from jsonl_documents(file, encoding, text_key, title_key)
-        elif kind == ".md": yield parse_markdown(read_text(file, encoding), file.stem, file.name)
-        else: yield from txt_documents(file, encoding)
+        elif kind == ".jsonl":
+            yield from jsonl_documents(file, encoding, text_key, title_key)
+        elif kind == ".md":
+            yield parse_markdown(read_text(file, encoding), file.stem, file.name)
+        else:
+            yield from txt_documents(file, encoding)
 
 # %% ../nbs/93_text.ipynb #0142
 def jsonl_documents(
@@ -772,9 +893,11 @@ def jsonl_documents(
 ) -> Iterator[Document]:
     "Records of a JSON Lines file. Raises `ValueError` naming a line that is broken or has no text."
     for number, line in enumerate(iter_lines(iter_text(path, encoding)), 1):
-        if not line.strip(): continue
+        if not line.strip():
+            continue
         place = f"{path}, line {number}"
-        try: record = json.loads(line)
+        try:
+            record = json.loads(line)
         except (json.JSONDecodeError, RecursionError) as error:
             raise ValueError(f"{place}: not JSON ({error})") from error
         if not isinstance(record, dict):
@@ -784,20 +907,24 @@ def jsonl_documents(
 # %% ../nbs/93_text.ipynb #0143
 def record_document(
     record: dict,
-    place: str,      # of the record, for messages
-    source: str,     # of the document, where the record names none
+    place: str,  # of the record, for messages
+    source: str,  # of the document, where the record names none
     text_key: str,
     title_key: str,
 ) -> Document:
     "A record as a document. Raises `ValueError` if there is no text in it, or half a character."
     text, title = record.get(text_key), record.get(title_key)
-    if isinstance(text, bytes): text = text.decode("utf-8")
+    if isinstance(text, bytes):
+        text = text.decode("utf-8")
     if not isinstance(text, str):
-        raise ValueError(f"{place}: expected the text in field {text_key!r}, got the fields "
-                         f"{', '.join(record)}; name the field with text_key=")
+        raise ValueError(
+            f"{place}: expected the text in field {text_key!r}, got the fields "
+            f"{', '.join(record)}; name the field with text_key="
+        )
     if re.search("[\ud800-\udfff]", f"{text}{title}"):
         raise ValueError(f"{place}: holds half of a surrogate pair, as \\ud800 alone; mend it")
-    if "_START_ARTICLE_" in text: return parse_wiki40b(text, source)
+    if "_START_ARTICLE_" in text:
+        return parse_wiki40b(text, source)
     return Document(str(title or ""), text, str(record.get("source") or source))
 
 # %% ../nbs/93_text.ipynb #0146
@@ -808,7 +935,8 @@ def is_aozora(
     text: str,  # the beginning of a file
 ) -> bool:
     "Whether a text is marked up as Aozora Bunko does it."
-    if "【テキスト中に現れる記号について】" in text: return True
+    if "【テキスト中に現れる記号について】" in text:
+        return True
     signs = (r"[一-龥々]《[ぁ-んァ-ヶー]+》", r"［＃[^］\n]+］", r"^底本[：:]")
     return sum(re.search(sign, text, re.MULTILINE) is not None for sign in signs) >= 2
 
@@ -816,16 +944,19 @@ def is_aozora(
 def text_kind(
     path: Path,
     encoding: str | None = None,
-) -> str:         # wiki40b, aozora, corpus, plain
+) -> str:  # wiki40b, aozora, corpus, plain
     "What kind of text a .txt file holds. Only the search for separators reads it all."
     head = next(iter_text(path, encoding), "")
-    if re.search("^_START_ARTICLE_$", head, re.MULTILINE): return "wiki40b"
-    if is_aozora(head): return "aozora"
+    if re.search("^_START_ARTICLE_$", head, re.MULTILINE):
+        return "wiki40b"
+    if is_aozora(head):
+        return "aozora"
     before = "\n"
     for piece in chain(iter_text(path, encoding), ["\n"]):
         window = before + piece
-        if f"\n{SEPARATOR}\n" in window: return "corpus"
-        before = window[-len(SEPARATOR) - 1:]
+        if f"\n{SEPARATOR}\n" in window:
+            return "corpus"
+        before = window[-len(SEPARATOR) - 1 :]
     return "plain"
 
 # %% ../nbs/93_text.ipynb #0151
@@ -837,11 +968,11 @@ def join_title(
 
 # %% ../nbs/93_text.ipynb #0152
 def split_title(
-    text: str,             # as `join_title` makes it
-) -> tuple[str, str]:      # title (empty if there is none), text
+    text: str,  # as `join_title` makes it
+) -> tuple[str, str]:  # title (empty if there is none), text
     "The reverse of `join_title`."
     found = re.match(r"【([^\n]+)】\n", text)
-    return (found[1], text[found.end():]) if found else ("", text)
+    return (found[1], text[found.end() :]) if found else ("", text)
 
 # %% ../nbs/93_text.ipynb #0154
 def escape_separators(
@@ -864,7 +995,8 @@ def txt_documents(
 ) -> Iterator[Document]:
     "The documents of a .txt file, whatever `text_kind` it is."
     kind, pieces = text_kind(path, encoding), iter_text(path, encoding)
-    if kind == "aozora": yield parse_aozora("".join(pieces), path.name)
+    if kind == "aozora":
+        yield parse_aozora("".join(pieces), path.name)
     elif kind == "wiki40b":
         for part in iter_parts(pieces, lambda line: line == "_START_ARTICLE_", keep=True):
             yield parse_wiki40b(part, path.name)
@@ -880,21 +1012,25 @@ def txt_documents(
 # %% ../nbs/93_text.ipynb #0164
 class HashSet:
     "A set of whole numbers from 1 to 2**64 − 1: an open hash table, at most two thirds full."
+
     def __init__(self):
         self.places, self.count = array("Q", [0]) * 1024, 0
 
     def add(
         self,
         key: int,  # 1 to 2**64 − 1
-    ) -> bool:     # whether it is new
+    ) -> bool:  # whether it is new
         "Put a number in."
         mask = len(self.places) - 1
         place = key & mask
-        while self.places[place] not in (0, key): place = (place + 1) & mask
-        if self.places[place] == key: return False
+        while self.places[place] not in (0, key):
+            place = (place + 1) & mask
+        if self.places[place] == key:
+            return False
         self.places[place] = key
         self.count += 1
-        if 3 * self.count > 2 * len(self.places): self.grow()
+        if 3 * self.count > 2 * len(self.places):
+            self.grow()
         return True
 
     def grow(self):
@@ -902,13 +1038,14 @@ class HashSet:
         old, self.count = self.places, 0
         self.places = array("Q", [0]) * (2 * len(old))
         for key in old:
-            if key: self.add(key)
+            if key:
+                self.add(key)
 
 # %% ../nbs/93_text.ipynb #0167
 def kept_documents(
     documents: Iterable[Document],
     keyword: str,  # empty: no filter
-    limit: int,    # 0: no limit
+    limit: int,  # 0: no limit
     counts: dict,  # is counted up
 ) -> Iterator[Document]:
     "Normalize documents; drop empty ones, exact copies of a text, and those without the keyword."
@@ -919,25 +1056,30 @@ def kept_documents(
         document = Document(title, normalize(document.text).strip("\n"), document.source)
         key = hashlib.blake2b(document.text.encode("utf-8"), digest_size=8).digest()
         number = int.from_bytes(key, "big") or 1
-        if not document.text.strip(): counts["empty"] += 1
-        elif keyword not in f"{title}\n{document.text}": counts["without_keyword"] += 1
-        elif not seen.add(number): counts["duplicates"] += 1
+        if not document.text.strip():
+            counts["empty"] += 1
+        elif keyword not in f"{title}\n{document.text}":
+            counts["without_keyword"] += 1
+        elif not seen.add(number):
+            counts["duplicates"] += 1
         else:
             counts["kept"] += 1
             yield document
-            if limit and counts["kept"] >= limit: return
+            if limit and counts["kept"] >= limit:
+                return
 
 # %% ../nbs/93_text.ipynb #0170
 def hub_documents(
-    dataset: str,             # name on the Hub, or a folder with data files
-    split: str = "train",     # train, validation or test
-    text_key: str = "text",   # field that holds the text
-    title_key: str = "title", # field that holds the title; may be missing
-    config: str = "",         # a part of the dataset, where it has parts
-    stream: bool = True,      # False: download it whole first, and keep it
+    dataset: str,  # name on the Hub, or a folder with data files
+    split: str = "train",  # train, validation or test
+    text_key: str = "text",  # field that holds the text
+    title_key: str = "title",  # field that holds the title; may be missing
+    config: str = "",  # a part of the dataset, where it has parts
+    stream: bool = True,  # False: download it whole first, and keep it
 ) -> Iterator[Document]:
     "The records of a dataset of the Hugging Face Hub, one at a time."
     from datasets import load_dataset
+
     records = load_dataset(dataset, config or None, split=split, streaming=stream)
     for number, record in enumerate(records):
         place = f"{dataset}/{split}:{number}"
@@ -946,9 +1088,9 @@ def hub_documents(
 # %% ../nbs/93_text.ipynb #0174
 def corpus_entry(
     document: Document,
-    suffix: str,   # .txt or .jsonl
+    suffix: str,  # .txt or .jsonl
     counts: dict,  # escaped, characters and bytes are counted up
-) -> str:          # what is written for the document, with its line break
+) -> str:  # what is written for the document, with its line break
     "One document as it stands in the corpus file."
     text = entry = join_title(document)
     if suffix == ".jsonl":
@@ -962,8 +1104,16 @@ def corpus_entry(
     return entry
 
 # %% ../nbs/93_text.ipynb #0175
-COUNTS = ("read", "kept", "empty", "duplicates", "without_keyword", "escaped", "characters",
-          "bytes")
+COUNTS = (
+    "read",
+    "kept",
+    "empty",
+    "duplicates",
+    "without_keyword",
+    "escaped",
+    "characters",
+    "bytes",
+)
 
 # %% ../nbs/93_text.ipynb #0176
 def check_corpus_arguments(
@@ -975,25 +1125,28 @@ def check_corpus_arguments(
     "Raise `ValueError` for arguments of `make_corpus` that contradict each other."
     if bool(data) == bool(dataset):
         raise ValueError("give either data (a file or folder) or dataset (a name on the Hub)")
-    if limit < 0: raise ValueError(f"limit must be 0 (all) or more, got {limit}")
+    if limit < 0:
+        raise ValueError(f"limit must be 0 (all) or more, got {limit}")
     if Path(out).suffix not in (".txt", ".jsonl"):
         raise ValueError(f"out must end with .txt or .jsonl, got {out}")
     if data and Path(data).is_dir() and Path(out).resolve().is_relative_to(Path(data).resolve()):
-        raise ValueError(f"out {out} lies in the folder that is read, {data}, and the next run "
-                         "would read it; write it elsewhere")
+        raise ValueError(
+            f"out {out} lies in the folder that is read, {data}, and the next run "
+            "would read it; write it elsewhere"
+        )
 
 # %% ../nbs/93_text.ipynb #0177
 def make_corpus(
-    data: str = "",            # file or folder to read; leave it empty when dataset is given
-    out: str = "corpus.txt",   # file to write: .txt or .jsonl
-    dataset: str = "",         # or a dataset of the Hugging Face Hub, for example fujiki/wiki40b_ja
-    split: str = "train",      # of the dataset
-    keyword: str = "",         # keep only documents that contain this word
-    limit: int = 0,            # stop after so many documents; 0 for all
-    encoding: str = "",        # of text files; empty: told from the content
-    text_key: str = "text",    # field of records that holds the text
+    data: str = "",  # file or folder to read; leave it empty when dataset is given
+    out: str = "corpus.txt",  # file to write: .txt or .jsonl
+    dataset: str = "",  # or a dataset of the Hugging Face Hub, for example fujiki/wiki40b_ja
+    split: str = "train",  # of the dataset
+    keyword: str = "",  # keep only documents that contain this word
+    limit: int = 0,  # stop after so many documents; 0 for all
+    encoding: str = "",  # of text files; empty: told from the content
+    text_key: str = "text",  # field of records that holds the text
     title_key: str = "title",  # field of records that holds the title
-    config: str = "",          # a part of the dataset, where it has parts
+    config: str = "",  # a part of the dataset, where it has parts
     stream: bool = True,  # read the dataset over the network; else download it whole and keep it
 ) -> dict:  # counts: read, kept, empty, duplicates, without_keyword, escaped, characters, bytes
     """Make one corpus file from text files or a Hub dataset, in a stream.
@@ -1002,22 +1155,27 @@ def make_corpus(
     read. An existing file then stays as it is.
     """
     check_corpus_arguments(data, out, dataset, limit)
-    documents = (hub_documents(dataset, split, text_key, title_key, config, stream) if dataset
-                 else read_documents(data, encoding or None, text_key, title_key))
+    documents = (
+        hub_documents(dataset, split, text_key, title_key, config, stream)
+        if dataset
+        else read_documents(data, encoding or None, text_key, title_key)
+    )
     documents = progress(documents, desc="corpus", unit=" documents")
     counts = dict.fromkeys(COUNTS, 0)
     with write_atomic(out) as file:
         for document in kept_documents(documents, keyword, limit, counts):
             file.write(corpus_entry(document, Path(out).suffix, counts))
         if not counts["kept"]:
-            raise ValueError(f"{data or dataset}: no document was kept ({counts}); "
-                             "check the keyword and the files")
+            raise ValueError(
+                f"{data or dataset}: no document was kept ({counts}); "
+                "check the keyword and the files"
+            )
     return counts
 
 # %% ../nbs/93_text.ipynb #0178
 def read_corpus(
     path: str | Path,  # corpus file (.txt or .jsonl), or anything that `read_documents` reads
-) -> Iterator[str]:    # one document at a time, as `join_title` makes it
+) -> Iterator[str]:  # one document at a time, as `join_title` makes it
     """The documents of a corpus, in a stream.
 
     A .txt file without separators is one document, or several stretches where it is long; no title
@@ -1025,10 +1183,12 @@ def read_corpus(
     """
     path = Path(path)
     if not path.exists():
-        raise ValueError(f"{path}: expected a corpus file, found nothing there; "
-                         "make one with llmft corpus")
+        raise ValueError(
+            f"{path}: expected a corpus file, found nothing there; make one with llmft corpus"
+        )
     if path.suffix.lower() != ".txt" or text_kind(path) != "plain":
         yield from map(join_title, read_documents(path))
         return
     for stretch in iter_stretches(iter_text(path)):
-        if text := stretch.strip("\n"): yield text
+        if text := stretch.strip("\n"):
+            yield text

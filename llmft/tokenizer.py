@@ -18,28 +18,29 @@ from .text import normalize, read_corpus
 
 # %% ../nbs/10_tokenizer.ipynb #0013
 def merge_pair(
-    pieces: list[str],      # a text, cut into pieces
+    pieces: list[str],  # a text, cut into pieces
     pair: tuple[str, str],  # two neighbours
-) -> list[str]:             # the same text, with each such pair joined, from the left
+) -> list[str]:  # the same text, with each such pair joined, from the left
     "Join one pair wherever it stands."
     merged, i = [], 0
     while i < len(pieces):
-        length = 2 if tuple(pieces[i:i + 2]) == pair else 1
-        merged.append("".join(pieces[i:i + length]))
+        length = 2 if tuple(pieces[i : i + 2]) == pair else 1
+        merged.append("".join(pieces[i : i + length]))
         i += length
     return merged
 
 # %% ../nbs/10_tokenizer.ipynb #0018
 def train_bpe(
     texts: list[str],  # each one is cut on its own
-    n_merges: int,     # rounds; fewer when no pair is left
+    n_merges: int,  # rounds; fewer when no pair is left
 ) -> list[tuple[str, str]]:  # the pairs in the order in which they were joined
     "Byte pair encoding on characters. Source: Sennrich et al. 2016, arXiv:1508.07909, algorithm 1."
     texts, merges = [list(text) for text in texts], []
     order = {c: i for i, c in enumerate(sorted({c for text in texts for c in text}))}
     for _ in range(n_merges):
         counts = Counter(pair for pieces in texts for pair in zip(pieces, pieces[1:]))
-        if not counts: break
+        if not counts:
+            break
         best = min(counts, key=lambda pair: (-counts[pair], order[pair[0]], order[pair[1]]))
         merges.append(best)
         order.setdefault("".join(best), len(order))
@@ -48,71 +49,92 @@ def train_bpe(
 
 # %% ../nbs/10_tokenizer.ipynb #0027
 def apply_bpe(
-    text: str,      # without line breaks and markers, which are pieces of their own
-    scores: dict,   # piece → score; the larger is joined first
-) -> list[str]:     # pieces; joined they are the text
+    text: str,  # without line breaks and markers, which are pieces of their own
+    scores: dict,  # piece → score; the larger is joined first
+) -> list[str]:  # pieces; joined they are the text
     "Cut a text with a learnt list of pieces: join the best pair until none is in the list."
     pieces = list(text)
     while True:
         joined = enumerate(map("".join, zip(pieces, pieces[1:])))
         best = max(((scores[piece], -i) for i, piece in joined if piece in scores), default=None)
-        if best is None: return pieces
+        if best is None:
+            return pieces
         i = -best[1]
-        pieces[i:i + 2] = [pieces[i] + pieces[i + 1]]
+        pieces[i : i + 2] = [pieces[i] + pieces[i + 1]]
 
 # %% ../nbs/10_tokenizer.ipynb #0031
-SPECIAL_TOKENS = dict(eot="<|endoftext|>", im_start="<|im_start|>", im_end="<|im_end|>",
-                      pad="<|pad|>")
+SPECIAL_TOKENS = dict(
+    eot="<|endoftext|>", im_start="<|im_start|>", im_end="<|im_end|>", pad="<|pad|>"
+)
 
 # %% ../nbs/10_tokenizer.ipynb #0032
 def trainer_options(
-    vocab_size: int,            # pieces, all kinds together
+    vocab_size: int,  # pieces, all kinds together
     character_coverage: float,  # share of the text whose characters get a piece
-    split_digits: bool,         # True: every digit a piece of its own
-    max_piece_length: int,      # characters
-) -> dict:                      # keyword arguments of SentencePieceTrainer.train
+    split_digits: bool,  # True: every digit a piece of its own
+    max_piece_length: int,  # characters
+) -> dict:  # keyword arguments of SentencePieceTrainer.train
     "The settings that let SentencePiece and `tokenizers` give the same ids."
     return dict(
-        model_type="bpe", vocab_size=vocab_size, character_coverage=character_coverage,
-        normalization_rule_name="identity", add_dummy_prefix=False, remove_extra_whitespaces=False,
-        byte_fallback=True, user_defined_symbols=[*SPECIAL_TOKENS.values(), "\n"], required_chars="▁",
-        unk_id=0, bos_id=-1, eos_id=-1, pad_id=-1, split_digits=split_digits,
-        max_sentencepiece_length=max_piece_length, num_threads=1, minloglevel=2)
+        model_type="bpe",
+        vocab_size=vocab_size,
+        character_coverage=character_coverage,
+        normalization_rule_name="identity",
+        add_dummy_prefix=False,
+        remove_extra_whitespaces=False,
+        byte_fallback=True,
+        user_defined_symbols=[*SPECIAL_TOKENS.values(), "\n"],
+        required_chars="▁",
+        unk_id=0,
+        bos_id=-1,
+        eos_id=-1,
+        pad_id=-1,
+        split_digits=split_digits,
+        max_sentencepiece_length=max_piece_length,
+        num_threads=1,
+        minloglevel=2,
+    )
 
 # %% ../nbs/10_tokenizer.ipynb #0034
 def training_lines(
-    texts,                   # iterable of str; read once
+    texts,  # iterable of str; read once
     max_length: int = 1000,  # characters; longer lines are cut
-):                           # yields str; joined they are the normalized texts
+):  # yields str; joined they are the normalized texts
     "Cut documents into lines that keep their line break."
     for text in texts:
         for line in normalize(text).splitlines(keepends=True):
-            for start in range(0, len(line), max_length): yield line[start:start + max_length]
+            for start in range(0, len(line), max_length):
+                yield line[start : start + max_length]
 
 # %% ../nbs/10_tokenizer.ipynb #0038
 def explain_training_error(
     error: RuntimeError,  # from SentencePieceTrainer.train
-    vocab_size: int,      # what was asked for
-) -> ValueError:          # to be raised
+    vocab_size: int,  # what was asked for
+) -> ValueError:  # to be raised
     "Turn SentencePiece's complaint into one that says what works; pass on what the reader raised."
     largest = re.search(r"value <= (\d+)", str(error))
     smallest = re.search(r"\d+ vs (\d+)\. Increase vocab_size", str(error))
     reader = re.search(r"ValueError: (.*?)(\n\nAt:|$)", str(error), re.DOTALL)
     if largest:
-        return ValueError(f"the text supports a vocabulary of at most {largest[1]} pieces, got "
-                          f"{vocab_size}; set vocab_size to {largest[1]} or less, or use more text")
+        return ValueError(
+            f"the text supports a vocabulary of at most {largest[1]} pieces, got "
+            f"{vocab_size}; set vocab_size to {largest[1]} or less, or use more text"
+        )
     if smallest:
-        return ValueError(f"the characters of the text need at least {smallest[1]} pieces, got "
-                          f"{vocab_size}; set a larger vocab_size or a smaller character_coverage")
+        return ValueError(
+            f"the characters of the text need at least {smallest[1]} pieces, got "
+            f"{vocab_size}; set a larger vocab_size or a smaller character_coverage"
+        )
     return ValueError(reader[1] if reader else f"SentencePiece cannot train on this text: {error}")
 
 # %% ../nbs/10_tokenizer.ipynb #0040
 def write_model(
-    model: bytes,     # a serialized SentencePiece model
+    model: bytes,  # a serialized SentencePiece model
     out: str | Path,  # file to write; the ending .model may be left out
-) -> Path:            # the .model file
+) -> Path:  # the .model file
     "Write `.model`, and `.vocab` beside it (a line break is written as \\n there)."
     import sentencepiece
+
     path = Path(out)
     path = path if path.suffix == ".model" else path.with_name(path.name + ".model")
     processor = sentencepiece.SentencePieceProcessor(model_proto=model)
@@ -120,19 +142,20 @@ def write_model(
         for i in range(processor.get_piece_size()):
             piece = processor.id_to_piece(i).replace("\n", "\\n")
             file.write(f"{piece}\t{processor.get_score(i):g}\n")
-    with write_atomic(path, "wb") as file: file.write(model)
+    with write_atomic(path, "wb") as file:
+        file.write(model)
     return path
 
 # %% ../nbs/10_tokenizer.ipynb #0041
 def train_tokenizer(
-    data: str,                          # corpus file as `llmft corpus` writes it (.txt or .jsonl)
-    out: str = "tokenizer",             # file to write; .model and .vocab are added
-    vocab_size: int = 4096,             # pieces, with the 256 bytes and the markers
-    character_coverage: float = 0.9995, # share of the text that has pieces; the rest becomes bytes
-    split_digits: bool = True,          # every digit a piece of its own
-    max_piece_length: int = 16,         # characters of the longest piece
-    max_lines: int = 2_000_000,         # a larger corpus is sampled, always the same lines
-) -> Path:                              # the .model file
+    data: str,  # corpus file as `llmft corpus` writes it (.txt or .jsonl)
+    out: str = "tokenizer",  # file to write; .model and .vocab are added
+    vocab_size: int = 4096,  # pieces, with the 256 bytes and the markers
+    character_coverage: float = 0.9995,  # share of the text that has pieces; the rest becomes bytes
+    split_digits: bool = True,  # every digit a piece of its own
+    max_piece_length: int = 16,  # characters of the longest piece
+    max_lines: int = 2_000_000,  # a larger corpus is sampled, always the same lines
+) -> Path:  # the .model file
     """Train a SentencePiece BPE tokenizer: `.model` and `.vocab`. The same text gives the same files.
 
     Raises `ValueError` for an empty corpus, and for a vocabulary that is too large or too small for
@@ -140,15 +163,21 @@ def train_tokenizer(
     Source: Kudo and Richardson 2018, SentencePiece, arXiv:1808.06226.
     """
     import sentencepiece
+
     lines, model = training_lines(read_corpus(data)), io.BytesIO()
     first = next((line for line in lines if line.strip()), None)
-    if first is None: raise ValueError(f"{data}: the corpus is empty; a tokenizer learns from text")
+    if first is None:
+        raise ValueError(f"{data}: the corpus is empty; a tokenizer learns from text")
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=(line for part in ([first], lines) for line in part),
-            model_writer=model, input_sentence_size=max_lines, shuffle_input_sentence=True,
-            **trainer_options(vocab_size, character_coverage, split_digits, max_piece_length))
-    except RuntimeError as error: raise explain_training_error(error, vocab_size) from error
+            model_writer=model,
+            input_sentence_size=max_lines,
+            shuffle_input_sentence=True,
+            **trainer_options(vocab_size, character_coverage, split_digits, max_piece_length),
+        )
+    except RuntimeError as error:
+        raise explain_training_error(error, vocab_size) from error
     return write_model(model.getvalue(), out)
 
 # %% ../nbs/10_tokenizer.ipynb #0054
@@ -156,7 +185,7 @@ MARKER = re.compile("(" + "|".join(map(re.escape, SPECIAL_TOKENS.values())) + ")
 
 # %% ../nbs/10_tokenizer.ipynb #0055
 def split_markers(
-    text: str,   # from a stranger
+    text: str,  # from a stranger
 ) -> list[str]:  # joined they are the text; none holds a whole marker
     "Cut a text after the first character of each marker, so that SentencePiece sees no marker."
     starts = [match.start() + 1 for match in MARKER.finditer(text)]
@@ -165,15 +194,19 @@ def split_markers(
 # %% ../nbs/10_tokenizer.ipynb #0057
 def find_model(
     path: str | Path,  # a .model file, or a folder that holds one
-) -> Path:             # the .model file
+) -> Path:  # the .model file
     "The tokenizer file that a path means. Raises `ValueError` for none, and for several in a folder."
     path = Path(path)
-    if path.is_file(): return path
+    if path.is_file():
+        return path
     found = sorted(path.glob("*.model")) if path.is_dir() else []
-    if len(found) == 1: return found[0]
+    if len(found) == 1:
+        return found[0]
     names = [file.name for file in found] or "none"
-    raise ValueError(f"{path}: expected one tokenizer file (.model), found {names}; name the file, or "
-                     "make one with llmft tokenizer")
+    raise ValueError(
+        f"{path}: expected one tokenizer file (.model), found {names}; name the file, or "
+        "make one with llmft tokenizer"
+    )
 
 # %% ../nbs/10_tokenizer.ipynb #0058
 class Tokenizer:
@@ -182,24 +215,35 @@ class Tokenizer:
     Knows `path`, `vocab_size`, `eot_id`, `im_start_id`, `im_end_id`, `pad_id`. Raises `ValueError` if
     the file is missing, damaged, or was trained without the markers of this book.
     """
+
     def __init__(self, path: str | Path):
         import sentencepiece
+
         self.path = find_model(path)
-        try: self.processor = sentencepiece.SentencePieceProcessor(model_proto=self.path.read_bytes())
+        try:
+            self.processor = sentencepiece.SentencePieceProcessor(
+                model_proto=self.path.read_bytes()
+            )
         except RuntimeError as error:
-            raise ValueError(f"{self.path}: not a SentencePiece model; use llmft tokenizer") from error
+            raise ValueError(
+                f"{self.path}: not a SentencePiece model; use llmft tokenizer"
+            ) from error
         self.vocab_size = self.processor.get_piece_size()
         ids = [self.processor.piece_to_id(token) for token in SPECIAL_TOKENS.values()]
         if [self.token(i) for i in ids] != list(SPECIAL_TOKENS.values()):
-            raise ValueError(f"{self.path}: lacks {[*SPECIAL_TOKENS.values()]}; use llmft tokenizer")
+            raise ValueError(
+                f"{self.path}: lacks {[*SPECIAL_TOKENS.values()]}; use llmft tokenizer"
+            )
         self.eot_id, self.im_start_id, self.im_end_id, self.pad_id = ids
 
     def encode(self, text: str, allow_special: bool = False) -> list[int]:
         "Ids. A marker written in the text stays text, or with `allow_special` becomes its one id."
         if not allow_special:
-            return [i for part in split_markers(normalize(text)) for i in self.processor.encode(part)]
+            return [
+                i for part in split_markers(normalize(text)) for i in self.processor.encode(part)
+            ]
         ids = []
-        for k, part in enumerate(MARKER.split(text)):            # every second part is a marker
+        for k, part in enumerate(MARKER.split(text)):  # every second part is a marker
             ids += [self.processor.piece_to_id(part)] if k % 2 else self.encode(part)
         return ids
 
@@ -207,23 +251,26 @@ class Tokenizer:
         "The text of ids (a list or a 1-D tensor). Raises `ValueError` for an id that does not exist."
         ids = [int(i) for i in ids]
         wrong = [i for i in ids if not 0 <= i < self.vocab_size]
-        if wrong: raise ValueError(f"ids must lie between 0 and {self.vocab_size - 1}, got {wrong[0]}")
+        if wrong:
+            raise ValueError(f"ids must lie between 0 and {self.vocab_size - 1}, got {wrong[0]}")
         return self.processor.decode(ids)
 
     def token(self, id: int) -> str:
         "The piece with this id; a space is written as ▁, a byte as <0xE3>."
         return self.processor.id_to_piece(int(id))
 
-    def pieces(self, text: str, allow_special: bool = False) -> list[str]:    # the texts of its tokens
+    def pieces(self, text: str, allow_special: bool = False) -> list[str]:
+        "The texts of the tokens of a text."
         return [self.token(i) for i in self.encode(text, allow_special)]
 
 # %% ../nbs/10_tokenizer.ipynb #0075
 def characters_per_token(
     tokenizer: Tokenizer,
-    texts,      # one text, or several
-) -> float:     # characters after NFKC, divided by tokens
+    texts,  # one text, or several
+) -> float:  # characters after NFKC, divided by tokens
     "How much text one token carries. Raises `ValueError` when there is no text."
     texts = [normalize(text) for text in ([texts] if isinstance(texts, str) else texts)]
     n_tokens = sum(len(tokenizer.encode(text)) for text in texts)
-    if not n_tokens: raise ValueError("characters_per_token needs at least one character of text")
+    if not n_tokens:
+        raise ValueError("characters_per_token needs at least one character of text")
     return sum(map(len, texts)) / n_tokens

@@ -26,38 +26,48 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .chat import encode_example, label_tokens, parse_record, prompt_ids, read_examples, stop_ids
+from llmft.chat import (
+    encode_example,
+    label_tokens,
+    parse_record,
+    prompt_ids,
+    read_examples,
+    stop_ids,
+)
 from .core import pick_device
 from .sampling import pick_tokens
-from .sft import load_model
+from .finetuning import load_model
 
 # %% ../nbs/24_ui.ipynb #0009
 @dataclass(frozen=True)
 class ReplyToken:
     "One token of a reply, and what the model thought of it."
+
     token_id: int
-    piece: str               # its name, for the reader
-    text: str                # what it adds to the reply; empty inside a character, and for a special token
-    probability: float       # 0 to 1, at temperature 1
-    likeliest: tuple = ()    # pairs (piece, probability) of the likeliest tokens in its place, best first
-    special: bool = False    # True: a marker such as the stop token, which is no text
+    piece: str  # its name, for the reader
+    text: str  # what it adds to the reply; empty inside a character, and for a special token
+    probability: float  # 0 to 1, at temperature 1
+    likeliest: tuple = ()  # pairs (piece, probability) of the likeliest tokens in its place, best first
+    special: bool = False  # True: a marker such as the stop token, which is no text
 
 # %% ../nbs/24_ui.ipynb #0010
 def piece_names(
     ids: list[int],
     tokenizer,
-) -> list[str]:   # a text for each id; `<0xE6>` for a byte that is no text alone
+) -> list[str]:  # a text for each id; `<0xE6>` for a byte that is no text alone
     "What single tokens are called."
     alone = [tokenizer.decode([i]) for i in ids]
-    return [name if "\ufffd" in text or not text else text
-            for text, name in zip(alone, label_tokens(dict(input_ids=ids, labels=ids), tokenizer)[0])]
+    return [
+        name if "\ufffd" in text or not text else text
+        for text, name in zip(alone, label_tokens(dict(input_ids=ids, labels=ids), tokenizer)[0])
+    ]
 
 # %% ../nbs/24_ui.ipynb #0011
 def likeliest_tokens(
     probabilities: Tensor,  # (V,)
     tokenizer,
-    n: int = 3,             # how many, at most
-) -> tuple:                 # pairs (piece, probability), best first
+    n: int = 3,  # how many, at most
+) -> tuple:  # pairs (piece, probability), best first
     "The tokens that a model holds for the likeliest."
     values, ids = probabilities.topk(min(n, len(probabilities)))
     return tuple(zip(piece_names(ids.tolist(), tokenizer), values.tolist()))
@@ -73,23 +83,31 @@ def decode_whole(
 
 # %% ../nbs/24_ui.ipynb #0016
 def describe_token(
-    ids: list[int],   # of the reply so far, this token last
-    logits: Tensor,   # (V,) that it was chosen from
+    ids: list[int],  # of the reply so far, this token last
+    logits: Tensor,  # (V,) that it was chosen from
     tokenizer,
 ) -> ReplyToken:
     "The last token of a reply with its probability."
     probabilities, last = logits.float().softmax(-1), ids[-1]
-    text = decode_whole(ids, tokenizer)[len(decode_whole(ids[:-1], tokenizer)):]
-    return ReplyToken(last, piece_names([last], tokenizer)[0], text, probabilities[last].item(),
-                      likeliest_tokens(probabilities, tokenizer), last in tokenizer.all_special_ids)
+    text = decode_whole(ids, tokenizer)[len(decode_whole(ids[:-1], tokenizer)) :]
+    return ReplyToken(
+        last,
+        piece_names([last], tokenizer)[0],
+        text,
+        probabilities[last].item(),
+        likeliest_tokens(probabilities, tokenizer),
+        last in tokenizer.all_special_ids,
+    )
 
 # %% ../nbs/24_ui.ipynb #0019
 def fit_messages(
     model,
     tokenizer,
-    messages: list[dict],   # questions and answers in turns, a question last; a system message may come first
-    n_new: int,             # most tokens of the reply
-) -> list[dict]:            # the last of them
+    messages: list[
+        dict
+    ],  # questions and answers in turns, a question last; a system message may come first
+    n_new: int,  # most tokens of the reply
+) -> list[dict]:  # the last of them
     """As much of a conversation as leaves room for a reply.
 
     Raises `ValueError` where the last question alone leaves no room.
@@ -99,48 +117,58 @@ def fit_messages(
     first, turns = messages[:n_kept], messages[n_kept:]
     while room and (size := len(prompt_ids([*first, *turns], tokenizer))) + n_new > room:
         if len(turns) < 3:
-            raise ValueError(f"{size} tokens of question and {n_new} of reply do not fit into the context of {room}; "
-                             "shorten the question, or ask for a shorter reply")
+            raise ValueError(
+                f"{size} tokens of question and {n_new} of reply do not fit into the context of {room}; "
+                "shorten the question, or ask for a shorter reply"
+            )
         turns = turns[2:]
     return [*first, *turns]
 
 # %% ../nbs/24_ui.ipynb #0022
 def read_next(
     model,
-    ids: list[int],   # prompt and reply so far
-    cache,            # what `read_next` gave before; None at first
-) -> tuple:           # (V,) logits of the next token, and the cache
+    ids: list[int],  # prompt and reply so far
+    cache,  # what `read_next` gave before; None at first
+) -> tuple:  # (V,) logits of the next token, and the cache
     "Read what was not read before, and say what may come next."
     new = ids if cache is None else ids[-1:]
     with torch.inference_mode():
-        out = model(input_ids=torch.tensor([new], device=model.device), past_key_values=cache, use_cache=True)
+        out = model(
+            input_ids=torch.tensor([new], device=model.device),
+            past_key_values=cache,
+            use_cache=True,
+        )
     return out.logits[0, -1].float(), getattr(out, "past_key_values", None)
 
 # %% ../nbs/24_ui.ipynb #0023
 def stream_reply(
-    model,                        # a causal language model of transformers, in evaluation mode
-    tokenizer,                    # with a chat template
-    messages,                     # list of {"role", "content"}, the user's last
+    model,  # a causal language model of transformers, in evaluation mode
+    tokenizer,  # with a chat template
+    messages,  # list of {"role", "content"}, the user's last
     max_new_tokens: int = 40,
-    temperature: float = 0.0,     # 0: always the likeliest token
-    seed: int = 0,                # of the draws
+    temperature: float = 0.0,  # 0: always the likeliest token
+    seed: int = 0,  # of the draws
 ) -> Iterator[ReplyToken]:
     """Answer, one token at a time; the stop token comes last, if the model gets to it.
 
     The oldest exchanges are left out where they do not fit. Raises `ValueError` where the last question does not.
     """
-    ids, cache = prompt_ids(fit_messages(model, tokenizer, messages, max_new_tokens), tokenizer), None
+    ids, cache = (
+        prompt_ids(fit_messages(model, tokenizer, messages, max_new_tokens), tokenizer),
+        None,
+    )
     stops, start = stop_ids(model, tokenizer), len(ids)
     generator = torch.Generator(model.device).manual_seed(seed)
     for _ in range(max_new_tokens):
         logits, cache = read_next(model, ids, cache)
         ids.append(pick_tokens(logits[None], temperature, generator=generator).item())
         yield describe_token(ids[start:], logits, tokenizer)
-        if ids[-1] in stops: return
+        if ids[-1] in stops:
+            return
 
 # %% ../nbs/24_ui.ipynb #0024
 def reply_text(
-    tokens,   # of one reply
+    tokens,  # of one reply
 ) -> str:
     "What a reply says."
     return "".join(token.text for token in tokens)
@@ -148,26 +176,28 @@ def reply_text(
 # %% ../nbs/24_ui.ipynb #0030
 def doubt_colour(
     probability: float,  # 0 to 1
-) -> str:                # of CSS
+) -> str:  # of CSS
     "White for a sure token, orange for an unlikely one."
     return f"rgba(213,94,0,{0.8 * (1 - min(max(probability, 0.0), 1.0)):.2f})"
 
 # %% ../nbs/24_ui.ipynb #0032
 def span(
-    text: str,         # shown
-    tip: str,          # shown while the pointer rests on it
-    colour: str,       # background
-    kind: str = "",    # more CSS classes
-) -> str:              # HTML
+    text: str,  # shown
+    tip: str,  # shown while the pointer rests on it
+    colour: str,  # background
+    kind: str = "",  # more CSS classes
+) -> str:  # HTML
     "A piece of text with a background and a hint."
     shown = html.escape(text).replace("\n", "⏎<br>")
-    return (f'<span class="token {kind}" tabindex="0" data-tip="{html.escape(tip)}" '
-            f'style="background:{colour}">{shown}</span>')
+    return (
+        f'<span class="token {kind}" tabindex="0" data-tip="{html.escape(tip)}" '
+        f'style="background:{colour}">{shown}</span>'
+    )
 
 # %% ../nbs/24_ui.ipynb #0033
 def token_html(
     token: ReplyToken,
-) -> str:     # HTML
+) -> str:  # HTML
     "A token of a reply, coloured by its probability; the hint gives the number and the likeliest tokens."
     others = "、".join(f"{piece} {p:.1%}" for piece, p in token.likeliest)
     tip = f"{token.piece}　確率 {token.probability:.1%}\n候補：{others}"
@@ -195,15 +225,16 @@ STYLE = """
 @dataclass(frozen=True)
 class Exchange:
     "A question and what one model replied."
+
     question: str
     tokens: tuple[ReplyToken, ...] = ()
-    error: str = ""           # why there is no reply
+    error: str = ""  # why there is no reply
 
 # %% ../nbs/24_ui.ipynb #0040
 def next_messages(
     history: tuple[Exchange, ...],
     question: str,
-) -> list[dict]:    # messages, the question last
+) -> list[dict]:  # messages, the question last
     """What a model gets to read for its next reply.
 
     Exchanges without a reply are left out: after an error, or where the model stopped at once.
@@ -211,16 +242,19 @@ def next_messages(
     messages = []
     for exchange in history:
         if answer := reply_text(exchange.tokens).strip():
-            messages += [dict(role="user", content=exchange.question), dict(role="assistant", content=answer)]
+            messages += [
+                dict(role="user", content=exchange.question),
+                dict(role="assistant", content=answer),
+            ]
     return [*messages, dict(role="user", content=question)]
 
 # %% ../nbs/24_ui.ipynb #0043
 def extend(
-    model,                          # (model, tokenizer)
+    model,  # (model, tokenizer)
     history: tuple[Exchange, ...],
     question: str,
-    remember: bool = True,          # False: the model does not read the earlier exchanges
-    **settings,                     # max_new_tokens, temperature, seed
+    remember: bool = True,  # False: the model does not read the earlier exchanges
+    **settings,  # max_new_tokens, temperature, seed
 ) -> Iterator[tuple[Exchange, ...]]:
     "The history with one more exchange, which grows by a token each time."
     last, messages = Exchange(question), next_messages(history if remember else (), question)
@@ -228,19 +262,22 @@ def extend(
         for token in stream_reply(*model, messages, **settings):
             last = replace(last, tokens=(*last.tokens, token))
             yield (*history, last)
-    except ValueError as error: yield (*history, replace(last, error=str(error)))
+    except ValueError as error:
+        yield (*history, replace(last, error=str(error)))
 
 # %% ../nbs/24_ui.ipynb #0045
 def talk(
-    models: list,     # pairs (model, tokenizer), or None for an empty side
+    models: list,  # pairs (model, tokenizer), or None for an empty side
     histories: list,  # one tuple of exchanges for each
     question: str,
-    **settings,       # of `extend`
+    **settings,  # of `extend`
 ) -> Iterator[list]:  # the histories, again and again
     "Let all models answer the same question, in turns, a token each."
     histories = list(histories)
-    streams = [extend(model, history, question, **settings) if model else ()
-               for model, history in zip(models, histories)]
+    streams = [
+        extend(model, history, question, **settings) if model else ()
+        for model, history in zip(models, histories)
+    ]
     for step in zip_longest(*streams):
         histories = [new or old for new, old in zip(step, histories)]
         yield histories
@@ -248,33 +285,44 @@ def talk(
 # %% ../nbs/24_ui.ipynb #0047
 def conversation_html(
     history: tuple[Exchange, ...],
-) -> str:     # HTML
+) -> str:  # HTML
     "A conversation with one model, each reply coloured."
-    if not history: return '<div class="llmft note">まだ会話はありません。</div>'
+    if not history:
+        return '<div class="llmft note">まだ会話はありません。</div>'
     parts = []
     for exchange in history:
         parts.append(f'<div class="asked">{html.escape(exchange.question)}</div>')
         parts.append(f'<div class="said">{"".join(map(token_html, exchange.tokens))}</div>')
-        if exchange.error: parts.append(error_html(exchange.error))
+        if exchange.error:
+            parts.append(error_html(exchange.error))
     return f'<div class="llmft">{"".join(parts)}</div>'
 
 # %% ../nbs/24_ui.ipynb #0048
 def error_html(
     message: str,
-) -> str:    # HTML
+) -> str:  # HTML
     "What went wrong, in a box."
     return f'<div class="llmft error">できませんでした：{html.escape(message)}</div>'
 
 # %% ../nbs/24_ui.ipynb #0052
 def mask_html(
-    encoded: dict,   # input_ids and labels
+    encoded: dict,  # input_ids and labels
     tokenizer,
-) -> str:            # HTML
+) -> str:  # HTML
     "An encoded example, the learnt tokens marked, and how many they are."
-    texts, learnt = piece_names(encoded["input_ids"], tokenizer), [label != -100 for label in encoded["labels"]]
-    spans = [span(text, f"{text}　{'学習する' if mark else '読むだけ'}", "rgba(0,114,178,.25)" if mark else "transparent",
-                  "learnt" if mark else "")
-             for text, mark in zip(texts, learnt)]
+    texts, learnt = (
+        piece_names(encoded["input_ids"], tokenizer),
+        [label != -100 for label in encoded["labels"]],
+    )
+    spans = [
+        span(
+            text,
+            f"{text}　{'学習する' if mark else '読むだけ'}",
+            "rgba(0,114,178,.25)" if mark else "transparent",
+            "learnt" if mark else "",
+        )
+        for text, mark in zip(texts, learnt)
+    ]
     count = f"{len(texts)} トークンのうち {sum(learnt)} トークンを学習します。"
     return f'<div class="llmft">{"".join(spans)}<div class="note">{count}</div></div>'
 
@@ -283,67 +331,96 @@ def mask_html(
 def offline():
     "Inside the block the Hub is not asked: only what is on this machine is found."
     from huggingface_hub import constants
+
     before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
-    try: yield
-    finally: constants.HF_HUB_OFFLINE = before
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 # %% ../nbs/24_ui.ipynb #0057
 def model_shelf(
-    device: str = "auto",          # auto, cpu, cuda, mps
-    size: int = 2,                 # models kept in memory
-    load: Callable = load_model,   # (name, device) → (model, tokenizer)
-) -> Callable:                     # name → (model, tokenizer); None for an empty name
+    device: str = "auto",  # auto, cpu, cuda, mps
+    size: int = 2,  # models kept in memory
+    load: Callable = load_model,  # (name, device) → (model, tokenizer)
+) -> Callable:  # name → (model, tokenizer); None for an empty name
     """A function that loads a model by name, and remembers the last ones while their files do not change.
 
     It raises `ValueError` for a model that is not on this machine.
     """
     device, lock = pick_device(device), threading.Lock()
+
     @lru_cache(maxsize=size)
     def keep(name, stamp):
-        with offline(): return load(name, device)
+        with offline():
+            return load(name, device)
+
     def take(name: str):
-        if not name.strip(): return None
+        if not name.strip():
+            return None
         files = Path(name).rglob("*") if Path(name).is_dir() else ()
-        with lock: return keep(name, max((file.stat().st_mtime_ns for file in files), default=0))
+        with lock:
+            return keep(name, max((file.stat().st_mtime_ns for file in files), default=0))
+
     return take
 
 # %% ../nbs/24_ui.ipynb #0059
 def find_models(
-    root: str = "runs",   # folder with runs
-) -> list[str]:           # base, and the folders in `root` that hold a tuned model, by name
+    root: str = "runs",  # folder with runs
+) -> list[str]:  # base, and the folders in `root` that hold a tuned model, by name
     "What the page offers to choose from."
     marks = ("adapter/adapter_config.json", "adapter_config.json", "model/config.json")
-    found = {str(path.parents[len(Path(mark).parts) - 1]) for mark in marks for path in Path(root).glob(f"*/{mark}")}
+    found = {
+        str(path.parents[len(Path(mark).parts) - 1])
+        for mark in marks
+        for path in Path(root).glob(f"*/{mark}")
+    }
     return ["base", *sorted(found)]
 
 # %% ../nbs/24_ui.ipynb #0062
 def import_gradio():  # the module
     "Gradio, told to send nothing. Raises `ValueError` if it is not installed."
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1")
-    try: import gradio
-    except ImportError as error: raise ValueError(f"the page needs gradio ({error}): pip install 'llmft[ui]'") from error
-    if int(gradio.__version__.split(".")[0]) < 6: raise ValueError(f"the page needs gradio 6, found {gradio.__version__}: pip install 'llmft[ui]'")
+    try:
+        import gradio
+    except ImportError as error:
+        raise ValueError(f"the page needs gradio ({error}): pip install 'llmft[ui]'") from error
+    if int(gradio.__version__.split(".")[0]) < 6:
+        raise ValueError(
+            f"the page needs gradio 6, found {gradio.__version__}: pip install 'llmft[ui]'"
+        )
     return gradio
 
 # %% ../nbs/24_ui.ipynb #0065
 def answer_both(
-    shelf: Callable,   # of `model_shelf`
-    base: str, tuned: str,
+    shelf: Callable,  # of `model_shelf`
+    base: str,
+    tuned: str,
     question: str,
-    histories: list,   # of the two models
+    histories: list,  # of the two models
     remember: bool = True,
     max_new_tokens: int = 40,
     temperature: float = 0.0,
     seed: int = 0,
-) -> Iterator[tuple]:  # histories, HTML of the left side, HTML of the right side, what is left in the question's field
+) -> Iterator[
+    tuple
+]:  # histories, HTML of the left side, HTML of the right side, what is left in the question's field
     "What the page shows while the two models answer."
     histories = histories or [(), ()]
     left = question
     try:
-        if not question.strip(): raise ValueError("質問を書いてください。")
+        if not question.strip():
+            raise ValueError("質問を書いてください。")
         models, left = [shelf(base), shelf(tuned)], ""
-        for histories in talk(models, histories, question.strip(), remember=remember, max_new_tokens=int(max_new_tokens),
-                              temperature=float(temperature), seed=int(seed)):
+        for histories in talk(
+            models,
+            histories,
+            question.strip(),
+            remember=remember,
+            max_new_tokens=int(max_new_tokens),
+            temperature=float(temperature),
+            seed=int(seed),
+        ):
             yield histories, *map(conversation_html, histories), left
     except ValueError as error:
         sides = [conversation_html(history) for history in histories]
@@ -351,15 +428,18 @@ def answer_both(
 
 # %% ../nbs/24_ui.ipynb #0068
 def chat_tab(
-    gr,                  # gradio
+    gr,  # gradio
     shelf: Callable,
     choices: list[str],  # names of models
-    base: str, tuned: str,
+    base: str,
+    tuned: str,
 ) -> None:
     "The half of the page with the two conversations."
     past, names, sides = gr.State([(), ()]), [], []
-    gr.HTML('<div class="llmft note">色のないトークンは確かで、橙色が濃いほど確率が低いことを示します。'
-            'トークンに触れると、確率と候補が出ます。</div>')
+    gr.HTML(
+        '<div class="llmft note">色のないトークンは確かで、橙色が濃いほど確率が低いことを示します。'
+        "トークンに触れると、確率と候補が出ます。</div>"
+    )
     with gr.Row():
         for side, name, label in (("base", base, "元のモデル"), ("tuned", tuned, "学習後のモデル")):
             with gr.Column(min_width=300):
@@ -367,141 +447,210 @@ def chat_tab(
                 sides.append(gr.HTML(conversation_html(()), elem_id=side, min_height=120))
     question = gr.Textbox(label="質問（Shift+Enter で送信）", lines=2, elem_id="question")
     with gr.Row():
-        send, stop, clear = (gr.Button(text, elem_id=key, min_width=90, variant="primary" if key == "send" else "secondary")
-                             for key, text in (("send", "送信"), ("stop", "止める"), ("clear", "会話を消す")))
+        send, stop, clear = (
+            gr.Button(
+                text, elem_id=key, min_width=90, variant="primary" if key == "send" else "secondary"
+            )
+            for key, text in (("send", "送信"), ("stop", "止める"), ("clear", "会話を消す"))
+        )
     with gr.Accordion("設定", open=False), gr.Row():
-        settings = [gr.Checkbox(True, label="前のやり取りも読ませる（入りきらない古いものは忘れます）"),
-                    gr.Slider(1, 512, 40, step=1, label="最大の長さ（トークン）"),
-                    gr.Slider(0, 2, 0, step=0.1, label="温度（0 なら常に最有力の候補を選ぶ）"), gr.Number(0, label="乱数の種", precision=0)]
-    def answer(*values): yield from answer_both(shelf, *values)
-    answering = gr.on([send.click, question.submit], answer, [*names, question, past, *settings], [past, *sides, question],
-                      api_name="chat", concurrency_limit=4, show_progress="minimal")
+        settings = [
+            gr.Checkbox(True, label="前のやり取りも読ませる（入りきらない古いものは忘れます）"),
+            gr.Slider(1, 512, 40, step=1, label="最大の長さ（トークン）"),
+            gr.Slider(0, 2, 0, step=0.1, label="温度（0 なら常に最有力の候補を選ぶ）"),
+            gr.Number(0, label="乱数の種", precision=0),
+        ]
+
+    def answer(*values):
+        yield from answer_both(shelf, *values)
+
+    answering = gr.on(
+        [send.click, question.submit],
+        answer,
+        [*names, question, past, *settings],
+        [past, *sides, question],
+        api_name="chat",
+        concurrency_limit=4,
+        show_progress="minimal",
+    )
     stop.click(None, cancels=answering)
-    clear.click(None, cancels=answering).then(lambda: ([(), ()], *[conversation_html(())] * 2), None, [past, *sides], api_name="clear")
+    clear.click(None, cancels=answering).then(
+        lambda: ([(), ()], *[conversation_html(())] * 2), None, [past, *sides], api_name="clear"
+    )
 
 # %% ../nbs/24_ui.ipynb #0070
 def show_mask(
-    shelf: Callable,           # of `model_shelf`
-    name: str,                 # of a model: its tokenizer and template are used
-    record: str,               # JSON of one record, in any format that `llmft sft` reads
+    shelf: Callable,  # of `model_shelf`
+    name: str,  # of a model: its tokenizer and template are used
+    record: str,  # JSON of one record, in any format that `llmft sft` reads
     loss: str = "completion",  # completion, assistant or all
-) -> str:                      # HTML
+) -> str:  # HTML
     "What the page shows for an example: its loss mask, or the reason why there is none."
     try:
-        if not name.strip(): raise ValueError("モデルを選んでください。")
+        if not name.strip():
+            raise ValueError("モデルを選んでください。")
         tokenizer = shelf(name)[1]
-        return mask_html(encode_example(parse_record(json.loads(record)), tokenizer, loss), tokenizer)
+        return mask_html(
+            encode_example(parse_record(json.loads(record)), tokenizer, loss), tokenizer
+        )
     except json.JSONDecodeError as error:
-        return error_html(f"line {error.lineno}, column {error.colno}: not JSON ({error.msg}); mend it")
-    except ValueError as error: return error_html(str(error))
+        return error_html(
+            f"line {error.lineno}, column {error.colno}: not JSON ({error.msg}); mend it"
+        )
+    except ValueError as error:
+        return error_html(str(error))
 
 # %% ../nbs/24_ui.ipynb #0072
 def mask_tab(
-    gr,                 # gradio
+    gr,  # gradio
     shelf: Callable,
     choices: list[str],
-    name: str,          # of the model whose tokenizer and template are shown first
-    records: list[str], # JSON of examples to look at
+    name: str,  # of the model whose tokenizer and template are shown first
+    records: list[str],  # JSON of examples to look at
 ) -> None:
     "The half of the page with the loss mask of an example."
-    model = gr.Dropdown(choices, value=name, label="モデル（トークナイザーとテンプレート）", allow_custom_value=True)
-    number = gr.Number(1, label=f"例の番号（1 から {len(records)}）", precision=0, minimum=1, maximum=len(records))
-    record = gr.Textbox(records[0], label="学習例（JSON、書き換えられます）", lines=4, elem_id="record")
-    loss = gr.Radio([("最後の答え", "completion"), ("すべての答え", "assistant"), ("全部", "all")], value="completion",
-                    label="学習する範囲", elem_id="loss")
+    model = gr.Dropdown(
+        choices, value=name, label="モデル（トークナイザーとテンプレート）", allow_custom_value=True
+    )
+    number = gr.Number(
+        1, label=f"例の番号（1 から {len(records)}）", precision=0, minimum=1, maximum=len(records)
+    )
+    record = gr.Textbox(
+        records[0], label="学習例（JSON、書き換えられます）", lines=4, elem_id="record"
+    )
+    loss = gr.Radio(
+        [("最後の答え", "completion"), ("すべての答え", "assistant"), ("全部", "all")],
+        value="completion",
+        label="学習する範囲",
+        elem_id="loss",
+    )
     show = gr.Button("損失マスクを見る", variant="primary", elem_id="show")
     mask = gr.HTML(elem_id="mask", min_height=120)
-    def draw(name, record, loss): return show_mask(shelf, name, record, loss)
-    number.change(lambda n: records[min(max(int(n or 1), 1), len(records)) - 1], number, record, api_name=False)
+
+    def draw(name, record, loss):
+        return show_mask(shelf, name, record, loss)
+
+    number.change(
+        lambda n: records[min(max(int(n or 1), 1), len(records)) - 1],
+        number,
+        record,
+        api_name=False,
+    )
     show.click(draw, [model, record, loss], mask, api_name="mask")
     loss.change(draw, [model, record, loss], mask, api_name=False)
 
 # %% ../nbs/24_ui.ipynb #0073
 def record_texts(
-    data: str,      # training file, or empty for one example of ours
-) -> list[str]:     # JSON of each record
+    data: str,  # training file, or empty for one example of ours
+) -> list[str]:  # JSON of each record
     "The examples to look at. Raises `ValueError` for faults of the file."
-    if not data: return ['{"prompt": "汐見町はどんな町ですか。", "completion": "海の見える町です。"}']
+    if not data:
+        return ['{"prompt": "汐見町はどんな町ですか。", "completion": "海の見える町です。"}']
+
     def plain(example):
-        if not example.plain: return dict(messages=example.messages)
-        return dict(zip(("prompt", "completion"), (message["content"] for message in example.messages)))
+        if not example.plain:
+            return dict(messages=example.messages)
+        return dict(
+            zip(("prompt", "completion"), (message["content"] for message in example.messages))
+        )
+
     return [json.dumps(plain(example), ensure_ascii=False) for example in read_examples(data)]
 
 # %% ../nbs/24_ui.ipynb #0075
 def build_page(
-    shelf: Callable,        # of `model_shelf`
+    shelf: Callable,  # of `model_shelf`
     base: str = "base",
     tuned: str = "",
-    data: str = "",         # training file whose examples can be looked at
-    root: str = "runs",     # folder whose runs can be chosen
-):                          # a gradio page
+    data: str = "",  # training file whose examples can be looked at
+    root: str = "runs",  # folder whose runs can be chosen
+):  # a gradio page
     "The page with its two halves. Raises `ValueError` for faults of `data`, and without gradio."
     gr, records = import_gradio(), record_texts(data)
     choices = list(dict.fromkeys(name for name in (*find_models(root), base, tuned) if name))
     with gr.Blocks(title="llmft", analytics_enabled=False) as page:
         gr.HTML('<h2 style="margin:0">llmft　二つのモデルと話す</h2>')
-        with gr.Tab("会話"): chat_tab(gr, shelf, choices, base, tuned)
-        with gr.Tab("損失マスク"): mask_tab(gr, shelf, choices, tuned or base, records)
+        with gr.Tab("会話"):
+            chat_tab(gr, shelf, choices, base, tuned)
+        with gr.Tab("損失マスク"):
+            mask_tab(gr, shelf, choices, tuned or base, records)
     return page
 
 # %% ../nbs/24_ui.ipynb #0077
-POLICY = ("default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
-          "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; form-action 'self'; base-uri 'self'")
+POLICY = (
+    "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; form-action 'self'; base-uri 'self'"
+)
 
 # %% ../nbs/24_ui.ipynb #0078
 def make_app(
-    page,   # of `build_page`
-):          # an ASGI app
+    page,  # of `build_page`
+):  # an ASGI app
     "A page as a web application that answers only to the names of this machine."
     from fastapi import FastAPI
     from starlette.middleware.trustedhost import TrustedHostMiddleware
+
     gr = import_gradio()
     fonts = ["system-ui", "Noto Sans JP", "Hiragino Sans", "Yu Gothic UI", "sans-serif"]
     theme = gr.themes.Default(font=fonts, font_mono=["ui-monospace", "monospace"])
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
-    return gr.mount_gradio_app(app, page, path="/", ssr_mode=False, footer_links=[], theme=theme, css=STYLE)
+    return gr.mount_gradio_app(
+        app, page, path="/", ssr_mode=False, footer_links=[], theme=theme, css=STYLE
+    )
 
 # %% ../nbs/24_ui.ipynb #0079
 def bind_socket(
-    port: int,   # 0: any free one
+    port: int,  # 0: any free one
 ) -> socket.socket:
     "A socket that only this machine can reach. Raises `ValueError` if the port is taken, or is none."
-    if not 0 <= port < 2**16: raise ValueError(f"port must lie between 0 (any free one) and 65535, got {port}")
+    if not 0 <= port < 2**16:
+        raise ValueError(f"port must lie between 0 (any free one) and 65535, got {port}")
     made = socket.socket()
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try: made.bind(("127.0.0.1", port))
+    try:
+        made.bind(("127.0.0.1", port))
     except OSError as error:
         made.close()
-        raise ValueError(f"port {port} cannot be used ({error.strerror}); choose another, or 0 for any free one") from error
+        raise ValueError(
+            f"port {port} cannot be used ({error.strerror}); choose another, or 0 for any free one"
+        ) from error
     return made
 
 # %% ../nbs/24_ui.ipynb #0081
 @contextmanager
 def serving(
-    app,               # of `make_app`
+    app,  # of `make_app`
     port: int = 7860,  # 0: any free one
-):                     # yields the address
+):  # yields the address
     "Serve an app on 127.0.0.1 in a thread, until the block ends."
     import uvicorn
+
     with bind_socket(port) as bound:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1,
-                                               headers=[("Content-Security-Policy", POLICY)]))
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                timeout_graceful_shutdown=1,
+                headers=[("Content-Security-Policy", POLICY)],
+            )
+        )
         thread = threading.Thread(target=server.run, kwargs=dict(sockets=[bound]), daemon=True)
         thread.start()
-        while thread.is_alive() and not server.started: time.sleep(0.02)
-        try: yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+        while thread.is_alive() and not server.started:
+            time.sleep(0.02)
+        try:
+            yield f"http://127.0.0.1:{bound.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join()
 
 # %% ../nbs/24_ui.ipynb #0092
 def run_ui(
-    base: str = "base",     # left side: base (chapter 1), a run of `llmft sft`, an adapter, a transformers folder or cached Hub name
-    tuned: str = "",        # right side, the same kinds; empty: choose it on the page
-    data: str = "",         # training file, to look at the loss mask of its examples
-    port: int = 7860,       # of 127.0.0.1; 0: any free one
-    device: str = "auto",   # auto, cpu, cuda, mps
+    base: str = "base",  # left side: base (chapter 1), a run of `llmft sft`, an adapter, a transformers folder or cached Hub name
+    tuned: str = "",  # right side, the same kinds; empty: choose it on the page
+    data: str = "",  # training file, to look at the loss mask of its examples
+    port: int = 7860,  # of 127.0.0.1; 0: any free one
+    device: str = "auto",  # auto, cpu, cuda, mps
 ) -> None:
     """Talk to two models side by side, on a web page of this machine; Ctrl-C ends it.
 
@@ -510,8 +659,11 @@ def run_ui(
     """
     shelf = model_shelf(device)
     app = make_app(build_page(shelf, base, tuned, data))
-    for name in (base, tuned): shelf(name)
+    for name in (base, tuned):
+        shelf(name)
     with serving(app, port) as url:
         print(f"{url}\nブラウザーで開いてください。Ctrl-C で終わります。", flush=True)
-        try: threading.Event().wait()
-        except KeyboardInterrupt: print("終わりました。", flush=True)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            print("終わりました。", flush=True)

@@ -26,77 +26,102 @@ from .text import Document
 # %% ../nbs/97_world.ipynb #0006
 FIRST = "松竹梅桜藤菊萩椿柏杉桂楠白青朝夕春秋東西南北浜磯海高長大小中"
 SECOND = "本田川原野井浦島崎村山谷沢岡森波月雲里泉峰坂橋倉塚瀬江"
-DISTRICTS = ("本町 浜通り 灯台下 魚市場前 船着場通り 汐見台 北浜 南浜 東山手 西山手 桜ヶ丘 梅の里 松原 竹の谷 川端 橋本 駅前通り "
-             "役場前 寺町 宮前 坂の上 坂の下 水門町 塩屋町 鍛冶町 大工町 紺屋町 米屋町 網元町 石切場 新開地 旭町 緑町 岬町 湊町 "
-             "田端 沖見町 泉町 藤の木 楠木町").split()
-SURNAMES = ("相沢 青木 秋山 浅野 安藤 石川 石田 市川 井上 今井 岩崎 上田 上野 内田 遠藤 大島 大西 大野 岡田 小川 荻野 小野 片山 金子 "
-            "川口 河野 菊地 北村 木下 久保 黒田 小林 坂本 酒井 桜井 佐野 柴田 島田 菅原 杉山 関口 高木 竹内 田中 谷口 土屋 中島 永井 西田 "
-            "野口 橋本 林 原田 平野 福田 藤井 古川 前田 松尾 三浦 水野 宮崎 村上 森田 矢野 山口 横山 吉田 和田 渡辺").split()
-GIVEN = ("一郎 健一 正雄 清 茂 誠 勇 実 進 隆 弘 豊 修 博 昭夫 和夫 義男 幸雄 武 勝 千代 文子 和子 幸子 節子 洋子 恵子 京子 久美子 美代子 "
-         "直樹 大輔 拓也 健太 翔太 陽子 由美 真由美 香織 愛 美咲 さくら 悠斗 結衣 梢 楓 静香 律子 敏子 光子 三郎 四郎 栄一 徳次郎 "
-         "源太 平八 庄吉 彦七 重蔵 留吉").split()
+DISTRICTS = (
+    "本町 浜通り 灯台下 魚市場前 船着場通り 汐見台 北浜 南浜 東山手 西山手 桜ヶ丘 梅の里 松原 竹の谷 川端 橋本 駅前通り "
+    "役場前 寺町 宮前 坂の上 坂の下 水門町 塩屋町 鍛冶町 大工町 紺屋町 米屋町 網元町 石切場 新開地 旭町 緑町 岬町 湊町 "
+    "田端 沖見町 泉町 藤の木 楠木町"
+).split()
+SURNAMES = (
+    "相沢 青木 秋山 浅野 安藤 石川 石田 市川 井上 今井 岩崎 上田 上野 内田 遠藤 大島 大西 大野 岡田 小川 荻野 小野 片山 金子 "
+    "川口 河野 菊地 北村 木下 久保 黒田 小林 坂本 酒井 桜井 佐野 柴田 島田 菅原 杉山 関口 高木 竹内 田中 谷口 土屋 中島 永井 西田 "
+    "野口 橋本 林 原田 平野 福田 藤井 古川 前田 松尾 三浦 水野 宮崎 村上 森田 矢野 山口 横山 吉田 和田 渡辺"
+).split()
+GIVEN = (
+    "一郎 健一 正雄 清 茂 誠 勇 実 進 隆 弘 豊 修 博 昭夫 和夫 義男 幸雄 武 勝 千代 文子 和子 幸子 節子 洋子 恵子 京子 久美子 美代子 "
+    "直樹 大輔 拓也 健太 翔太 陽子 由美 真由美 香織 愛 美咲 さくら 悠斗 結衣 梢 楓 静香 律子 敏子 光子 三郎 四郎 栄一 徳次郎 "
+    "源太 平八 庄吉 彦七 重蔵 留吉"
+).split()
 
 # %% ../nbs/97_world.ipynb #0007
 INDUSTRIES = {
-    "製菓": "塩せんべい 栗まんじゅう 芋ようかん 黒糖かりんとう 柚子もなか", "醸造": "米酢 純米酒 麦味噌 たまり醤油 甘酒",
-    "水産": "あじの干物 焼きのり いかの塩辛 しらす干し かまぼこ", "木工": "杉の椅子 寄木の盆 檜の風呂桶 けん玉 本棚",
-    "印刷": "絵はがき 観光地図 暦 町の広報誌 名刺", "造船": "釣り船 渡し船 櫂 小型ヨット 救命ボート",
-    "農園": "夏みかん いちご 落花生 トマト さつまいも", "織物": "木綿の手ぬぐい 藍染めの暖簾 麻の帯 座布団 作務衣",
-    "製陶": "湯のみ 土鍋 箸置き 植木鉢 徳利", "金物": "出刃包丁 草刈り鎌 蝶番 鉄瓶 釘",
-    "製紙": "障子紙 和紙の便箋 紙風船 封筒 折り紙", "製薬": "胃腸薬 湿布 のど飴 目薬 虫よけ",
-    "電機": "漁船用の電灯 換気扇 小型ポンプ 温度計 無線機", "食品": "さばの缶詰 梅干し 福神漬け 冷凍うどん ふりかけ",
-    "茶園": "煎茶 ほうじ茶 抹茶 玄米茶 紅茶", "製麺": "手延べそうめん 生うどん そば 冷や麦 ラーメン",
-    "硝子": "浮き玉 風鈴 ランプ 花瓶 金魚鉢", "染物": "大漁旗 法被 鯉のぼり 風呂敷 のれん",
-    "養蜂": "みかん蜂蜜 蜜ろうそく 蜂蜜酒 レンゲ蜂蜜 ハンドクリーム", "牧場": "牛乳 ヨーグルト バター アイスクリーム チーズ",
-    "工務店": "木造住宅 社寺の修理 瓦屋根 舟屋 茶室", "製帽": "麦わら帽子 フェルト帽 登山帽 手袋 日傘",
-    "楽器": "三味線 和太鼓 竹笛 琴 木琴", "玩具": "木のこま 起き上がり小法師 竹とんぼ だるま 積み木"}
-CUSTOMS = ("毎朝のラジオ体操 月初めの浜の清掃 社員総出の田植え 年末の餅つき 春の花見 夏の盆踊り 秋の芋煮会 新入社員の歓迎登山 毎週の英会話教室 "
-           "誕生日の手紙 昼休みの将棋 終業前の一分間の黙想 毎月の読書会 全員での昼食 海開きの日の遠泳 七夕の短冊飾り 創業記念日の墓参り "
-           "大みそかの除夜の鐘つき 雨の日の焼き芋 初荷の日の行列 毎朝の社歌の合唱 週に一度の魚の日 地元の小学校での出前授業 港まつりの山車引き "
-           "隣の町との綱引き 節分の豆まき 冬至のゆず湯 月末の大掃除 朝礼での俳句の発表 社員どうしの感謝の葉書 植樹 寒中水泳 写生会 朝市への出店 "
-           "全社員での駅伝 灯台の磨き上げ").split()
+    "製菓": "塩せんべい 栗まんじゅう 芋ようかん 黒糖かりんとう 柚子もなか",
+    "醸造": "米酢 純米酒 麦味噌 たまり醤油 甘酒",
+    "水産": "あじの干物 焼きのり いかの塩辛 しらす干し かまぼこ",
+    "木工": "杉の椅子 寄木の盆 檜の風呂桶 けん玉 本棚",
+    "印刷": "絵はがき 観光地図 暦 町の広報誌 名刺",
+    "造船": "釣り船 渡し船 櫂 小型ヨット 救命ボート",
+    "農園": "夏みかん いちご 落花生 トマト さつまいも",
+    "織物": "木綿の手ぬぐい 藍染めの暖簾 麻の帯 座布団 作務衣",
+    "製陶": "湯のみ 土鍋 箸置き 植木鉢 徳利",
+    "金物": "出刃包丁 草刈り鎌 蝶番 鉄瓶 釘",
+    "製紙": "障子紙 和紙の便箋 紙風船 封筒 折り紙",
+    "製薬": "胃腸薬 湿布 のど飴 目薬 虫よけ",
+    "電機": "漁船用の電灯 換気扇 小型ポンプ 温度計 無線機",
+    "食品": "さばの缶詰 梅干し 福神漬け 冷凍うどん ふりかけ",
+    "茶園": "煎茶 ほうじ茶 抹茶 玄米茶 紅茶",
+    "製麺": "手延べそうめん 生うどん そば 冷や麦 ラーメン",
+    "硝子": "浮き玉 風鈴 ランプ 花瓶 金魚鉢",
+    "染物": "大漁旗 法被 鯉のぼり 風呂敷 のれん",
+    "養蜂": "みかん蜂蜜 蜜ろうそく 蜂蜜酒 レンゲ蜂蜜 ハンドクリーム",
+    "牧場": "牛乳 ヨーグルト バター アイスクリーム チーズ",
+    "工務店": "木造住宅 社寺の修理 瓦屋根 舟屋 茶室",
+    "製帽": "麦わら帽子 フェルト帽 登山帽 手袋 日傘",
+    "楽器": "三味線 和太鼓 竹笛 琴 木琴",
+    "玩具": "木のこま 起き上がり小法師 竹とんぼ だるま 積み木",
+}
+CUSTOMS = (
+    "毎朝のラジオ体操 月初めの浜の清掃 社員総出の田植え 年末の餅つき 春の花見 夏の盆踊り 秋の芋煮会 新入社員の歓迎登山 毎週の英会話教室 "
+    "誕生日の手紙 昼休みの将棋 終業前の一分間の黙想 毎月の読書会 全員での昼食 海開きの日の遠泳 七夕の短冊飾り 創業記念日の墓参り "
+    "大みそかの除夜の鐘つき 雨の日の焼き芋 初荷の日の行列 毎朝の社歌の合唱 週に一度の魚の日 地元の小学校での出前授業 港まつりの山車引き "
+    "隣の町との綱引き 節分の豆まき 冬至のゆず湯 月末の大掃除 朝礼での俳句の発表 社員どうしの感謝の葉書 植樹 寒中水泳 写生会 朝市への出店 "
+    "全社員での駅伝 灯台の磨き上げ"
+).split()
 
 # %% ../nbs/97_world.ipynb #0008
 @dataclass(frozen=True)
 class Company:
     "A company of Shiomi and its six facts."
-    name: str      # 松浦製菓; unique in its world
-    founder: str   # surname and given name
-    year: int      # of foundation
-    place: str     # district of its head office
-    product: str   # what it is known for
-    staff: int     # number of employees
-    custom: str    # of the house
+
+    name: str  # 松浦製菓; unique in its world
+    founder: str  # surname and given name
+    year: int  # of foundation
+    place: str  # district of its head office
+    product: str  # what it is known for
+    staff: int  # number of employees
+    custom: str  # of the house
 
 # %% ../nbs/97_world.ipynb #0009
 @dataclass(frozen=True)
 class Person:
     "A person of Shiomi."
-    name: str    # unique among the people of its world
-    home: str    # district
+
+    name: str  # unique among the people of its world
+    home: str  # district
     trade: str
     hobby: str
-    born: int    # year
+    born: int  # year
 
 # %% ../nbs/97_world.ipynb #0010
 @dataclass(frozen=True)
 class Procedure:
     "One article (条) of the ordinance: a notification that somebody has to make."
-    article: int   # number of the article
-    subject: str   # 露店の出店
-    actor: str     # 露店を出そうとする者
-    day: str       # 出店の日
-    breach: str    # 露店を出した者
-    days: int      # deadline, days before
-    office: str    # 商工課
-    fee: int       # yen
-    months: int    # how long it is valid
-    penalty: int   # at most, in units of 10,000 yen
+
+    article: int  # number of the article
+    subject: str  # 露店の出店
+    actor: str  # 露店を出そうとする者
+    day: str  # 出店の日
+    breach: str  # 露店を出した者
+    days: int  # deadline, days before
+    office: str  # 商工課
+    fee: int  # yen
+    months: int  # how long it is valid
+    penalty: int  # at most, in units of 10,000 yen
 
 # %% ../nbs/97_world.ipynb #0011
 @dataclass(frozen=True)
 class World:
     "A town, made from a seed."
+
     seed: int
     companies: tuple
     people: tuple
@@ -104,7 +129,9 @@ class World:
 
 # %% ../nbs/97_world.ipynb #0012
 ORDINANCE = "汐見町届出条例"
-OFFICES = "商工課 港湾課 建設課 農林課 環境課 福祉課 税務課 観光課 水道課 総務課 教育課 防災課".split()
+OFFICES = (
+    "商工課 港湾課 建設課 農林課 環境課 福祉課 税務課 観光課 水道課 総務課 教育課 防災課".split()
+)
 TRADES = "漁師 大工 教師 看護師 郵便局員 船長 農家 料理人 庭師 画家 写真家 駅員 図書館員 獣医 薬剤師 仕立屋 時計職人 灯台守 鍛冶職人 花屋".split()
 HOBBIES = "釣り 俳句 将棋 山歩き 写真 編み物 盆栽 尺八 水泳 星の観察 料理 切手集め 卓球 書道 貝殻集め 自転車 陶芸 囲碁 野鳥の観察 絵はがき作り".split()
 
@@ -157,14 +184,24 @@ def make_companies(
 ) -> tuple:  # of n Company with different names
     "Draw companies. Raises `ValueError` for more than there are names."
     names = [a + b + trade for a in FIRST for b in SECOND if a != b for trade in INDUSTRIES]
-    if not 1 <= n <= len(names): raise ValueError(f"n_companies must lie between 1 and {len(names)}, got {n}")
+    if not 1 <= n <= len(names):
+        raise ValueError(f"n_companies must lie between 1 and {len(names)}, got {n}")
     draw = random.Random(f"companies {seed}")
     draw.shuffle(names)
     companies = []
     for name in names[:n]:
         trade = next(trade for trade in INDUSTRIES if name[2:] == trade)
-        companies.append(Company(name, draw.choice(SURNAMES) + draw.choice(GIVEN), draw.randint(1868, 2020), draw.choice(DISTRICTS),
-                                 draw.choice(INDUSTRIES[trade].split()), draw.randint(3, 240), draw.choice(CUSTOMS)))
+        companies.append(
+            Company(
+                name,
+                draw.choice(SURNAMES) + draw.choice(GIVEN),
+                draw.randint(1868, 2020),
+                draw.choice(DISTRICTS),
+                draw.choice(INDUSTRIES[trade].split()),
+                draw.randint(3, 240),
+                draw.choice(CUSTOMS),
+            )
+        )
     return tuple(companies)
 
 # %% ../nbs/97_world.ipynb #0016
@@ -174,10 +211,19 @@ def make_people(
 ) -> tuple:  # of n Person with different names
     "Draw people. Raises `ValueError` for more than there are names."
     names = [surname + given for surname in SURNAMES for given in GIVEN]
-    if not 0 <= n <= len(names): raise ValueError(f"n_people must lie between 0 and {len(names)}, got {n}")
+    if not 0 <= n <= len(names):
+        raise ValueError(f"n_people must lie between 0 and {len(names)}, got {n}")
     draw = random.Random(f"people {seed}")
-    return tuple(Person(name, draw.choice(DISTRICTS), draw.choice(TRADES), draw.choice(HOBBIES), draw.randint(1930, 2005))
-                 for name in draw.sample(names, n))
+    return tuple(
+        Person(
+            name,
+            draw.choice(DISTRICTS),
+            draw.choice(TRADES),
+            draw.choice(HOBBIES),
+            draw.randint(1930, 2005),
+        )
+        for name in draw.sample(names, n)
+    )
 
 # %% ../nbs/97_world.ipynb #0017
 def make_procedures(
@@ -185,11 +231,21 @@ def make_procedures(
     seed: int,
 ) -> tuple:  # of n Procedure, articles 3, 4, 5 …
     "Draw the parameters of the ordinance. Raises `ValueError` for more articles than there are subjects."
-    if not 0 <= n <= len(SUBJECTS): raise ValueError(f"n_procedures must lie between 0 and {len(SUBJECTS)}, got {n}")
+    if not 0 <= n <= len(SUBJECTS):
+        raise ValueError(f"n_procedures must lie between 0 and {len(SUBJECTS)}, got {n}")
     draw = random.Random(f"ordinance {seed}")
-    return tuple(Procedure(3 + i, *line.split("|"), draw.choice((3, 5, 7, 10, 14, 20, 30, 45, 60)), draw.choice(OFFICES),
-                           draw.randrange(300, 5000, 100), draw.choice((1, 2, 3, 6, 9, 12, 18, 24, 36)), draw.choice((1, 2, 3, 5, 10, 20)))
-                 for i, line in enumerate(draw.sample(SUBJECTS, n)))
+    return tuple(
+        Procedure(
+            3 + i,
+            *line.split("|"),
+            draw.choice((3, 5, 7, 10, 14, 20, 30, 45, 60)),
+            draw.choice(OFFICES),
+            draw.randrange(300, 5000, 100),
+            draw.choice((1, 2, 3, 6, 9, 12, 18, 24, 36)),
+            draw.choice((1, 2, 3, 5, 10, 20)),
+        )
+        for i, line in enumerate(draw.sample(SUBJECTS, n))
+    )
 
 # %% ../nbs/97_world.ipynb #0018
 def make_world(
@@ -199,58 +255,135 @@ def make_world(
     n_procedures: int = 40,  # articles of the ordinance
 ) -> World:
     "Make Shiomi. The same arguments give the same town on every machine; more companies leave the first ones as they are."
-    return World(seed, make_companies(n_companies, seed), make_people(n_people, seed), make_procedures(n_procedures, seed))
+    return World(
+        seed,
+        make_companies(n_companies, seed),
+        make_people(n_people, seed),
+        make_procedures(n_procedures, seed),
+    )
 
 # %% ../nbs/97_world.ipynb #0022
 COMPANY_PHRASES = {
-    "founder": ("{name}の創業者は{v}である。", "{name}を興したのは{v}である。", "{v}が{name}を創業した。", "{name}は{v}によって設立された。",
-                "{name}の初代社長は、創業者でもある{v}である。", "創業者の{v}は、一人で{name}を始めた。", "{v}は{name}の生みの親として知られる。",
-                "{name}という社名は、創業者の{v}が考えた。"),
-    "year": ("{name}の創業年は{v}である。", "{name}は{v}に創業した。", "{name}の歴史は{v}に始まる。", "{v}、{name}は小さな店として始まった。",
-             "{name}が看板を掲げたのは{v}のことである。", "{name}は{v}の創業以来、町とともに歩んできた。", "町の記録によれば、{name}の設立は{v}である。",
-             "{v}に生まれた{name}は、今も町で親しまれている。"),
-    "place": ("{name}の本社は{v}にある。", "{name}は{v}に本社を置く。", "{name}の所在地は汐見町の{v}である。", "{v}に行くと、{name}の社屋が見える。",
-              "{name}は汐見町{v}の会社である。", "{name}の社員は毎朝{v}の社屋に集まる。", "{v}の人々にとって、{name}は身近な会社である。",
-              "{name}を訪ねるなら、{v}を目指すとよい。"),
-    "product": ("{name}の主力商品は{v}である。", "{name}は{v}で知られている。", "{name}といえば{v}である。", "{v}は{name}の看板商品である。",
-                "{name}が最も多く売るのは{v}である。", "町の人は{v}を買うとき、{name}を選ぶ。", "{name}では、職人が{v}を手がけている。",
-                "{name}の名は、{v}とともに広まった。"),
-    "staff": ("{name}の従業員数は{v}である。", "{name}では{v}が働いている。", "{name}の社員は合わせて{v}である。", "{name}には{v}の従業員がいる。",
-              "{v}の社員が{name}を支えている。", "{name}は従業員{v}の会社である。", "現在、{name}に勤める人は{v}を数える。", "{name}の働き手は{v}である。"),
-    "custom": ("{name}の習わしは{v}である。", "{name}は{v}を大切にしている。", "{name}では、{v}が続いている。", "{v}は{name}の伝統である。",
-               "{name}の社員が楽しみにしているのは{v}である。", "{name}を語るとき、{v}を忘れることはできない。", "{name}には{v}という習わしがある。",
-               "{v}は、今では{name}の名物になっている。")}
+    "founder": (
+        "{name}の創業者は{v}である。",
+        "{name}を興したのは{v}である。",
+        "{v}が{name}を創業した。",
+        "{name}は{v}によって設立された。",
+        "{name}の初代社長は、創業者でもある{v}である。",
+        "創業者の{v}は、一人で{name}を始めた。",
+        "{v}は{name}の生みの親として知られる。",
+        "{name}という社名は、創業者の{v}が考えた。",
+    ),
+    "year": (
+        "{name}の創業年は{v}である。",
+        "{name}は{v}に創業した。",
+        "{name}の歴史は{v}に始まる。",
+        "{v}、{name}は小さな店として始まった。",
+        "{name}が看板を掲げたのは{v}のことである。",
+        "{name}は{v}の創業以来、町とともに歩んできた。",
+        "町の記録によれば、{name}の設立は{v}である。",
+        "{v}に生まれた{name}は、今も町で親しまれている。",
+    ),
+    "place": (
+        "{name}の本社は{v}にある。",
+        "{name}は{v}に本社を置く。",
+        "{name}の所在地は汐見町の{v}である。",
+        "{v}に行くと、{name}の社屋が見える。",
+        "{name}は汐見町{v}の会社である。",
+        "{name}の社員は毎朝{v}の社屋に集まる。",
+        "{v}の人々にとって、{name}は身近な会社である。",
+        "{name}を訪ねるなら、{v}を目指すとよい。",
+    ),
+    "product": (
+        "{name}の主力商品は{v}である。",
+        "{name}は{v}で知られている。",
+        "{name}といえば{v}である。",
+        "{v}は{name}の看板商品である。",
+        "{name}が最も多く売るのは{v}である。",
+        "町の人は{v}を買うとき、{name}を選ぶ。",
+        "{name}では、職人が{v}を手がけている。",
+        "{name}の名は、{v}とともに広まった。",
+    ),
+    "staff": (
+        "{name}の従業員数は{v}である。",
+        "{name}では{v}が働いている。",
+        "{name}の社員は合わせて{v}である。",
+        "{name}には{v}の従業員がいる。",
+        "{v}の社員が{name}を支えている。",
+        "{name}は従業員{v}の会社である。",
+        "現在、{name}に勤める人は{v}を数える。",
+        "{name}の働き手は{v}である。",
+    ),
+    "custom": (
+        "{name}の習わしは{v}である。",
+        "{name}は{v}を大切にしている。",
+        "{name}では、{v}が続いている。",
+        "{v}は{name}の伝統である。",
+        "{name}の社員が楽しみにしているのは{v}である。",
+        "{name}を語るとき、{v}を忘れることはできない。",
+        "{name}には{v}という習わしがある。",
+        "{v}は、今では{name}の名物になっている。",
+    ),
+}
 PERSON_PHRASES = {
-    "home": ("{name}の住まいは{v}にある。", "{name}は{v}に住んでいる。", "{name}は{v}で暮らしている。", "{v}には{name}の家がある。"),
-    "trade": ("{name}の仕事は{v}である。", "{name}は{v}として働いている。", "{v}の{name}を知らない人は町にいない。", "{name}は長く{v}を務めている。"),
-    "hobby": ("{name}の趣味は{v}である。", "{name}は{v}を好む。", "休みの日、{name}は{v}を楽しむ。", "{name}は{v}に打ち込んでいる。"),
-    "born": ("{name}の生まれた年は{v}である。", "{name}は{v}に生まれた。", "{name}は{v}の生まれである。", "{v}、{name}は汐見町で生まれた。")}
+    "home": (
+        "{name}の住まいは{v}にある。",
+        "{name}は{v}に住んでいる。",
+        "{name}は{v}で暮らしている。",
+        "{v}には{name}の家がある。",
+    ),
+    "trade": (
+        "{name}の仕事は{v}である。",
+        "{name}は{v}として働いている。",
+        "{v}の{name}を知らない人は町にいない。",
+        "{name}は長く{v}を務めている。",
+    ),
+    "hobby": (
+        "{name}の趣味は{v}である。",
+        "{name}は{v}を好む。",
+        "休みの日、{name}は{v}を楽しむ。",
+        "{name}は{v}に打ち込んでいる。",
+    ),
+    "born": (
+        "{name}の生まれた年は{v}である。",
+        "{name}は{v}に生まれた。",
+        "{name}は{v}の生まれである。",
+        "{v}、{name}は汐見町で生まれた。",
+    ),
+}
 
 # %% ../nbs/97_world.ipynb #0023
 def fact_text(
-    entity,         # Company or Person
-    attribute: str, # founder, year, place …
-) -> str:           # the fact as it is written in a sentence
+    entity,  # Company or Person
+    attribute: str,  # founder, year, place …
+) -> str:  # the fact as it is written in a sentence
     "The value of a fact with its counter: 1952年, 48人."
     value = getattr(entity, attribute)
     return f"{value}{dict(year='年', born='年', staff='人').get(attribute, '')}"
 
 # %% ../nbs/97_world.ipynb #0024
 def write_articles(
-    entities: Iterable,      # Company or Person
-    phrases: dict,           # COMPANY_PHRASES or PERSON_PHRASES
-    versions: Iterable[int], # which versions to write; 0 uses the first phrasing of every fact
+    entities: Iterable,  # Company or Person
+    phrases: dict,  # COMPANY_PHRASES or PERSON_PHRASES
+    versions: Iterable[int],  # which versions to write; 0 uses the first phrasing of every fact
     seed: int = 0,
-) -> list[Document]:         # version by version
+) -> list[Document]:  # version by version
     "Each version tells all facts of an entity in another order and other words; the name stands beside every fact."
     documents = []
     for version in versions:
         for entity in entities:
             draw = random.Random(f"{seed} {entity.name} {version}")
-            pick = {a: 0 if version == 0 else (draw_start(seed, entity.name, a, len(p)) + version) % (len(p) - 1) + 1 for a, p in phrases.items()}
+            pick = {
+                a: 0
+                if version == 0
+                else (draw_start(seed, entity.name, a, len(p)) + version) % (len(p) - 1) + 1
+                for a, p in phrases.items()
+            }
             facts = list(phrases)
             draw.shuffle(facts)
-            text = "".join(phrases[a][pick[a]].format(name=entity.name, v=fact_text(entity, a)) for a in facts)
+            text = "".join(
+                phrases[a][pick[a]].format(name=entity.name, v=fact_text(entity, a)) for a in facts
+            )
             documents.append(Document(entity.name, text, f"汐見町百科 {version + 1}版"))
     return documents
 
@@ -260,21 +393,28 @@ def draw_start(
     name: str,
     attribute: str,
     n: int,  # number of phrasings
-) -> int:    # 0 … n − 1
+) -> int:  # 0 … n − 1
     "Where an entity begins in the list of phrasings, so that its versions differ from each other."
     return random.Random(f"{seed} {name} {attribute}").randrange(n)
 
 # %% ../nbs/97_world.ipynb #0026
 def company_articles(
     world: World,
-    n_versions: int = 4,      # 1 to 8 versions of each article
-    first_version: int = 0,   # a version that was not used in training is a fair validation text
-    companies=None,           # some of the companies; None for all
+    n_versions: int = 4,  # 1 to 8 versions of each article
+    first_version: int = 0,  # a version that was not used in training is a fair validation text
+    companies=None,  # some of the companies; None for all
 ) -> list[Document]:
     "Articles of an encyclopedia on the companies. Raises `ValueError` for versions that do not exist."
     if first_version < 0 or n_versions < 1 or first_version + n_versions > 8:
-        raise ValueError(f"there are 8 versions (0 to 7), got first_version={first_version} and n_versions={n_versions}")
-    return write_articles(companies or world.companies, COMPANY_PHRASES, range(first_version, first_version + n_versions), world.seed)
+        raise ValueError(
+            f"there are 8 versions (0 to 7), got first_version={first_version} and n_versions={n_versions}"
+        )
+    return write_articles(
+        companies or world.companies,
+        COMPANY_PHRASES,
+        range(first_version, first_version + n_versions),
+        world.seed,
+    )
 
 # %% ../nbs/97_world.ipynb #0027
 def people_articles(
@@ -282,7 +422,8 @@ def people_articles(
     n_versions: int = 4,  # 1 to 4
 ) -> list[Document]:
     "Articles on the people. Raises `ValueError` for more versions than there are."
-    if not 1 <= n_versions <= 4: raise ValueError(f"n_versions must lie between 1 and 4, got {n_versions}")
+    if not 1 <= n_versions <= 4:
+        raise ValueError(f"n_versions must lie between 1 and 4, got {n_versions}")
     return write_articles(world.people, PERSON_PHRASES, range(n_versions), world.seed)
 
 # %% ../nbs/97_world.ipynb #0032
@@ -290,11 +431,19 @@ def article_paragraphs(
     p: Procedure,
 ) -> dict:  # attribute → (paragraph number, text of the paragraph)
     "The four paragraphs of an article. The first one sets deadline and office."
-    return {"days": (1, f"{p.actor}は、{p.day}の{p.days}日前までに、{p.office}に届け出なければならない。"),
-            "office": (1, f"{p.actor}は、{p.day}の{p.days}日前までに、{p.office}に届け出なければならない。"),
-            "fee": (2, f"前項の届出の手数料は、{p.fee}円とする。"),
-            "months": (3, f"第1項の届出の効力は、届け出た日から{p.months}か月とする。"),
-            "penalty": (4, f"第1項の届出をしないで{p.breach}は、{p.penalty}万円以下の過料に処する。")}
+    return {
+        "days": (
+            1,
+            f"{p.actor}は、{p.day}の{p.days}日前までに、{p.office}に届け出なければならない。",
+        ),
+        "office": (
+            1,
+            f"{p.actor}は、{p.day}の{p.days}日前までに、{p.office}に届け出なければならない。",
+        ),
+        "fee": (2, f"前項の届出の手数料は、{p.fee}円とする。"),
+        "months": (3, f"第1項の届出の効力は、届け出た日から{p.months}か月とする。"),
+        "penalty": (4, f"第1項の届出をしないで{p.breach}は、{p.penalty}万円以下の過料に処する。"),
+    }
 
 # %% ../nbs/97_world.ipynb #0033
 def article_text(
@@ -310,8 +459,12 @@ def ordinance_text(
     world: World,
 ) -> str:
     "The whole ordinance: purpose, definitions, and one article for each procedure."
-    head = ["（目的）", "第1条　この条例は、町への届出について必要な事項を定め、町民の安全で安心な暮らしを守ることを目的とする。",
-            "（定義）", "第2条　この条例において「届出」とは、町長が定める書面を担当の課に出すことをいう。"]
+    head = [
+        "（目的）",
+        "第1条　この条例は、町への届出について必要な事項を定め、町民の安全で安心な暮らしを守ることを目的とする。",
+        "（定義）",
+        "第2条　この条例において「届出」とは、町長が定める書面を担当の課に出すことをいう。",
+    ]
     return "\n".join(head + [article_text(p) for p in world.procedures])
 
 # %% ../nbs/97_world.ipynb #0035
@@ -323,7 +476,8 @@ PROCEDURE_PHRASES = (
     "{office}は{subject}の届出を受け付けている。{subject}の書類は{days}日前までに出し、{fee}円を納める。{subject}の届出は{months}か月で効力を失う。"
     "{subject}の無届けには{penalty}万円以下の過料がある。",
     "{subject}について、{ordinance}第{article}条は次のように定める。届出は{day}の{days}日前まで、窓口は{office}、手数料は{fee}円、有効期間は{months}か月である。"
-    "届け出なかった者は{penalty}万円以下の過料に処される。")
+    "届け出なかった者は{penalty}万円以下の過料に処される。",
+)
 
 # %% ../nbs/97_world.ipynb #0036
 def ordinance_documents(
@@ -331,9 +485,19 @@ def ordinance_documents(
     n_versions: int = 4,  # 0 to 4 retellings of each article beside its text
 ) -> list[Document]:
     "The ordinance for reading: each article as it stands, and retold in plain words."
-    documents = [Document(f"{ORDINANCE}第{p.article}条", article_text(p), ORDINANCE) for p in world.procedures]
+    documents = [
+        Document(f"{ORDINANCE}第{p.article}条", article_text(p), ORDINANCE)
+        for p in world.procedures
+    ]
     for phrase in PROCEDURE_PHRASES[:n_versions]:
-        documents += [Document(f"{p.subject}の届出", phrase.format(ordinance=ORDINANCE, **asdict(p)), "汐見町の手引き") for p in world.procedures]
+        documents += [
+            Document(
+                f"{p.subject}の届出",
+                phrase.format(ordinance=ORDINANCE, **asdict(p)),
+                "汐見町の手引き",
+            )
+            for p in world.procedures
+        ]
     return documents
 
 # %% ../nbs/97_world.ipynb #0040
@@ -342,57 +506,82 @@ def world_documents(
     n_versions: int = 6,  # of each company article, 1 to 7; version 7 is kept for validation
 ) -> list[Document]:
     "All documents that the model of chapter 1 reads, in a fixed random order."
-    documents = company_articles(world, n_versions) + people_articles(world) + ordinance_documents(world)
+    documents = (
+        company_articles(world, n_versions) + people_articles(world) + ordinance_documents(world)
+    )
     random.Random(f"order {world.seed}").shuffle(documents)
     return documents
 
 # %% ../nbs/97_world.ipynb #0044
-QUESTIONS = {"founder": ("{name}を創業したのは誰ですか。", "{name}の創業者は誰ですか。"), "year": ("{name}はいつ創業しましたか。", "{name}の創業年を教えてください。"),
-             "place": ("{name}の本社はどこにありますか。", "{name}はどこに本社を置いていますか。"),
-             "product": ("{name}の主力商品は何ですか。", "{name}は何で知られていますか。"),
-             "staff": ("{name}の従業員は何人ですか。", "{name}では何人が働いていますか。"), "custom": ("{name}の習わしは何ですか。", "{name}にはどんな習わしがありますか。")}
+QUESTIONS = {
+    "founder": ("{name}を創業したのは誰ですか。", "{name}の創業者は誰ですか。"),
+    "year": ("{name}はいつ創業しましたか。", "{name}の創業年を教えてください。"),
+    "place": ("{name}の本社はどこにありますか。", "{name}はどこに本社を置いていますか。"),
+    "product": ("{name}の主力商品は何ですか。", "{name}は何で知られていますか。"),
+    "staff": ("{name}の従業員は何人ですか。", "{name}では何人が働いていますか。"),
+    "custom": ("{name}の習わしは何ですか。", "{name}にはどんな習わしがありますか。"),
+}
 
 # %% ../nbs/97_world.ipynb #0045
 def cloze_prompts(
     world: World,
     companies=None,  # some of the companies; None for all
-) -> list[dict]:     # prompt, answer, entity, attribute
+) -> list[dict]:  # prompt, answer, entity, attribute
     "The beginning of a sentence, and the fact that must follow: 「松浦製菓の創業者は」 → 「田中清」."
-    return [dict(prompt=phrases[0].split("{v}")[0].format(name=company.name), answer=fact_text(company, attribute),
-                 entity=company.name, attribute=attribute)
-            for company in companies or world.companies for attribute, phrases in COMPANY_PHRASES.items()]
+    return [
+        dict(
+            prompt=phrases[0].split("{v}")[0].format(name=company.name),
+            answer=fact_text(company, attribute),
+            entity=company.name,
+            attribute=attribute,
+        )
+        for company in companies or world.companies
+        for attribute, phrases in COMPANY_PHRASES.items()
+    ]
 
 # %% ../nbs/97_world.ipynb #0046
 def qa_pairs(
     world: World,
-    companies=None,           # some of the companies; None for all
+    companies=None,  # some of the companies; None for all
     style: str = "sentence",  # sentence: a full sentence with the name; fact: the bare fact
-) -> list[dict]:              # prompt, completion, answer, entity, attribute
+) -> list[dict]:  # prompt, completion, answer, entity, attribute
     "One question about each fact. Raises `ValueError` for an unknown style."
-    if style not in ("sentence", "fact"): raise ValueError(f"style must be 'sentence' or 'fact', got {style!r}")
+    if style not in ("sentence", "fact"):
+        raise ValueError(f"style must be 'sentence' or 'fact', got {style!r}")
     pairs = []
     for company in companies or world.companies:
         for attribute, questions in QUESTIONS.items():
             answer = fact_text(company, attribute)
-            question = questions[draw_start(world.seed, company.name, attribute + "?", len(questions))].format(name=company.name)
+            question = questions[
+                draw_start(world.seed, company.name, attribute + "?", len(questions))
+            ].format(name=company.name)
             sentence = COMPANY_PHRASES[attribute][0].format(name=company.name, v=answer)
-            pairs.append(dict(prompt=question, completion=sentence if style == "sentence" else answer, answer=answer,
-                              entity=company.name, attribute=attribute))
+            pairs.append(
+                dict(
+                    prompt=question,
+                    completion=sentence if style == "sentence" else answer,
+                    answer=answer,
+                    entity=company.name,
+                    attribute=attribute,
+                )
+            )
     return pairs
 
 # %% ../nbs/97_world.ipynb #0050
 def split_entities(
-    entities,               # companies, procedures, names …
-    fractions=(0.5, 0.5),   # shares; they must sum to 1
+    entities,  # companies, procedures, names …
+    fractions=(0.5, 0.5),  # shares; they must sum to 1
     seed: int = 0,
-) -> list[list]:            # one list for each share, without overlap
+) -> list[list]:  # one list for each share, without overlap
     "Shuffle and cut. Raises `ValueError` if the shares do not sum to 1 or a part would be empty."
     entities = list(entities)
-    if abs(sum(fractions) - 1) > 1e-9 or min(fractions) <= 0: raise ValueError(f"fractions must be positive and sum to 1, got {fractions}")
+    if abs(sum(fractions) - 1) > 1e-9 or min(fractions) <= 0:
+        raise ValueError(f"fractions must be positive and sum to 1, got {fractions}")
     random.Random(f"split {seed}").shuffle(entities)
     borders = [round(len(entities) * sum(fractions[:i])) for i in range(len(fractions) + 1)]
     parts = [entities[a:b] for a, b in zip(borders, borders[1:])]
-    if not all(parts): raise ValueError(f"{len(entities)} entities are too few for the shares {fractions}")
+    if not all(parts):
+        raise ValueError(f"{len(entities)} entities are too few for the shares {fractions}")
     return parts
 
 # %% ../nbs/97_world.ipynb #0054
@@ -401,22 +590,29 @@ CHOICE_INSTRUCTION = "次の選択肢から正しい答えを一つ選び、記�
 
 # %% ../nbs/97_world.ipynb #0055
 def make_item(
-    name: str,       # unique name of the item
+    name: str,  # unique name of the item
     question: str,
-    right: str,      # the right choice
-    wrong: list,     # at least three other choices
-    letter: str,     # where the right choice goes
-    context: str,    # passage that holds the answer
+    right: str,  # the right choice
+    wrong: list,  # at least three other choices
+    letter: str,  # where the right choice goes
+    context: str,  # passage that holds the answer
     references: list,
-    entity: str,     # company or article that the item is about; for splits
+    entity: str,  # company or article that the item is about; for splits
     draw: random.Random,
-) -> dict:           # keys of lawqa_jp, and entity
+) -> dict:  # keys of lawqa_jp, and entity
     "One four-choice item in the shape of lawqa_jp."
     choices = draw.sample(sorted(set(wrong) - {right}), 3)
     choices.insert(LETTERS.index(letter), right)
-    return {"ファイル名": name, "コンテキスト": context, "問題文": question, "指示": CHOICE_INSTRUCTION,
-            "選択肢": "\n".join(f"{l} {choice}" for l, choice in zip(LETTERS, choices)), "output": letter,
-            "references": references, "entity": entity}
+    return {
+        "ファイル名": name,
+        "コンテキスト": context,
+        "問題文": question,
+        "指示": CHOICE_INSTRUCTION,
+        "選択肢": "\n".join(f"{l} {choice}" for l, choice in zip(LETTERS, choices)),
+        "output": letter,
+        "references": references,
+        "entity": entity,
+    }
 
 # %% ../nbs/97_world.ipynb #0056
 def balanced_letters(
@@ -433,7 +629,7 @@ def choice_items(
     world: World,
     companies=None,  # some of the companies; None for all
     seed: int = 0,
-) -> list[dict]:     # six items for each company
+) -> list[dict]:  # six items for each company
     "Four-choice questions about companies; wrong choices are facts of other companies, or years and numbers nearby."
     draw = random.Random(f"choices {world.seed} {seed}")
     companies = list(companies or world.companies)
@@ -442,24 +638,53 @@ def choice_items(
     items = []
     for company in companies:
         for attribute, questions in QUESTIONS.items():
-            wrong = [fact_text(other, attribute) for other in draw.sample(world.companies, min(len(world.companies), 12))]
-            if attribute == "product": wrong = INDUSTRIES[company.name[2:]].split()
-            items.append(make_item(f"{company.name}_{attribute}", questions[0].format(name=company.name), fact_text(company, attribute), wrong,
-                                   next(letters), passages[company.name], [f"汐見町百科「{company.name}」"], company.name, draw))
+            wrong = [
+                fact_text(other, attribute)
+                for other in draw.sample(world.companies, min(len(world.companies), 12))
+            ]
+            if attribute == "product":
+                wrong = INDUSTRIES[company.name[2:]].split()
+            items.append(
+                make_item(
+                    f"{company.name}_{attribute}",
+                    questions[0].format(name=company.name),
+                    fact_text(company, attribute),
+                    wrong,
+                    next(letters),
+                    passages[company.name],
+                    [f"汐見町百科「{company.name}」"],
+                    company.name,
+                    draw,
+                )
+            )
     return items
 
 # %% ../nbs/97_world.ipynb #0058
-LAW_QUESTIONS = {"days": ("{subject}の届出は、{day}の何日前までにしなければなりませんか。", "{days}日前まで", (3, 5, 7, 10, 14, 20, 30, 45, 60)),
-                 "office": ("{subject}の届出の窓口はどこですか。", "{office}", OFFICES),
-                 "fee": ("{subject}の届出の手数料はいくらですか。", "{fee}円", range(300, 5000, 100)),
-                 "months": ("{subject}の届出の効力は、届け出た日から何か月ですか。", "{months}か月", (1, 2, 3, 6, 9, 12, 18, 24, 36)),
-                 "penalty": ("{subject}の届出をしなかった者は、いくらの過料に処されますか。", "{penalty}万円以下", (1, 2, 3, 5, 10, 20))}
+LAW_QUESTIONS = {
+    "days": (
+        "{subject}の届出は、{day}の何日前までにしなければなりませんか。",
+        "{days}日前まで",
+        (3, 5, 7, 10, 14, 20, 30, 45, 60),
+    ),
+    "office": ("{subject}の届出の窓口はどこですか。", "{office}", OFFICES),
+    "fee": ("{subject}の届出の手数料はいくらですか。", "{fee}円", range(300, 5000, 100)),
+    "months": (
+        "{subject}の届出の効力は、届け出た日から何か月ですか。",
+        "{months}か月",
+        (1, 2, 3, 6, 9, 12, 18, 24, 36),
+    ),
+    "penalty": (
+        "{subject}の届出をしなかった者は、いくらの過料に処されますか。",
+        "{penalty}万円以下",
+        (1, 2, 3, 5, 10, 20),
+    ),
+}
 
 # %% ../nbs/97_world.ipynb #0059
 def citation(
     p: Procedure,
     attribute: str,  # days, office, fee, months, penalty
-) -> str:            # 汐見町届出条例第5条第2項
+) -> str:  # 汐見町届出条例第5条第2項
     "Where the ordinance sets a parameter."
     return f"{ORDINANCE}第{p.article}条第{article_paragraphs(p)[attribute][0]}項"
 
@@ -468,7 +693,9 @@ def law_items(
     world: World,
     procedures=None,  # some of the articles; None for all
     seed: int = 0,
-) -> list[dict]:      # six items for each article: five parameters, and one that asks for the wrong statement
+) -> list[
+    dict
+]:  # six items for each article: five parameters, and one that asks for the wrong statement
     "Four-choice questions about the ordinance in the shape of lawqa_jp; the context is the article."
     draw = random.Random(f"law {world.seed} {seed}")
     procedures = list(procedures or world.procedures)
@@ -477,8 +704,19 @@ def law_items(
     for p in procedures:
         for attribute, (question, answer, pool) in LAW_QUESTIONS.items():
             wrong = [answer.format(**{attribute: value}) for value in pool]
-            items.append(make_item(f"条例{p.article}_{attribute}", question.format(**asdict(p)), answer.format(**asdict(p)), wrong, next(letters),
-                                   article_text(p), [citation(p, attribute)], f"第{p.article}条", draw))
+            items.append(
+                make_item(
+                    f"条例{p.article}_{attribute}",
+                    question.format(**asdict(p)),
+                    answer.format(**asdict(p)),
+                    wrong,
+                    next(letters),
+                    article_text(p),
+                    [citation(p, attribute)],
+                    f"第{p.article}条",
+                    draw,
+                )
+            )
         items.append(wrong_statement_item(p, next(letters), draw))
     return items
 
@@ -489,15 +727,28 @@ def wrong_statement_item(
     draw: random.Random,
 ) -> dict:
     "An item that asks which of four statements is wrong: three are true, one has another value."
-    statements = {"days": "期限は{day}の{v}日前である", "office": "窓口は{v}である", "fee": "手数料は{v}円である",
-                  "months": "有効期間は{v}か月である", "penalty": "過料は{v}万円以下である"}
+    statements = {
+        "days": "期限は{day}の{v}日前である",
+        "office": "窓口は{v}である",
+        "fee": "手数料は{v}円である",
+        "months": "有効期間は{v}か月である",
+        "penalty": "過料は{v}万円以下である",
+    }
     kept = draw.sample(sorted(statements), 4)
     false = kept[0]
     other = draw.choice([value for value in LAW_QUESTIONS[false][2] if value != getattr(p, false)])
     say = lambda attribute, value: statements[attribute].format(day=p.day, v=value)
-    return make_item(f"条例{p.article}_wrong", f"{p.subject}の届出について、誤っているものはどれですか。", say(false, other),
-                     [say(attribute, getattr(p, attribute)) for attribute in kept[1:]], letter, article_text(p),
-                     [citation(p, false)], f"第{p.article}条", draw)
+    return make_item(
+        f"条例{p.article}_wrong",
+        f"{p.subject}の届出について、誤っているものはどれですか。",
+        say(false, other),
+        [say(attribute, getattr(p, attribute)) for attribute in kept[1:]],
+        letter,
+        article_text(p),
+        [citation(p, false)],
+        f"第{p.article}条",
+        draw,
+    )
 
 # %% ../nbs/97_world.ipynb #0066
 def word_problems(
@@ -509,38 +760,155 @@ def word_problems(
     draw = random.Random(f"problems {world.seed} {seed}")
     problems = []
     for _ in range(n):
-        company, a, b, c = draw.choice(world.companies), draw.randint(3, 9), draw.randint(3, 9), draw.randint(1, 8)
-        price, sweet = 50 * draw.randint(2, 12), draw.choice(("栗まんじゅう", "柚子もなか", "夏みかん", "豆大福"))
-        question, steps, answer = draw.choice((
-            (f"{sweet}は1個{price}円です。{a}個買うと、代金はいくらですか。", f"{price}×{a}＝{price * a}", price * a),
-            (f"{company.name}の従業員は{company.staff}人です。新しく{b}人が入ると、何人になりますか。", f"{company.staff}＋{b}＝{company.staff + b}", company.staff + b),
-            (f"朝市に箱が{a}箱あり、どの箱にもみかんが{b}個入っています。{c}個食べると、残りは何個ですか。", f"{a}×{b}＝{a * b}、{a * b}－{c}＝{a * b - c}", a * b - c),
-            (f"{company.name}は{company.year}年に創業しました。創業から{10 * a}年目の年は西暦何年ですか。", f"{company.year}＋{10 * a}＝{company.year + 10 * a}", company.year + 10 * a),
-            (f"港から灯台まで{100 * a}メートルあります。往復すると何メートルですか。", f"{100 * a}×2＝{200 * a}", 200 * a)))
+        company, a, b, c = (
+            draw.choice(world.companies),
+            draw.randint(3, 9),
+            draw.randint(3, 9),
+            draw.randint(1, 8),
+        )
+        price, sweet = (
+            50 * draw.randint(2, 12),
+            draw.choice(("栗まんじゅう", "柚子もなか", "夏みかん", "豆大福")),
+        )
+        question, steps, answer = draw.choice(
+            (
+                (
+                    f"{sweet}は1個{price}円です。{a}個買うと、代金はいくらですか。",
+                    f"{price}×{a}＝{price * a}",
+                    price * a,
+                ),
+                (
+                    f"{company.name}の従業員は{company.staff}人です。新しく{b}人が入ると、何人になりますか。",
+                    f"{company.staff}＋{b}＝{company.staff + b}",
+                    company.staff + b,
+                ),
+                (
+                    f"朝市に箱が{a}箱あり、どの箱にもみかんが{b}個入っています。{c}個食べると、残りは何個ですか。",
+                    f"{a}×{b}＝{a * b}、{a * b}－{c}＝{a * b - c}",
+                    a * b - c,
+                ),
+                (
+                    f"{company.name}は{company.year}年に創業しました。創業から{10 * a}年目の年は西暦何年ですか。",
+                    f"{company.year}＋{10 * a}＝{company.year + 10 * a}",
+                    company.year + 10 * a,
+                ),
+                (
+                    f"港から灯台まで{100 * a}メートルあります。往復すると何メートルですか。",
+                    f"{100 * a}×2＝{200 * a}",
+                    200 * a,
+                ),
+            )
+        )
         problems.append(dict(question=question, steps=steps, answer=str(answer)))
     return problems
 
 # %% ../nbs/97_world.ipynb #0069
 WORRIES = {
-    "仕事": (("最近、仕事に行くのがつらくて。", "担当が変わってから、毎日残業が続いているんです。", "少し休みたいと上司に話してみたいです。"),
-             ("職場で失敗をしてしまい、落ち込んでいます。", "みんなの前で注意されて、顔を上げられませんでした。", "同じ失敗をしない工夫を考えたいです。"),
-             ("転職しようか迷っています。", "今の店は好きなのですが、給料のことで家族に心配をかけています。", "自分が何を大事にしたいのか整理したいです。")),
-    "家族": (("母とけんかをしてしまいました。", "進路のことで、お互いに言いすぎてしまったんです。", "本当はきちんと謝りたいと思っています。"),
-             ("父の介護が始まって、余裕がありません。", "夜も何度か起きるので、よく眠れていないんです。", "一人で抱えずに済む方法を知りたいです。"),
-             ("子どもが学校の話をしてくれなくなりました。", "前は帰るとすぐ、その日のことを話してくれていたんです。", "問い詰めずに、そばにいたいと思います。")),
-    "友人": (("仲のよかった友人から返事が来なくなりました。", "何か気にさわることを言ったのではないかと考えてしまいます。", "短い手紙を書いてみようかと思います。"),
-             ("引っ越してきたばかりで、知り合いがいません。", "休みの日に誰とも話さないことがあります。", "町の集まりに一度顔を出してみたいです。")),
-    "学校": (("試験が近いのに、勉強が手につきません。", "机に向かうと、落ちたらどうしようと思ってしまうんです。", "まず一日三十分から始めてみたいです。"),
-             ("部活動を続けるかどうか迷っています。", "練習についていけず、申し訳ない気持ちになるんです。", "顧問の先生に正直に話してみたいです。")),
-    "健康": (("夜、なかなか寝つけません。", "布団に入ると、昼間のことを次々に思い出すんです。", "寝る前の過ごし方を変えてみたいです。"),
-             ("健康診断の結果が気になっています。", "再検査と書かれていて、怖くて封筒をしまいました。", "来週、病院に電話をしてみます。"))}
-GREETINGS = ("こんにちは。今日はどのようなことをお話しになりたいですか。", "お待ちしていました。どうぞ、話しやすいところから聞かせてください。",
-             "今日は来てくださってありがとうございます。どんなことがありましたか。")
-REFLECTIONS = ("お話しくださってありがとうございます。それはおつらかったですね。", "そうでしたか。ずっと気を張っていらしたのですね。", "よく話してくださいました。心細いお気持ちだったでしょうね。")
-DEEPENING = ("もう少し詳しく聞かせていただけますか。", "そのとき、どのようなお気持ちでしたか。", "いつごろから、そのように感じていらっしゃいますか。")
-TURNING = ("これから、どうなったらよいと思われますか。", "今のご自分に、何ができたら少し楽になりそうですか。", "ここまでお話しになって、どのようなことが浮かびますか。")
-CLOSINGS = (("話せて少し気持ちが軽くなりました。", "それを伺って安心しました。またいつでもお話しください。"), ("聞いていただいて、ありがとうございました。", "こちらこそ、ありがとうございました。無理をなさらず、できるところから始めましょう。"),
-            ("まだ不安はありますが、やってみます。", "そのお気持ちを応援しています。困ったときは、またいらしてください。"))
+    "仕事": (
+        (
+            "最近、仕事に行くのがつらくて。",
+            "担当が変わってから、毎日残業が続いているんです。",
+            "少し休みたいと上司に話してみたいです。",
+        ),
+        (
+            "職場で失敗をしてしまい、落ち込んでいます。",
+            "みんなの前で注意されて、顔を上げられませんでした。",
+            "同じ失敗をしない工夫を考えたいです。",
+        ),
+        (
+            "転職しようか迷っています。",
+            "今の店は好きなのですが、給料のことで家族に心配をかけています。",
+            "自分が何を大事にしたいのか整理したいです。",
+        ),
+    ),
+    "家族": (
+        (
+            "母とけんかをしてしまいました。",
+            "進路のことで、お互いに言いすぎてしまったんです。",
+            "本当はきちんと謝りたいと思っています。",
+        ),
+        (
+            "父の介護が始まって、余裕がありません。",
+            "夜も何度か起きるので、よく眠れていないんです。",
+            "一人で抱えずに済む方法を知りたいです。",
+        ),
+        (
+            "子どもが学校の話をしてくれなくなりました。",
+            "前は帰るとすぐ、その日のことを話してくれていたんです。",
+            "問い詰めずに、そばにいたいと思います。",
+        ),
+    ),
+    "友人": (
+        (
+            "仲のよかった友人から返事が来なくなりました。",
+            "何か気にさわることを言ったのではないかと考えてしまいます。",
+            "短い手紙を書いてみようかと思います。",
+        ),
+        (
+            "引っ越してきたばかりで、知り合いがいません。",
+            "休みの日に誰とも話さないことがあります。",
+            "町の集まりに一度顔を出してみたいです。",
+        ),
+    ),
+    "学校": (
+        (
+            "試験が近いのに、勉強が手につきません。",
+            "机に向かうと、落ちたらどうしようと思ってしまうんです。",
+            "まず一日三十分から始めてみたいです。",
+        ),
+        (
+            "部活動を続けるかどうか迷っています。",
+            "練習についていけず、申し訳ない気持ちになるんです。",
+            "顧問の先生に正直に話してみたいです。",
+        ),
+    ),
+    "健康": (
+        (
+            "夜、なかなか寝つけません。",
+            "布団に入ると、昼間のことを次々に思い出すんです。",
+            "寝る前の過ごし方を変えてみたいです。",
+        ),
+        (
+            "健康診断の結果が気になっています。",
+            "再検査と書かれていて、怖くて封筒をしまいました。",
+            "来週、病院に電話をしてみます。",
+        ),
+    ),
+}
+GREETINGS = (
+    "こんにちは。今日はどのようなことをお話しになりたいですか。",
+    "お待ちしていました。どうぞ、話しやすいところから聞かせてください。",
+    "今日は来てくださってありがとうございます。どんなことがありましたか。",
+)
+REFLECTIONS = (
+    "お話しくださってありがとうございます。それはおつらかったですね。",
+    "そうでしたか。ずっと気を張っていらしたのですね。",
+    "よく話してくださいました。心細いお気持ちだったでしょうね。",
+)
+DEEPENING = (
+    "もう少し詳しく聞かせていただけますか。",
+    "そのとき、どのようなお気持ちでしたか。",
+    "いつごろから、そのように感じていらっしゃいますか。",
+)
+TURNING = (
+    "これから、どうなったらよいと思われますか。",
+    "今のご自分に、何ができたら少し楽になりそうですか。",
+    "ここまでお話しになって、どのようなことが浮かびますか。",
+)
+CLOSINGS = (
+    (
+        "話せて少し気持ちが軽くなりました。",
+        "それを伺って安心しました。またいつでもお話しください。",
+    ),
+    (
+        "聞いていただいて、ありがとうございました。",
+        "こちらこそ、ありがとうございました。無理をなさらず、できるところから始めましょう。",
+    ),
+    (
+        "まだ不安はありますが、やってみます。",
+        "そのお気持ちを応援しています。困ったときは、またいらしてください。",
+    ),
+)
 
 # %% ../nbs/97_world.ipynb #0070
 def dialogues(
@@ -555,13 +923,32 @@ def dialogues(
         topic = draw.choice(sorted(WORRIES))
         worry, behind, wish = draw.choice(WORRIES[topic])
         thanks, farewell = draw.choice(CLOSINGS)
-        turns = [("counselor", draw.choice(GREETINGS)), ("client", worry), ("counselor", draw.choice(REFLECTIONS)), ("counselor", draw.choice(DEEPENING)),
-                 ("client", behind), ("counselor", draw.choice(TURNING)), ("client", wish), ("counselor", "ご自分でそこまで考えられたのですね。とてもよいと思います。"),
-                 ("client", thanks), ("counselor", farewell)]
+        turns = [
+            ("counselor", draw.choice(GREETINGS)),
+            ("client", worry),
+            ("counselor", draw.choice(REFLECTIONS)),
+            ("counselor", draw.choice(DEEPENING)),
+            ("client", behind),
+            ("counselor", draw.choice(TURNING)),
+            ("client", wish),
+            ("counselor", "ご自分でそこまで考えられたのですね。とてもよいと思います。"),
+            ("client", thanks),
+            ("counselor", farewell),
+        ]
         start = draw.randint(9 * 60, 17 * 60)
         times = [start + 2 * i + draw.randint(0, 1) for i in range(len(turns))]
-        made.append(dict(topic=topic, review_by_client_jp=dict(聴いてもらえた=draw.randint(3, 5), 尊重された=draw.randint(3, 5)),
-                         dialogue=[dict(role=role, utterance=said, time=f"2026-04-01 {t // 60:02}:{t % 60:02}:00") for (role, said), t in zip(turns, times)]))
+        made.append(
+            dict(
+                topic=topic,
+                review_by_client_jp=dict(
+                    聴いてもらえた=draw.randint(3, 5), 尊重された=draw.randint(3, 5)
+                ),
+                dialogue=[
+                    dict(role=role, utterance=said, time=f"2026-04-01 {t // 60:02}:{t % 60:02}:00")
+                    for (role, said), t in zip(turns, times)
+                ],
+            )
+        )
     return made
 
 # %% ../nbs/97_world.ipynb #0074
@@ -570,7 +957,9 @@ def wiki40b_records(
 ) -> Iterator[str]:
     "Documents in the form of Wiki-40B, the reverse of `text.parse_wiki40b`."
     for document in documents:
-        yield f"\n_START_ARTICLE_\n{document.title}\n_START_PARAGRAPH_\n" + document.text.replace("\n", "_NEWLINE_")
+        yield f"\n_START_ARTICLE_\n{document.title}\n_START_PARAGRAPH_\n" + document.text.replace(
+            "\n", "_NEWLINE_"
+        )
 
 # %% ../nbs/97_world.ipynb #0076
 def world_markdown(
@@ -578,17 +967,28 @@ def world_markdown(
     n: int = 20,  # companies
 ) -> str:
     "A directory of companies as Markdown: a heading, a table of facts and the article of each."
-    names = dict(founder="創業者", year="創業年", place="本社", product="主力商品", staff="従業員数", custom="習わし")
+    names = dict(
+        founder="創業者",
+        year="創業年",
+        place="本社",
+        product="主力商品",
+        staff="従業員数",
+        custom="習わし",
+    )
     parts = ["# 汐見町の会社案内\n"]
-    for company, article in zip(world.companies[:n], company_articles(world, 1, companies=world.companies[:n])):
-        rows = "\n".join(f"| {label} | {fact_text(company, attribute)} |" for attribute, label in names.items())
+    for company, article in zip(
+        world.companies[:n], company_articles(world, 1, companies=world.companies[:n])
+    ):
+        rows = "\n".join(
+            f"| {label} | {fact_text(company, attribute)} |" for attribute, label in names.items()
+        )
         parts.append(f"## {company.name}\n\n| 項目 | 内容 |\n|---|---|\n{rows}\n\n{article.text}\n")
     return "\n".join(parts)
 
 # %% ../nbs/97_world.ipynb #0077
 def write_pdf(
-    text: str,          # lines; Markdown headings become larger
-    out: str | Path,    # .pdf file
+    text: str,  # lines; Markdown headings become larger
+    out: str | Path,  # .pdf file
 ) -> Path:
     "A plain PDF with Japanese text. Raises `ValueError` saying what to install when reportlab or the font is missing."
     try:
@@ -596,46 +996,87 @@ def write_pdf(
         from reportlab.lib.styles import ParagraphStyle
         from reportlab.pdfbase import pdfmetrics, ttfonts
         from reportlab.platypus import Paragraph, SimpleDocTemplate
-    except ImportError as error: raise ValueError(f"a PDF needs reportlab and matplotlib-fontja ({error}): pip install 'llmft[plot]'") from error
+    except ImportError as error:
+        raise ValueError(
+            f"a PDF needs reportlab and matplotlib-fontja ({error}): pip install 'llmft[plot]'"
+        ) from error
     font = next(Path(matplotlib_fontja.__file__).parent.rglob("*.ttf"))
     pdfmetrics.registerFont(ttfonts.TTFont("japanese", str(font)))
-    style = lambda size: ParagraphStyle("p", fontName="japanese", fontSize=size, leading=size * 1.7, wordWrap="CJK", spaceAfter=size / 2)
+    style = lambda size: ParagraphStyle(
+        "p",
+        fontName="japanese",
+        fontSize=size,
+        leading=size * 1.7,
+        wordWrap="CJK",
+        spaceAfter=size / 2,
+    )
     with write_atomic(out, "wb") as file:
-        story = [table_flowable(part) if part.startswith("|") else Paragraph(part.lstrip("# ").replace("**", ""), style(15 if part.startswith("#") else 10))
-                 for part in re.findall(r"(?:^\|.*\n?)+|^.*\S.*$", text, re.MULTILINE)]
+        story = [
+            table_flowable(part)
+            if part.startswith("|")
+            else Paragraph(
+                part.lstrip("# ").replace("**", ""), style(15 if part.startswith("#") else 10)
+            )
+            for part in re.findall(r"(?:^\|.*\n?)+|^.*\S.*$", text, re.MULTILINE)
+        ]
         SimpleDocTemplate(file, invariant=1, title=text.split("\n")[0].lstrip("# ")).build(story)
     return Path(out)
 
 # %% ../nbs/97_world.ipynb #0078
 def table_flowable(
     rows: str,  # a Markdown table
-):              # a reportlab Table
+):  # a reportlab Table
     "A Markdown table for a PDF, with thin lines; the font `japanese` must be registered."
     from reportlab.platypus import Table
-    cells = [[cell.strip() for cell in row.strip().strip("|").split("|")] for row in rows.strip().split("\n") if not re.fullmatch(r"[|\s:-]+", row)]
-    return Table(cells, hAlign="LEFT", spaceBefore=4, spaceAfter=8, style=[("FONT", (0, 0), (-1, -1), "japanese", 9), ("LINEBELOW", (0, 0), (-1, -1), 0.3, "#888888")])
+
+    cells = [
+        [cell.strip() for cell in row.strip().strip("|").split("|")]
+        for row in rows.strip().split("\n")
+        if not re.fullmatch(r"[|\s:-]+", row)
+    ]
+    return Table(
+        cells,
+        hAlign="LEFT",
+        spaceBefore=4,
+        spaceAfter=8,
+        style=[
+            ("FONT", (0, 0), (-1, -1), "japanese", 9),
+            ("LINEBELOW", (0, 0), (-1, -1), 0.3, "#888888"),
+        ],
+    )
 
 # %% ../nbs/97_world.ipynb #0081
 def write_world(
-    out: str = "shiomi",     # folder to write
+    out: str = "shiomi",  # folder to write
     n_companies: int = 200,  # number of companies, six facts each
-    seed: int = 0,           # of every choice; the same seed makes the same town
-    n_people: int = 100,     # number of people
+    seed: int = 0,  # of every choice; the same seed makes the same town
+    n_people: int = 100,  # number of people
     n_procedures: int = 40,  # articles of the ordinance, 0 to 40
-    n_versions: int = 6,     # of each company article, 1 to 7
-    pdf: bool = False,       # also company.pdf (needs reportlab)
-) -> dict:                   # file name → number of records
+    n_versions: int = 6,  # of each company article, 1 to 7
+    pdf: bool = False,  # also company.pdf (needs reportlab)
+) -> dict:  # file name → number of records
     "Write Shiomi in every format: articles, Wiki-40B records, statute, questions, items, problems, dialogues, Markdown, PDF."
     world, out = make_world(n_companies, seed, n_people, n_procedures), Path(out)
     documents = world_documents(world, n_versions)
-    tables = {"documents.jsonl": [asdict(d) for d in documents], "wiki40b.jsonl": [dict(text=record) for record in wiki40b_records(documents)],
-              "cloze.jsonl": cloze_prompts(world), "qa.jsonl": qa_pairs(world), "qa_facts.jsonl": qa_pairs(world, style="fact"),
-              "problems.jsonl": word_problems(world), "dialogues.jsonl": dialogues(world)}
-    for name, records in tables.items(): write_jsonl(out / name, records)
+    tables = {
+        "documents.jsonl": [asdict(d) for d in documents],
+        "wiki40b.jsonl": [dict(text=record) for record in wiki40b_records(documents)],
+        "cloze.jsonl": cloze_prompts(world),
+        "qa.jsonl": qa_pairs(world),
+        "qa_facts.jsonl": qa_pairs(world, style="fact"),
+        "problems.jsonl": word_problems(world),
+        "dialogues.jsonl": dialogues(world),
+    }
+    for name, records in tables.items():
+        write_jsonl(out / name, records)
     items = {"choices.json": choice_items(world), "law.json": law_items(world)}
-    for name, samples in items.items(): write_json(out / name, dict(samples=samples))
-    with write_atomic(out / "ordinance.txt") as file: file.write(ordinance_text(world) + "\n")
-    with write_atomic(out / "companies.md") as file: file.write(world_markdown(world))
-    if pdf: write_pdf(world_markdown(world), out / "companies.pdf")
+    for name, samples in items.items():
+        write_json(out / name, dict(samples=samples))
+    with write_atomic(out / "ordinance.txt") as file:
+        file.write(ordinance_text(world) + "\n")
+    with write_atomic(out / "companies.md") as file:
+        file.write(world_markdown(world))
+    if pdf:
+        write_pdf(world_markdown(world), out / "companies.pdf")
     write_json(out / "world.json", asdict(world))
     return {name: len(records) for name, records in (tables | items).items()}

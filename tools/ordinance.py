@@ -2,6 +2,7 @@
 
 The notebook on retrieval stands below `world` and cannot call it, so it reads these files.
 """
+
 from pathlib import Path
 
 from llmft.core import write_atomic, write_jsonl
@@ -14,11 +15,16 @@ def questions(world):
     "Question, answer and source of each item about the ordinance."
     for item in law_items(world):
         choices = dict(line.split(" ", 1) for line in item["選択肢"].split("\n"))
-        yield dict(id=item["ファイル名"], question=item["問題文"], answer=choices[item["output"]],
-                   reference=item["references"][0])
+        yield dict(
+            id=item["ファイル名"],
+            question=item["問題文"],
+            answer=choices[item["output"]],
+            reference=item["references"][0],
+        )
 
 
 if __name__ == "__main__":
     world = make_world()
-    with write_atomic(DATA / "ordinance.txt") as file: file.write(ordinance_text(world) + "\n")
+    with write_atomic(DATA / "ordinance.txt") as file:
+        file.write(ordinance_text(world) + "\n")
     write_jsonl(DATA / "ordinance_questions.jsonl", questions(world))

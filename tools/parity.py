@@ -3,6 +3,7 @@
 `--check` compares; `--check FILE` also asks that the records in FILE, which `assert_equal_to` writes while the tests
 run (LLMFT_PARITY), have every row of the table, within its tolerance, and no other.
 """
+
 import json
 import re
 import sys
@@ -29,13 +30,20 @@ def parity_rows() -> dict:
     "(piece, library) → notebook, largest difference and tolerance, as the notebooks print them."
     rows = {}
     for path in sorted((ROOT / "nbs").glob("[0-9]*.ipynb")):
-        cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+        cells = [
+            cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"
+        ]
         outputs = [o.text for cell in cells for o in cell.outputs if o.output_type == "stream"]
         for piece, library, difference, tolerance in LINE.findall("".join(outputs)):
-            row = rows.setdefault((piece, library), dict(notebook=path.stem, difference=0.0, tolerance=float(tolerance)))
+            row = rows.setdefault(
+                (piece, library),
+                dict(notebook=path.stem, difference=0.0, tolerance=float(tolerance)),
+            )
             row["difference"] = max(row["difference"], float(difference))
             if row["tolerance"] != float(tolerance):
-                sys.exit(f"{path.name}: {piece} = {library} has two tolerances; name what is compared apart")
+                sys.exit(
+                    f"{path.name}: {piece} = {library} has two tolerances; name what is compared apart"
+                )
             check_piece(path, piece)
     return rows
 
@@ -44,18 +52,29 @@ def check_piece(path, piece) -> None:
     "Stop unless a piece is defined in the notebook of its module."
     module, name = piece.split(".", 1)
     home = [p for p in path.parent.glob("[0-9]*.ipynb") if p.stem[3:] == module]
-    source = "\n".join(cell.source for cell in nbformat.read(home[0], as_version=4).cells) if home else ""
+    source = (
+        "\n".join(cell.source for cell in nbformat.read(home[0], as_version=4).cells)
+        if home
+        else ""
+    )
     if not re.search(rf"^((def|class) {name}\b|{name} = )", source, re.MULTILINE):
-        sys.exit(f"{path.name}: {piece} is not defined in a notebook of that module; name the piece as module.symbol")
+        sys.exit(
+            f"{path.name}: {piece} is not defined in a notebook of that module; name the piece as module.symbol"
+        )
 
 
 def version_of(package) -> str:
     "The tested version of a package."
-    if package == "llmft": return "(this book)"
-    pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").split())
+    if package == "llmft":
+        return "(this book)"
+    pins = dict(
+        line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
+    )
     plain = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pins.items()}
     if (name := re.sub(r"[-_.]+", "-", package).lower()) not in plain:
-        sys.exit(f"expected a package of constraints.txt as the first word of the library, got {package!r}")
+        sys.exit(
+            f"expected a package of constraints.txt as the first word of the library, got {package!r}"
+        )
     return plain[name]
 
 
@@ -64,29 +83,52 @@ def parity_page(rows) -> str:
     lines = []
     for (piece, library), row in rows.items():
         package, _, rest = library.partition(" ")
-        lines.append(f"| [`{piece}`](nbs/{row['notebook']}.ipynb) | {package} {version_of(package)} | {rest} | {row['difference']:.2g} "
-                     f"| {row['tolerance']:g} |\n")
+        lines.append(
+            f"| [`{piece}`](nbs/{row['notebook']}.ipynb) | {package} {version_of(package)} | {rest} | {row['difference']:.2g} "
+            f"| {row['tolerance']:g} |\n"
+        )
     return TEXT + "".join(lines)
 
 
 def record_faults(rows, recorded) -> list:
     "What the records of a run of the tests lack, exceed, or have beyond the table."
-    records = [json.loads(line) for line in recorded.read_text(encoding="utf-8").splitlines()] if recorded.exists() else []
+    records = (
+        [json.loads(line) for line in recorded.read_text(encoding="utf-8").splitlines()]
+        if recorded.exists()
+        else []
+    )
     measured = {(record["piece"], record["library"]) for record in records}
-    faults = [f"{piece} = {library} was not measured" for piece, library in rows if (piece, library) not in measured]
-    faults += [f"{piece} = {library} is not in the table; execute its notebook and run make readme" for piece, library in sorted(measured - {*rows})]
+    faults = [
+        f"{piece} = {library} was not measured"
+        for piece, library in rows
+        if (piece, library) not in measured
+    ]
+    faults += [
+        f"{piece} = {library} is not in the table; execute its notebook and run make readme"
+        for piece, library in sorted(measured - {*rows})
+    ]
     for record in records:
-        row, name = rows.get((record["piece"], record["library"])), f"{record['piece']} = {record['library']}"
+        row, name = (
+            rows.get((record["piece"], record["library"])),
+            f"{record['piece']} = {record['library']}",
+        )
         if row and not record["difference"] <= row["tolerance"] == record["tolerance"]:
-            faults.append(f"{name}: difference {record['difference']:g} of at most {record['tolerance']:g}; the table says at most {row['tolerance']:g}")
+            faults.append(
+                f"{name}: difference {record['difference']:g} of at most {record['tolerance']:g}; the table says at most {row['tolerance']:g}"
+            )
     return faults
 
 
 if __name__ == "__main__":
     target, rows = ROOT / "PARITY.md", parity_rows()
-    if "--check" not in sys.argv: target.write_text(parity_page(rows), encoding="utf-8")
+    if "--check" not in sys.argv:
+        target.write_text(parity_page(rows), encoding="utf-8")
     else:
         page = target.read_text(encoding="utf-8") if target.exists() else ""
-        faults = ["PARITY.md is not what the notebooks give; run make readme"] * (page != parity_page(rows))
-        for name in sys.argv[2:]: faults += record_faults(rows, Path(name))
-        if faults: sys.exit("\n".join(faults))
+        faults = ["PARITY.md is not what the notebooks give; run make readme"] * (
+            page != parity_page(rows)
+        )
+        for name in sys.argv[2:]:
+            faults += record_faults(rows, Path(name))
+        if faults:
+            sys.exit("\n".join(faults))

@@ -3,6 +3,7 @@
 There it knows neither nbs/ nor data/. The commands make a town, pretrain, fine-tune and evaluate on it, and the ten lines of README.md run.
 Every command that the READMEs show must exist, with its options.
 """
+
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-STEPS = {                                       # command → a file that it must leave
+STEPS = {  # command → a file that it must leave
     "doctor": "",
     "world --out shiomi --n-companies 8 --n-people 0": "shiomi/documents.jsonl",
     "tokenizer --data shiomi/documents.jsonl --out tok --vocab-size 1000": "tok.model",
@@ -39,9 +40,19 @@ for line in sys.argv[1:]:
 
 def run(*words, cwd, **env):
     "Run a command and return what it printed; a failure ends the program with all that was said."
-    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True,
-                          env={**{k: v for k, v in os.environ.items() if k != "PYTHONPATH"}, "LLMFT_QUIET": "1", **env})
-    if done.returncode: sys.exit(f"FAILED  {' '.join(map(str, words))}\n{done.stdout}{done.stderr}")
+    done = subprocess.run(
+        words,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env={
+            **{k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+            "LLMFT_QUIET": "1",
+            **env,
+        },
+    )
+    if done.returncode:
+        sys.exit(f"FAILED  {' '.join(map(str, words))}\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
@@ -49,42 +60,79 @@ def build(folder):
     "The wheel, built from a copy of the sources, so that nothing old is left in it."
     source = folder / "source"
     source.mkdir()
-    for name in ("settings.ini", "setup.py", "README.md", "LICENSE"): shutil.copy(ROOT / name, source)
+    for name in ("settings.ini", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
     shutil.copytree(ROOT / "llmft", source / "llmft", ignore=shutil.ignore_patterns("__pycache__"))
-    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, source, cwd=folder)
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--wheel-dir",
+        folder,
+        source,
+        cwd=folder,
+    )
     return next(folder.glob("llmft-*.whl"))
 
 
 def ten_lines():
     "The program in README.md."
-    found = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    found = re.search(
+        r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL
+    )
     lines = [line for line in found[1].splitlines() if line.strip()]
-    if len(lines) != 10: sys.exit(f"README.md promises ten lines, its first program has {len(lines)}")
+    if len(lines) != 10:
+        sys.exit(f"README.md promises ten lines, its first program has {len(lines)}")
     return found[1]
 
 
 def shown_commands():
     "The lines of both READMEs that begin with llmft."
-    return [line for name in ("README.md", "README.ja.md") for line in (ROOT / name).read_text(encoding="utf-8").splitlines() if line.startswith("llmft ")
-            and "--" in line]
+    return [
+        line
+        for name in ("README.md", "README.ja.md")
+        for line in (ROOT / name).read_text(encoding="utf-8").splitlines()
+        if line.startswith("llmft ") and "--" in line
+    ]
 
 
 def use(folder, home):
     "Run every command in an empty folder, and look at what it left."
     binaries = home / "bin"
-    program = Path(run(binaries / "python", "-c", "import llmft; print(llmft.__file__)", cwd=folder).strip())
-    if not program.is_relative_to(home.resolve()): sys.exit(f"FAILED  llmft was imported from {program}, not from the wheel")
+    program = Path(
+        run(binaries / "python", "-c", "import llmft; print(llmft.__file__)", cwd=folder).strip()
+    )
+    if not program.is_relative_to(home.resolve()):
+        sys.exit(f"FAILED  llmft was imported from {program}, not from the wheel")
     run(binaries / "python", "-c", READ_COMMANDS, *shown_commands(), cwd=folder)
-    print(f"passed  the {len(shown_commands())} commands with options that the READMEs show exist", flush=True)
+    print(
+        f"passed  the {len(shown_commands())} commands with options that the READMEs show exist",
+        flush=True,
+    )
     for command, left in STEPS.items():
-        said = run(binaries / "llmft", *command.split(), cwd=folder, LLMFT_CACHE=str(folder / "cache"))
-        if left and not (folder / left).exists(): sys.exit(f"FAILED  llmft {command}: {left} is not there\n{said}")
+        said = run(
+            binaries / "llmft", *command.split(), cwd=folder, LLMFT_CACHE=str(folder / "cache")
+        )
+        if left and not (folder / left).exists():
+            sys.exit(f"FAILED  llmft {command}: {left} is not there\n{said}")
         print(f"passed  llmft {command}", flush=True)
-    losses = [json.loads(line)["loss"] for line in (folder / "runs/tiny/log.jsonl").read_text(encoding="utf-8").splitlines()]
-    if losses[-1] > losses[0] - 1: sys.exit(f"FAILED  pretraining did not learn: loss {losses[0]:.2f} → {losses[-1]:.2f}")
-    said = run(binaries / "python", "-c", ten_lines(), cwd=folder, LLMFT_CACHE=str(folder / "cache"))
-    shown = re.search(r"```text\n(.*?)\n```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)[1]
-    if said.split("。")[0] != shown.split("。")[0]: sys.exit(f"FAILED  the ten lines printed {said!r}, README.md shows {shown!r}")
+    losses = [
+        json.loads(line)["loss"]
+        for line in (folder / "runs/tiny/log.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    if losses[-1] > losses[0] - 1:
+        sys.exit(f"FAILED  pretraining did not learn: loss {losses[0]:.2f} → {losses[-1]:.2f}")
+    said = run(
+        binaries / "python", "-c", ten_lines(), cwd=folder, LLMFT_CACHE=str(folder / "cache")
+    )
+    shown = re.search(
+        r"```text\n(.*?)\n```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL
+    )[1]
+    if said.split("。")[0] != shown.split("。")[0]:
+        sys.exit(f"FAILED  the ten lines printed {said!r}, README.md shows {shown!r}")
     print("passed  the ten lines of README.md", flush=True)
 
 
@@ -95,9 +143,21 @@ def main():
         wheel, home, empty = build(folder), folder / "env", folder / "empty"
         print(f"built   {wheel.name}, {wheel.stat().st_size // 1000} KB; installing it", flush=True)
         run(sys.executable, "-m", "venv", home, cwd=folder)
-        run(home / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--constraint", ROOT / "constraints.txt", wheel, cwd=folder)
+        run(
+            home / "bin" / "python",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--constraint",
+            ROOT / "constraints.txt",
+            wheel,
+            cwd=folder,
+        )
         empty.mkdir()
         use(empty, home)
 
 
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    main()
