@@ -644,7 +644,7 @@ def sft(
     eval_data: str = "",  # records to measure the loss on; the best measurement is kept
     engine: str = "llmft",  # llmft (this page) or trl (SFTTrainer)
     full: bool = False,  # train all weights instead of an adapter
-    sft_config: SFTConfig = SFTConfig(),
+    config: SFTConfig = SFTConfig(),
     lora: LoRAConfig = LoRAConfig(),
 ) -> Path:  # the run folder, with adapter (or model), log.jsonl, samples.jsonl and report.html
     """Fine-tune a model on records, from its weights or from the last checkpoint of the same run.
@@ -659,16 +659,16 @@ def sft(
     if engine not in ("llmft", "trl"):
         raise ValueError(f"engine must be llmft or trl, got {engine!r}")
     keep_freed_memory()
-    accelerator, folder = Accelerator(cpu=pick_device(sft_config.device) == "cpu"), Path(out)
+    accelerator, folder = Accelerator(cpu=pick_device(config.device) == "cpu"), Path(out)
     theirs, tokenizer = load_base(model) if isinstance(model, str) else model
     if not full:
         lora = teach_template(theirs, tokenizer, lora)
     elif not tokenizer.chat_template:
         teach_template(theirs, tokenizer, lora)
     rows, eval_rows = (
-        prepare_rows(path, tokenizer, sft_config, context_of(theirs)) for path in (data, eval_data)
+        prepare_rows(path, tokenizer, config, context_of(theirs)) for path in (data, eval_data)
     )
-    config = count_steps(sft_config, len(rows))
+    config = count_steps(config, len(rows))
     check_run(config, len(eval_rows), accelerator.num_processes)
     if accelerator.is_main_process:
         name = model if isinstance(model, str) else theirs.name_or_path
@@ -1153,7 +1153,7 @@ def company_case(
     out: str = "runs/company",  # folder; unfinished parts go on
     read_epochs: int = 20,  # times that the report is read, with all weights trained; 0: not at all
     read_lr: float = 1e-3,  # peak learning rate of the reading
-    sft_config: SFTConfig = CASE,  # of the learning to answer
+    config: SFTConfig = CASE,  # of the learning to answer
     lora: LoRAConfig = LoRAConfig(),
 ) -> dict:  # totals of the answer sheet
     """From one report and its questions to an answer sheet before and after: read, learn to answer, ask.
@@ -1178,14 +1178,14 @@ def company_case(
         write_jsonl(
             folder / "report.jsonl", report_records(report, min(512, context_of(theirs) // 2))
         )
-        reading = replace(sft_config, epochs=read_epochs, lr=read_lr, loss="all", packing=False)
+        reading = replace(config, epochs=read_epochs, lr=read_lr, loss="all", packing=False)
         base = str(
             sft(
                 str(folder / "report.jsonl"),
                 model,
                 str(folder / "reading"),
                 full=True,
-                sft_config=reading,
+                config=reading,
             )
             / "model"
         )
@@ -1197,7 +1197,7 @@ def company_case(
         str(folder / "train.jsonl"),
         base,
         str(folder / "answering"),
-        sft_config=sft_config,
+        config=config,
         lora=lora,
     )
     return write_sheet(before, answer_sheet(*load_model(str(tuned)), questions), folder)

@@ -808,7 +808,7 @@ def law_run(
     full: bool = False,  # train all weights instead of an adapter
     quantize: str = "",  # base in four bits: nf4, fp4, int4, or bnb; empty: as it is
     context: int = 512,  # tokens that the model should be able to read
-    sft_config: SFTConfig = LAW_SFT,
+    config: SFTConfig = LAW_SFT,
     lora: LoRAConfig = LoRAConfig(),
 ) -> dict:  # the experiment log; in a dry run, the plan
     """Carry out one experiment: train, evaluate as planned, and write its log.
@@ -821,7 +821,7 @@ def law_run(
     check_apart(records, items)
     check_reasons(records)
     changed = changed_fields(
-        ({name: given[name] for name in USUAL}, USUAL), (sft_config, LAW_SFT), (lora, LoRAConfig())
+        ({name: given[name] for name in USUAL}, USUAL), (config, LAW_SFT), (lora, LoRAConfig())
     )
     commands = run_commands(pattern, data, str(folder), changed)
     if dry_run:
@@ -830,17 +830,17 @@ def law_run(
             purpose=plan.purpose,
             records=len(records),
             test=len(items),
-            steps=count_steps(sft_config, len(records)).steps,
+            steps=count_steps(config, len(records)).steps,
             commands="\n  ".join(["", *commands]),
         )
     write_jsonl(folder / "train.jsonl", records)
-    base = open_base(model, style, context, quantize, pick_device(sft_config.device))
+    base = open_base(model, style, context, quantize, pick_device(config.device))
     if not full:
         lora = with_untrained(*base, records, lora)
     tuned = sft(
-        str(folder / "train.jsonl"), base, str(folder / "tuned"), "", engine, full, sft_config, lora
+        str(folder / "train.jsonl"), base, str(folder / "tuned"), "", engine, full, config, lora
     )
-    results = law_evaluate(str(tuned), data, pattern, context=context, device=sft_config.device)
+    results = law_evaluate(str(tuned), data, pattern, context=context, device=config.device)
     return write_log(
         folder,
         dict(model=model, pattern=pattern, files=[*plan.files], commands=commands, results=results),

@@ -1053,30 +1053,30 @@ def plan(
     model: str = "Qwen/Qwen2.5-7B",  # a known name, a folder with config.json, or base (chapter 1)
     gpu_gb: float = 10.0,  # memory of the card, in GB of 2^30 bytes
     reserve_gb: float = 1.0,  # of it for the driver, other programs, and gaps
-    plan_config: PlanConfig = PlanConfig(),
+    config: PlanConfig = PlanConfig(),
 ) -> Plan:  # print it
     """Say whether a fine-tuning run fits on a card, what to change first when it does not, and what fits.
 
     Nothing is loaded or downloaded. Raises `ValueError` for an unknown model, rows longer than its context, or no free memory.
     """
-    config = load_config(model)
-    shape, budget = read_shape(config), (gpu_gb - reserve_gb) * 2**30
+    known = load_config(model)
+    shape, budget = read_shape(known), (gpu_gb - reserve_gb) * 2**30
     if budget <= 0:
         raise ValueError(
             f"gpu_gb {gpu_gb:g} must be more than reserve_gb {reserve_gb:g}; lower the reserve or take a larger card"
         )
-    if plan_config.max_length > shape.context_length:
+    if config.max_length > shape.context_length:
         raise ValueError(
-            f"max_length {plan_config.max_length:,} is more than the {shape.context_length:,} tokens that {model} can read"
+            f"max_length {config.max_length:,} is more than the {shape.context_length:,} tokens that {model} can read"
         )
-    changes = first_changes(shape, plan_config, budget)
+    changes = first_changes(shape, config, budget)
     return Plan(
         str(model),
         shape,
         budget,
         gpu_gb,
-        plan_config,
-        plan_memory(config, plan_config),
+        config,
+        plan_memory(known, config),
         changes,
-        propose(shape, plan_config, budget),
+        propose(shape, config, budget),
     )

@@ -794,7 +794,7 @@ def pretrain(
     model: GPTConfig = GPTConfig(
         vocab_size=1
     ),  # sizes; a vocab_size of 1 stands for that of the tokenizer
-    train_config: TrainConfig = TrainConfig(),
+    config: TrainConfig = TrainConfig(),
 ) -> Path:  # the run folder, with model.safetensors, tokenizer.model, log.jsonl, samples.jsonl and report.html
     """Pretrain a GPT on a corpus, from random weights or from the last checkpoint of the same run.
 
@@ -804,8 +804,8 @@ def pretrain(
     from accelerate import Accelerator
 
     keep_freed_memory()
-    accelerator = Accelerator(cpu=pick_device(train_config.device) == "cpu")
-    check_share(train_config, accelerator.num_processes)
+    accelerator = Accelerator(cpu=pick_device(config.device) == "cpu")
+    check_share(config, accelerator.num_processes)
     pieces = Tokenizer(tokenizer)
     if model.vocab_size not in (1, pieces.vocab_size):
         raise ValueError(
@@ -813,9 +813,9 @@ def pretrain(
         )
     model = replace(model, vocab_size=pieces.vocab_size)
     if accelerator.is_main_process:
-        prepare_folder(Path(out), Path(data), pieces, model, train_config)
+        prepare_folder(Path(out), Path(data), pieces, model, config)
     accelerator.wait_for_everyone()
-    run = Run(Path(out), pieces, model, train_config, accelerator)
+    run = Run(Path(out), pieces, model, config, accelerator)
     train(run)
     if accelerator.is_main_process:
         save_checkpoint(
@@ -890,7 +890,7 @@ BASE_TRAIN = TrainConfig(
 def chapter_run(
     out: str | Path,  # folder: receives shiomi/, corpus.txt, tokenizer.model and run/
     model: GPTConfig = BASE_MODEL,
-    train_config: TrainConfig = BASE_TRAIN,
+    config: TrainConfig = BASE_TRAIN,
     n_companies: int = 200,
     seed: int = 0,  # of the world
 ) -> Path:  # the run folder
@@ -899,11 +899,11 @@ def chapter_run(
     write_world(out / "shiomi", n_companies=n_companies, seed=seed)
     make_corpus(out / "shiomi" / "documents.jsonl", out / "corpus.txt")
     tokenizer = train_tokenizer(out / "corpus.txt", out / "tokenizer", vocab_size=model.vocab_size)
-    return pretrain(out / "corpus.txt", tokenizer, out / "run", model, train_config)
+    return pretrain(out / "corpus.txt", tokenizer, out / "run", model, config)
 
 # %% ../nbs/13_pretraining.ipynb #a9ee4b30
 def base_cache(
-    train_config: TrainConfig = BASE_TRAIN,
+    config: TrainConfig = BASE_TRAIN,
 ) -> (
     Path
 ):  # folder in the cache; its name says with which settings and which code the model was trained
@@ -914,19 +914,19 @@ def base_cache(
     ]
     return (
         cache_dir()
-        / f"base-{content_hash(asdict(BASE_MODEL), asdict(train_config), code_hash(*modules))}"
+        / f"base-{content_hash(asdict(BASE_MODEL), asdict(config), code_hash(*modules))}"
     )
 
 # %% ../nbs/13_pretraining.ipynb #0111
 def base_run(
-    train_config: TrainConfig = BASE_TRAIN,
+    config: TrainConfig = BASE_TRAIN,
 ) -> Path:  # run folder of the model of chapter 1
     "The model of chapter 1 from the cache; trained first, with progress and under a lock, when it is not there."
-    folder = base_cache(train_config)
+    folder = base_cache(config)
     if not (folder / "run" / "report.html").exists():  # the last file that a run writes
         with file_lock(folder.with_suffix(".lock"), "the model of chapter 1 is being trained"):
             if not (folder / "run" / "report.html").exists():
-                chapter_run(folder, train_config=train_config)
+                chapter_run(folder, config=config)
     return folder / "run"
 
 # %% ../nbs/13_pretraining.ipynb #0117

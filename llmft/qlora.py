@@ -199,7 +199,7 @@ def finetune(
     full: bool = False,  # train all weights instead of an adapter
     quantize: str = "",  # store the base in four bits: nf4, fp4, int4, or bnb (bitsandbytes); empty: as it is
     train_mode: str = "",  # of records with meta.mode: direct, cot, or auto for both; empty: records as they are
-    sft_config: SFTConfig = SFTConfig(),
+    config: SFTConfig = SFTConfig(),
     lora: LoRAConfig = LoRAConfig(),
 ) -> Path:  # the run folder, with adapter (or model), log.jsonl, samples.jsonl and report.html
     """Fine-tune a model on records, from its weights or from the last checkpoint of the same run; on request in four bits.
@@ -213,8 +213,8 @@ def finetune(
                 Path(out) / f"{train_mode}.jsonl", select_mode(read_jsonl(data), train_mode)
             )
         )
-    base = load_quantized(model, pick_device(sft_config.device), quantize) if quantize else model
-    return sft(data, base, out, eval_data, engine, full, sft_config, lora)
+    base = load_quantized(model, pick_device(config.device), quantize) if quantize else model
+    return sft(data, base, out, eval_data, engine, full, config, lora)
 
 # %% ../nbs/31_qlora.ipynb #0028
 def remembered_quantization(

@@ -1028,7 +1028,7 @@ def grpo(
     rewards: str = "correct",  # names: correct,length:0.2; the sets grounded, surface; or a list
     keywords: str = "",  # of the domain, commas between: for keywords and surface
     engine: str = "llmft",  # llmft (this page) or trl (GRPOTrainer: several GPUs, vLLM)
-    grpo_config: GRPOConfig = GRPOConfig(),
+    config: GRPOConfig = GRPOConfig(),
     lora: LoRAConfig = LoRAConfig(),
 ) -> Path:  # run folder with adapter, log.jsonl, samples.jsonl, report.html
     """Let a model practise: it replies, rewards judge, and what was better becomes likelier.
@@ -1038,7 +1038,7 @@ def grpo(
     """
     from accelerate import Accelerator
 
-    c, folder = grpo_config, Path(out)
+    c, folder = config, Path(out)
     accelerator = Accelerator(cpu=pick_device(c.device) == "cpu")
     check_engine(engine, accelerator.num_processes)
     keep_freed_memory()

@@ -583,7 +583,7 @@ def train_job(
         job["model"],
         str(run),
         job["eval_data"],
-        sft_config=chapter.SFTConfig(**job["sft"]),
+        config=chapter.SFTConfig(**job["sft"]),
         lora=LoRAConfig(**job["lora"]),
     )
     write_json(

@@ -441,7 +441,7 @@ def one_sft(engine, folder):
             str(folder / "model"),
             str(folder / f"{engine}-{steps}-{os.getpid()}"),
             engine=engine,
-            sft_config=SFTConfig(steps=steps, lr=1e-3, batch_size=rows, device="cpu"),
+            config=SFTConfig(steps=steps, lr=1e-3, batch_size=rows, device="cpu"),
             lora=LoRAConfig(rank=16),
         )
         times.append(time.perf_counter() - begin)
@@ -525,7 +525,7 @@ def practice_start(folder):
         str(write_jsonl(folder / "taught.jsonl", taught)),
         out=str(folder / "start"),
         lora=LoRAConfig(targets="q_proj,k_proj,v_proj,o_proj"),
-        sft_config=SFTConfig(steps=150, lr=5e-3, batch_size=32, warmup_steps=20, device="cpu"),
+        config=SFTConfig(steps=150, lr=5e-3, batch_size=32, warmup_steps=20, device="cpu"),
     )
 
 
@@ -546,7 +546,7 @@ def one_grpo(engine, folder):
             "correct",
             engine=engine,
             lora=LoRAConfig(targets="q_proj,k_proj,v_proj,o_proj"),
-            grpo_config=GRPOConfig(
+            config=GRPOConfig(
                 steps=steps,
                 max_new_tokens=32,
                 loss_type="grpo",
@@ -850,7 +850,7 @@ def bench_server(times=5):
             sft(
                 str(data),
                 out=str(folder / "alone"),
-                sft_config=SFTConfig(**read_json(work / "job.json")["sft"]),
+                config=SFTConfig(**read_json(work / "job.json")["sft"]),
             )
             / "log.jsonl"
         )

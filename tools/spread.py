@@ -77,7 +77,7 @@ def train_base(seed: int) -> None:
 
     run = base_cache() / "run"
     if not (run / "report.html").exists():
-        chapter_run(base_cache(), train_config=replace(BASE_TRAIN, seed=seed))
+        chapter_run(base_cache(), config=replace(BASE_TRAIN, seed=seed))
     model, tokenizer, _ = load_checkpoint(run)
     losses = [
         json.loads(line)["loss"]
