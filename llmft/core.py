@@ -6,9 +6,9 @@
 __all__ = ['expect_fail', 'seed_everything', 'pick_device', 'pick_dtype', 'write_beside', 'write_atomic', 'write_json',
            'read_json', 'append_jsonl', 'cut_unfinished_line', 'write_jsonl', 'read_jsonl', 'number_difference',
            'largest_difference', 'assert_equal_to', 'assert_learnt', 'file_sha256', 'describe_file', 'check_files',
-           'plain_settings', 'content_hash', 'code_hash', 'check_finite', 'tensors_sha256', 'own_memory',
-           'save_tensors', 'load_tensors', 'file_lock', 'cache_dir', 'versions', 'git_commit', 'machine', 'flatten',
-           'check_same_settings', 'run_dir', 'claim_run', 'repository_root', 'write_results', 'read_results',
+           'plain_settings', 'content_hash', 'code_hash', 'check_finite', 'check_settings', 'tensors_sha256',
+           'own_memory', 'save_tensors', 'load_tensors', 'file_lock', 'cache_dir', 'versions', 'git_commit', 'machine',
+           'flatten', 'check_same_settings', 'run_dir', 'claim_run', 'repository_root', 'write_results', 'read_results',
            'is_quiet', 'progress', 'Timer', 'memory_mb', 'peak_memory_mb']
 
 # %% ../nbs/90_core.ipynb #0003
@@ -537,6 +537,37 @@ def check_finite(
     wrong = [
         f"{name} must be finite, got {value}" for name, value in values.items() if endless(value)
     ]
+    if wrong:
+        raise ValueError("; ".join(wrong))
+
+# %% ../nbs/90_core.ipynb #1931a7d4
+def check_settings(
+    config,  # a dataclass
+    one_of: dict | None = None,  # setting → the words that it may be
+    at_least: dict | None = None,  # setting → the smallest number that it may be
+    at_most: dict | None = None,  # setting → the largest number that it may be
+    above: dict | None = None,  # setting → a number that it must be larger than
+    below: dict | None = None,  # setting → a number that it must be smaller than
+) -> None:
+    """Raise one `ValueError` that names every setting of a dataclass that cannot work.
+
+    Numbers that are nan or infinite are refused first, as `check_finite` does.
+    """
+    check_finite(config)
+    rules = (
+        (one_of, lambda value, words: value in words, "one of"),
+        (at_least, lambda value, low: value >= low, "at least"),
+        (at_most, lambda value, high: value <= high, "at most"),
+        (above, lambda value, low: value > low, "above"),
+        (below, lambda value, high: value < high, "below"),
+    )
+    wrong = []
+    for limits, holds, words in rules:
+        for name, limit in (limits or {}).items():
+            value = getattr(config, name)
+            if not holds(value, limit):
+                said = ", ".join(map(repr, limit)) if limits is one_of else limit
+                wrong.append(f"{name} must be {words} {said}, got {value!r}")
     if wrong:
         raise ValueError("; ".join(wrong))
 
