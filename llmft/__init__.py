@@ -1,1 +1,58 @@
+"""A book that runs: build, fine-tune and judge Japanese language models.
+
+The verbs of the book, in the order in which a model meets them. Each takes data first, then the
+model, then `out`; settings are called `config`. A model is `"base"` (the one of chapter 1), a run,
+a folder or file of weights, or a name on the Hub. What a run returns is its folder, which every
+other verb takes, and which knows its `figures`.
+
+    import llmft
+
+    run = llmft.pretrain("corpus.txt", "words.model", "runs/base")  # a GPT from nothing
+    print(llmft.generate("汐見町の", run))                          # let it continue a text
+    tuned = llmft.sft("faq.jsonl", "base", "runs/faq")              # teach it to answer
+    print(tuned.figures["loss"])
+    print(llmft.ask("窓口は何時からですか。", tuned))               # ask it
+    better = llmft.grpo("questions.jsonl", tuned, "runs/better")    # let it practise
+    llmft.evaluate("choices.json", better, "runs/exam")             # four choices, with intervals
+    llmft.compare("questions.jsonl", tuned, better)                 # which of the two is better?
+    print(llmft.plan("Qwen/Qwen2.5-7B", gpu_gb=10))                 # will it fit on a card?
+    llmft.merge(tuned, "merged")                                    # one folder for other programs
+    llmft.export_model(run, "exported")                             # transformers or GGUF
+    model, tokenizer = llmft.open_model(better)                     # as transformers knows models
+
+`help(llmft.sft)` tells the options and `llmft --help` the commands. Each module is a page of the
+book: `llmft.finetuning` is nbs/23_finetuning.ipynb.
+"""
+
 __version__ = "0.1.0"
+
+# verb → (module, function there); a module is imported when its verb is first used (PEP 562)
+_VERBS = {
+    "pretrain": ("pretraining", "pretrain"),
+    "generate": ("export", "generate_text"),
+    "sft": ("finetuning", "sft"),
+    "ask": ("finetuning", "answer_question"),
+    "grpo": ("rl", "grpo"),
+    "evaluate": ("evaluation", "evaluate"),
+    "compare": ("comparison", "compare"),
+    "plan": ("planner", "plan"),
+    "merge": ("merging", "merge_run"),
+    "export_model": ("export", "export_model"),
+    "open_model": ("models", "open_model"),
+}
+__all__ = list(_VERBS)
+
+
+def __getattr__(name):
+    "Import a verb when it is first asked for."
+    if name not in _VERBS:
+        raise AttributeError(f"llmft has no {name!r}; its verbs are {', '.join(_VERBS)}")
+    from importlib import import_module
+
+    module, function = _VERBS[name]
+    globals()[name] = getattr(import_module(f"llmft.{module}"), function)
+    return globals()[name]
+
+
+def __dir__():
+    return sorted([*globals(), *_VERBS])
