@@ -53,7 +53,7 @@ def is_held_out(
     text: str,  # one document
     fraction: float,  # share of documents to keep aside, 0 to 1
 ) -> bool:  # True: validation
-    "Whether a document is for validation: its SHA-256, read as a number in [0, 1), is small enough."
+    "Whether a document is for validation: its SHA-256, read as a number in [0, 1), is small."
     digest = hashlib.sha256(text.encode("utf-8")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64 < fraction
 
@@ -467,13 +467,14 @@ def measure_validation(
 
 def write_sample(
     run: Run,
-    record: dict,  # of the step just done; stays as it is
+    record: dict,  # of the step just done
 ) -> None:
     "A callback: write a sample to samples.jsonl, every `sample_every` steps and at the end."
     if run.is_main and run.is_due(run.config.sample_every):
         prompt = run.config.sample_prompt
         reply = sample_text(run.model, run.tokenizer, prompt)
-        append_jsonl(run.folder / "samples.jsonl", dict(step=run.step, prompt=prompt, reply=reply))
+        sample = dict(step=record["step"], prompt=prompt, reply=reply)
+        append_jsonl(run.folder / "samples.jsonl", sample)
 
 # %% ../nbs/13_pretraining.ipynb #0078
 class PretrainRun(Run):
@@ -550,8 +551,8 @@ def check_share(
     parts = n_processes * config.accumulate
     if config.batch_size % parts:
         raise ValueError(
-            f"batch_size {config.batch_size} must be a multiple of {parts} ({n_processes} processes "
-            f"times {config.accumulate} micro-batches); change batch_size or accumulate"
+            f"batch_size {config.batch_size} must be a multiple of {parts} ({n_processes} "
+            f"processes times {config.accumulate} micro-batches); change batch_size or accumulate"
         )
 
 
