@@ -492,17 +492,13 @@ class PretrainRun(Run):
     ):
         seed_everything(config.seed)
         self.tokenizer, self.model = tokenizer, GPT(gpt).to(accelerator.device)
+        self.wrapped = accelerator.prepare(self.model)  # from here on its weights stay in place
         self.train, self.validation = (
             open_tokens(Path(folder) / f"{side}.bin") for side in ("train", "validation")
         )
-        optimizers, callbacks = (
-            make_optimizers(self.model, config),
-            (measure_validation, write_sample),
-        )
-        super().__init__(
-            folder, self.model.state_dict(), optimizers, config, accelerator, callbacks
-        )
-        self.wrapped = accelerator.prepare(self.model)  # the others take the weights of the first
+        trained, optimizers = self.model.state_dict(), make_optimizers(self.model, config)
+        callbacks = measure_validation, write_sample
+        super().__init__(folder, trained, optimizers, config, accelerator, callbacks)
 
     def state(self) -> dict:
         "What a checkpoint keeps beside tensors: also what `load_checkpoint` builds the model from."
