@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['merge_qlora', 'audit_model', 'merge_run']
 
-# %% ../nbs/34_merging.ipynb #c0f2281b
+# %% ../nbs/34_merging.ipynb #6e08a69d
 import copy
 import warnings
 from pathlib import Path
@@ -26,7 +26,7 @@ from llmft.lora import (
 from .models import OpenConfig, open_model, plain_weights
 from .qlora import quantize_model
 
-# %% ../nbs/34_merging.ipynb #c713e42c
+# %% ../nbs/34_merging.ipynb #8ab40b15
 WAYS = ("restored", "4bit", "original")
 MERGE_WARNINGS = {
     "4bit": "merging into 4 bits rounds the sum of weight and update again: small updates are lost",
@@ -46,7 +46,7 @@ def put_back(
             whole = original.get_submodule(name.removesuffix(".base_layer"))
             replace_module(model, name, copy.deepcopy(whole))
 
-# %% ../nbs/34_merging.ipynb #7770a9d1
+# %% ../nbs/34_merging.ipynb #a57448fe
 def merge_qlora(
     model: nn.Module,  # with an adapter on a quantized base; changed in place
     into: str = "restored",  # restored, 4bit or original
@@ -76,7 +76,7 @@ def merge_qlora(
     merged = plain_weights(model)
     return quantize_model(merged, word) if into == "4bit" else merged
 
-# %% ../nbs/34_merging.ipynb #29ed14c9
+# %% ../nbs/34_merging.ipynb #f0381c0a
 def audit_model(
     model: nn.Module,
     tokenizer,
@@ -95,7 +95,7 @@ def audit_model(
         gap=None if reference is None else (logits - reference).abs().mean().item(),
     )
 
-# %% ../nbs/34_merging.ipynb #d3f0c88c
+# %% ../nbs/34_merging.ipynb #6e06fb9f
 def check_target(
     out: Path,  # where a merged model shall be written
     about: dict,  # contents of merged.json
@@ -114,7 +114,7 @@ def check_target(
             "folder, or delete this one"
         )
 
-# %% ../nbs/34_merging.ipynb #3cc95cdd
+# %% ../nbs/34_merging.ipynb #db2e0218
 def merge_run(
     model: str,  # a run with an adapter, or an adapter folder
     out: str,  # receives a transformers folder
