@@ -4,20 +4,21 @@
 
 # %% auto #0
 __all__ = ['LOSS_TYPES', 'TRL_NAMES', 'group_advantages', 'is_dead', 'clip_limits', 'policy_ratios', 'token_losses',
-           'reply_weights', 'kl_estimate', 'policy_loss', 'Reply', 'stack_replies', 'fill_rows', 'shared_mask',
-           'reply_logprobs', 'GRPOConfig', 'check_grpo', 'MergedModel', 'has_own_sampler', 'draw_tokens', 'GroupWriter',
-           'write_groups', 'write_tokens', 'judged_text', 'rollout', 'score_replies', 'GRPORun', 'gather_replies',
-           'reference_logprobs', 'can_share', 'prepare_parts', 'clipped_tokens', 'learn_part', 'learn',
-           'explain_memory', 'dead_advice', 'check_alive', 'describe_replies', 'grpo_step', 'write_samples',
-           'train_prompts', 'read_prompts', 'choose_rewards', 'check_engine', 'describe_settings', 'grpo',
-           'practise_here', 'trl_grpo_settings', 'check_trl', 'practise_trl', 'write_trl_grpo_log']
+           'reply_weights', 'kl_estimate', 'policy_loss', 'Reply', 'Row', 'make_row', 'rows_apart', 'rows_shared',
+           'stack_replies', 'shared_mask', 'reply_logprobs', 'GRPOConfig', 'MergedModel', 'has_own_sampler',
+           'draw_tokens', 'GroupWriter', 'write_groups', 'write_tokens', 'judged_text', 'rollout', 'score_replies',
+           'GRPORun', 'gather_replies', 'reference_logprobs', 'can_share', 'prepare_parts', 'clipped_tokens',
+           'learn_part', 'learn', 'explain_memory', 'dead_advice', 'describe_replies', 'read_prompts', 'grpo',
+           'trl_grpo_settings', 'check_trl', 'practise_trl', 'write_trl_grpo_log']
 
 # %% ../nbs/42_rl.ipynb #0003
 import math
+import os
 import warnings
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import util
+from itertools import groupby
 from pathlib import Path
 
 import torch
@@ -27,12 +28,11 @@ from .chat import padding_id, prompt_ids, stop_ids
 from llmft.core import (
     Timer,
     append_jsonl,
-    file_sha256,
+    check_settings,
+    describe_file,
     is_quiet,
     pick_device,
-    progress,
     read_jsonl,
-    run_dir,
     seed_everything,
     write_jsonl,
 )
@@ -49,22 +49,23 @@ from llmft.lora import (
     is_turned,
     load_lora,
 )
-from .pretraining import finish_step_on_interrupt, keep_freed_memory, lr_at
+from .models import OpenConfig, open_model
+from .pretraining import lr_at
 from .report import finish_run
-from .rewards import Reward, as_rewards, mean_rewards, reward_table, total_rewards
+from .rewards import as_rewards, choose_rewards, mean_rewards, reward_table, total_rewards
+from .run import Run, RunFolder, no_number, open_run, start_accelerator
 from .sampling import Decoder, KVCache, check_room, left_pad, next_logits, pad_layout
 from llmft.finetuning import (
     SFTConfig,
-    SFTRun,
     apply_gradients,
     context_of,
     last_checkpoint,
-    load_base,
     make_optimizer,
     micro_batches,
     prepare_model,
     rows_at,
     sample_callback,
+    splits_head,
     teach_template,
     to_peft,
     write_tuned,
@@ -222,46 +223,44 @@ class Reply:
     dead: bool = False  # all replies to this prompt got the same total
 
 # %% ../nbs/42_rl.ipynb #0036
-def stack_replies(
-    replies: list[Reply],
-    pad_id: int,
-    device="cpu",  # where the tensors go
-    mask_truncated: bool = False,  # True: a reply that was cut off counts for nothing
-    shared: bool = False,  # True: one row for all neighbours with the same prompt
-) -> dict[str, Tensor]:  # input_ids (R, L); places, targets (n,); mask, said (N, T); advantages
-    """Replies behind their prompts, padded on the right.
+@dataclass
+class Row:
+    "Tokens that are read together: a prompt, and the replies behind it."
 
-    `places` says for each token of a reply (`targets`) which position of the flattened rows
-    predicts it. Shared rows have `positions` and `segments`, too: 0 for the prompt, then one number
-    for each reply.
-    """
-    rows, places, said = [], [], [reply.ids for reply in replies]
-    for k, reply in enumerate(replies):
-        n, m = len(reply.prompt), len(reply.ids)
-        if not (shared and k and reply.prompt == replies[k - 1].prompt):
-            rows.append(([*reply.prompt], [*range(n)], [0] * n))
-        ids, positions, segments = rows[-1]
-        places += [(len(rows) - 1, at) for at in (n - 1, *range(len(ids), len(ids) + m - 1))]
-        ids += reply.ids
-        positions += range(n, n + m)
-        segments += [k + 1] * m
-    parts = zip(zip(*rows), (pad_id, 0, -1))
-    ids, positions, segments = (fill_rows(part, value) for part, value in parts)
-    counts = [0.0 if mask_truncated and reply.truncated else 1.0 for reply in replies]
-    (row, at), batch = (
-        torch.tensor(places).T,
-        dict(
-            input_ids=ids,
-            targets=torch.tensor(sum(said, [])),
-            mask=fill_rows([[x] * len(ids) for x, ids in zip(counts, said)], 0.0),
-            said=fill_rows([[True] * len(ids) for ids in said], False),
-            advantages=torch.tensor([reply.advantage for reply in replies]),
-        ),
-    )
-    batch["places"] = row * ids.shape[1] + at
-    if shared:
-        batch |= dict(positions=positions, segments=segments)
-    return {name: tensor.to(device) for name, tensor in batch.items()}
+    ids: list  # of the tokens
+    positions: list  # of the tokens: each reply goes on where the prompt ends
+    segments: list  # of the tokens: 0 for the prompt, then one number for each reply
+    targets: list  # for each token of a reply: (place in the row that predicts it, its id)
+
+
+def make_row(
+    replies: list[Reply],  # to the same prompt
+) -> Row:
+    "A prompt and its replies, each as if it stood right behind the prompt."
+    prompt = replies[0].prompt
+    n = len(prompt)
+    row = Row([*prompt], [*range(n)], [0] * n, [])
+    for reply in replies:
+        end, m = len(row.ids), len(reply.ids)
+        row.targets += zip([n - 1, *range(end, end + m - 1)], reply.ids)
+        row.ids += reply.ids
+        row.positions += range(n, n + m)
+        row.segments += [row.segments[-1] + 1] * m
+    return row
+
+
+def rows_apart(
+    replies: list[Reply],
+) -> list[Row]:  # one for each reply
+    "Every reply behind a prompt of its own."
+    return [make_row([reply]) for reply in replies]
+
+
+def rows_shared(
+    replies: list[Reply],
+) -> list[Row]:  # one for all neighbours with the same prompt
+    "A prompt once, and all replies to it behind it."
+    return [make_row([*some]) for _, some in groupby(replies, key=lambda reply: reply.prompt)]
 
 # %% ../nbs/42_rl.ipynb #0037
 def fill_rows(
@@ -271,6 +270,48 @@ def fill_rows(
     "A rectangle of lists of different length."
     longest = max(map(len, rows))
     return torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows])
+
+
+def pad_batch(
+    rows: list[Row],
+    pad_id: int,
+) -> dict[str, Tensor]:  # input_ids (R, L); places, targets (n,): the n tokens of all replies
+    """Rows of one length, padded on the right.
+
+    `places` says which position of the flattened rows predicts each of the `targets`. Where a row
+    holds several replies, `positions` and `segments` (R, L) keep them apart.
+    """
+    input_ids = fill_rows([row.ids for row in rows], pad_id)
+    starts = range(0, input_ids.numel(), input_ids.shape[1])
+    places = [start + at for start, row in zip(starts, rows) for at, _ in row.targets]
+    targets = [token for row in rows for _, token in row.targets]
+    batch = dict(input_ids=input_ids, places=torch.tensor(places), targets=torch.tensor(targets))
+    if max(row.segments[-1] for row in rows) > 1:
+        batch["positions"] = fill_rows([row.positions for row in rows], 0)
+        batch["segments"] = fill_rows([row.segments for row in rows], -1)
+    return batch
+
+# %% ../nbs/42_rl.ipynb #89afb7a8
+def stack_replies(
+    replies: list[Reply],
+    pad_id: int,
+    device="cpu",  # where the tensors go
+    mask_truncated: bool = False,  # True: a reply that was cut off counts for nothing
+    shared: bool = False,  # True: one row for all neighbours with the same prompt
+) -> dict[str, Tensor]:  # of `pad_batch`; mask, filled (N, T); advantages (N,)
+    """What a model needs to read replies, and what the loss needs to know of them.
+
+    `filled` is True where a reply has a token, and `mask` is 1 where that token counts.
+    """
+    batch = pad_batch(rows_shared(replies) if shared else rows_apart(replies), pad_id)
+    counts = [0.0 if mask_truncated and reply.truncated else 1.0 for reply in replies]
+    sizes = [len(reply.ids) for reply in replies]
+    batch |= dict(
+        mask=fill_rows([[count] * n for count, n in zip(counts, sizes)], 0.0),
+        filled=fill_rows([[True] * n for n in sizes], False),
+        advantages=torch.tensor([reply.advantage for reply in replies]),
+    )
+    return {name: tensor.to(device) for name, tensor in batch.items()}
 
 # %% ../nbs/42_rl.ipynb #0038
 def shared_mask(
@@ -306,8 +347,8 @@ def reply_logprobs(
     logprobs = logits.gather(-1, batch["targets"][:, None])[:, 0] - total
     with torch.no_grad():
         entropy = total - ((logits - total[:, None]).exp() * logits).sum(-1)
-    said, empty = batch["said"], logprobs.new_zeros(batch["said"].shape)
-    return empty.masked_scatter(said, logprobs), empty.masked_scatter(said, entropy)
+    filled, empty = batch["filled"], logprobs.new_zeros(batch["filled"].shape)
+    return empty.masked_scatter(filled, logprobs), empty.masked_scatter(filled, entropy)
 
 # %% ../nbs/42_rl.ipynb #0051
 @dataclass(frozen=True)
@@ -345,51 +386,39 @@ class GRPOConfig:
     device: str = "auto"  # auto, cpu, cuda, mps
 
     def __post_init__(self):
-        check_grpo(asdict(self))
-
-# %% ../nbs/42_rl.ipynb #0052
-def check_grpo(
-    settings: dict,  # fields of `GRPOConfig`
-) -> None:
-    "Raise `ValueError` naming the first setting of a `GRPOConfig` that cannot work."
-    words = dict(
-        loss_type=LOSS_TYPES,
-        sampler=("auto", "llmft", "transformers"),
-        schedule=("linear", "cosine"),
-        dtype=("fp32", "bf16"),
-        optimizer=("adamw", "adamw8bit", "paged_adamw8bit"),
-    )
-    least = dict(
-        steps=1,
-        batch_size=1,
-        n_replies=2,
-        max_new_tokens=1,
-        iterations=1,
-        patience=1,
-        accumulate=1,
-        save_every=1,
-        beta=0,
-        epsilon_high=0,
-        refills=0,
-        warmup_steps=0,
-        final_lr=0,
-        weight_decay=0,
-        n_samples=0,
-    )
-    for name, allowed in words.items():
-        if settings[name] not in allowed:
-            raise ValueError(f"{name} must be one of {allowed}, got {settings[name]!r}")
-    for name, low in least.items():
-        if settings[name] < low:
-            raise ValueError(f"{name} must be at least {low}, got {settings[name]}")
-    for name in ("temperature", "epsilon", "lr", "clip"):
-        if not settings[name] > 0:
-            raise ValueError(f"{name} must be above 0, got {settings[name]}")
-    if settings["loss_type"] == "cispo" and 0 < settings["epsilon_high"] < 1:
-        raise ValueError(
-            "for cispo epsilon_high is the highest ratio and must be at least 1, got "
-            f"{settings['epsilon_high']}; set it to 0 for 5"
+        check_settings(
+            self,
+            one_of=dict(
+                sampler=("auto", "llmft", "transformers"),
+                loss_type=LOSS_TYPES,
+                schedule=("linear", "cosine"),
+                optimizer=("adamw", "adamw8bit", "paged_adamw8bit"),
+                dtype=("fp32", "bf16"),
+            ),
+            at_least=dict(
+                n_replies=2,
+                steps=1,
+                batch_size=1,
+                max_new_tokens=1,
+                iterations=1,
+                patience=1,
+                accumulate=1,
+                save_every=1,
+                beta=0,
+                epsilon_high=0,
+                refills=0,
+                warmup_steps=0,
+                final_lr=0,
+                weight_decay=0,
+                n_samples=0,
+            ),
+            above=dict(temperature=0, epsilon=0, lr=0, clip=0),
         )
+        if self.loss_type == "cispo" and 0 < self.epsilon_high < 1:
+            raise ValueError(
+                "for cispo epsilon_high is the highest ratio and must be at least 1, got "
+                f"{self.epsilon_high}; set it to 0 for 5"
+            )
 
 # %% ../nbs/42_rl.ipynb #0055
 class MergedModel:
@@ -554,6 +583,20 @@ def judged_text(
     text = tokenizer.decode(ids, skip_special_tokens=not is_harmony(tokenizer))
     return final_of(text) if is_harmony(tokenizer) else text
 
+# %% ../nbs/42_rl.ipynb #cb9528c7
+def check_lengths(
+    prompts: list,  # lists of ids
+    context: int,  # most tokens that the model can read
+    max_new_tokens: int,
+) -> None:
+    "Raise `ValueError` for a prompt that leaves no room for the longest reply."
+    longest = max(map(len, prompts))
+    if longest + max_new_tokens > context:
+        raise ValueError(
+            f"a prompt of {longest} tokens and {max_new_tokens} new ones do not fit into the "
+            f"context of {context}; shorten the prompt, or set a smaller max_new_tokens"
+        )
+
 # %% ../nbs/42_rl.ipynb #0062
 def rollout(
     model: nn.Module,  # of transformers, with or without an adapter
@@ -563,13 +606,8 @@ def rollout(
     seed: int = 0,  # of the draws
 ) -> list[Reply]:  # n_replies for each prompt, adjacent; `number` counts the prompts
     "Several replies to every prompt. Raises `ValueError` where they do not fit the context."
-    encoded, context = [prompt_ids(prompt, tokenizer) for prompt in prompts], context_of(model)
-    if (longest := max(map(len, encoded))) + config.max_new_tokens > context:
-        raise ValueError(
-            f"a prompt of {longest} tokens and {config.max_new_tokens} new ones do "
-            f"not fit into the context of {context}; shorten the prompt, or set a "
-            "smaller max_new_tokens"
-        )
+    encoded = [prompt_ids(prompt, tokenizer) for prompt in prompts]
+    check_lengths(encoded, context_of(model), config.max_new_tokens)
     stops, G = stop_ids(model, tokenizer), config.n_replies
     pad_id = padding_id(tokenizer, stops)
     new = write_tokens(model, encoded, stops, pad_id, config, seed)
@@ -582,6 +620,17 @@ def rollout(
     return replies
 
 # %% ../nbs/42_rl.ipynb #0075
+def as_completions(
+    prompts: list,  # strings, or lists of messages
+    texts: list[str],  # a reply to each
+) -> list:  # strings, or lists of one message
+    "Replies in the form of their prompts, in which TRL hands them to a reward."
+    return [
+        text if isinstance(prompt, str) else [dict(role="assistant", content=text)]
+        for prompt, text in zip(prompts, texts)
+    ]
+
+# %% ../nbs/42_rl.ipynb #4c4e9671
 def score_replies(
     replies: list[Reply],  # receive rewards, total and advantage; those to one record are adjacent
     records: list[dict],  # prompt and other columns; `number` of a reply points into them
@@ -592,13 +641,9 @@ def score_replies(
     asked = [records[reply.number] for reply in replies]
     names = dict.fromkeys(name for record in asked for name in record if name != "prompt")
     columns = {name: [record.get(name) for record in asked] for name in names}
-    said = [
-        reply.text
-        if isinstance(record["prompt"], str)
-        else [dict(role="assistant", content=reply.text)]
-        for reply, record in zip(replies, asked)
-    ]
-    table = reward_table(rewards, [record["prompt"] for record in asked], said, columns)
+    prompts = [record["prompt"] for record in asked]
+    texts = [reply.text for reply in replies]
+    table = reward_table(rewards, prompts, as_completions(prompts, texts), columns)
     totals = torch.tensor(total_rewards(rewards, table))
     advantages = group_advantages(totals, config.n_replies, config.scale_by_std)
     dead = is_dead(totals, config.n_replies)
@@ -608,22 +653,49 @@ def score_replies(
         reply.advantage = 0.0 if reply.dead else advantages[i].item()
 
 # %% ../nbs/42_rl.ipynb #0079
-class GRPORun(SFTRun):
-    "One GRPO run, and the folder it is saved in: a fine-tuning run whose rows are prompts."
+class GRPORun(Run):
+    "One GRPO run: a `Run` whose steps write replies to prompts, grade them, and learn from them."
+
+    name, shown = "GRPO", ("reward", "dead")
 
     def __init__(
         self,
-        folder: Path,
+        folder: Path,  # that `open_run` holds
         model: nn.Module,  # with an adapter that is trained; without it, it is the reference
         tokenizer,
         records: list,  # prompt (string or messages) and the columns that the rewards need
         rewards: list,  # Reward objects, or functions with TRL's signature
         config: GRPOConfig,
         accelerator,
+        callbacks: tuple = (),  # as in `Run`; `run.replies` are those of the step
     ):
-        super().__init__(folder, model, records, [], padding_id(tokenizer), config, accelerator)
-        self.tokenizer, self.rewards = tokenizer, as_rewards(rewards)
-        self.can_share = can_share(model)
+        self.model, self.tokenizer, self.rows = model, tokenizer, records
+        self.rewards, self.pad_id = as_rewards(rewards), padding_id(tokenizer)
+        self.split, self.can_share = splits_head(model), can_share(model)
+        self.stale, self.replies = 0, []  # steps in a row with dead groups only; of the last step
+        self.scaler = torch.amp.GradScaler(accelerator.device.type, enabled=False)  # no fp16 here
+        trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.optimizer = make_optimizer([*trained.values()], config)
+        super().__init__(folder, trained, [self.optimizer], config, accelerator, callbacks)
+
+    def train_step(self) -> dict:
+        return grpo_step(self)
+
+    def is_over(self) -> bool:
+        return super().is_over() or self.stale >= self.config.patience
+
+    def state(self) -> dict:
+        return super().state() | dict(stale=self.stale)
+
+    def load_state(self, state: dict) -> None:
+        super().load_state(state)
+        self.stale = state["stale"]
+
+    def fit(self) -> None:
+        "Do the remaining steps. Raises `ValueError` with advice when nothing is learnt any more."
+        self.model.train()
+        super().fit()
+        check_alive(self)
 
 # %% ../nbs/42_rl.ipynb #0080
 def gather_replies(
@@ -846,17 +918,14 @@ def dead_advice(
 def check_alive(
     run: GRPORun,
 ) -> None:
-    "Save and raise `ValueError` with advice when the last `patience` steps had dead groups only."
-    if run.stale < run.config.patience:
+    "Raise `ValueError` with advice when a run was stopped, since `patience` steps had no live group."
+    if run.stale < run.config.patience or run.step >= run.config.steps:
         return
-    run.save()
     last = read_jsonl(run.folder / "log.jsonl")[-run.stale :]
-    raise ValueError(
-        dead_advice(
-            run,
-            *(sum(record[name] for record in last) / len(last) for name in ("reward", "truncated")),
-        )
+    reward, truncated = (
+        sum(record[name] for record in last) / len(last) for name in ("reward", "truncated")
     )
+    raise ValueError(dead_advice(run, reward, truncated))
 
 # %% ../nbs/42_rl.ipynb #0096
 def describe_replies(
@@ -878,68 +947,44 @@ def describe_replies(
 # %% ../nbs/42_rl.ipynb #0097
 def grpo_step(
     run: GRPORun,  # moves on by one step
-) -> tuple[dict, list]:  # log record, and the replies that were written
+) -> dict:  # log record; `run.replies` are those that were written
     "Write, grade, learn. Raises `ValueError` and `MemoryError` that name the settings to change."
     config = run.config
     torch.manual_seed(hash((config.seed, run.step)) % 2**63)  # dropout of this step
+    rate = lr_at(run.step, config)
     for group in run.optimizer.param_groups:
-        group["lr"] = lr_at(run.step, config)
+        group["lr"] = rate
     with Timer() as timer, explain_memory(config):
         with Timer() as writing:
-            kept, written = gather_replies(run)
-        learnt = learn(run, kept, written)
-    run.stale = run.stale + 1 if all(reply.dead for reply in written) else 0
+            kept, run.replies = gather_replies(run)
+        learnt = learn(run, kept, run.replies)
+    run.stale = run.stale + 1 if all(reply.dead for reply in run.replies) else 0
     run.step += 1
-    record = dict(step=run.step, lr=lr_at(run.step - 1, config)) | describe_replies(written)
     times = dict(seconds=round(timer.seconds, 4), writing=round(writing.seconds, 4))
-    return record | learnt | times, written
+    return dict(step=run.step, lr=rate) | describe_replies(run.replies) | learnt | times
 
 # %% ../nbs/42_rl.ipynb #0098
 def write_samples(
     run: GRPORun,
-    replies: list[Reply],  # of the last step
+    record: dict,  # of the step
 ) -> None:
-    "Keep some replies of a step in samples.jsonl: the best of each prompt, then the worst of each."
-    G = run.config.n_replies
+    """Keep some replies of a step in samples.jsonl: the best of each prompt, then the worst of each.
+
+    A callback of `GRPORun`.
+    """
+    G, replies = run.config.n_replies, run.replies
     groups = [sorted(replies[i : i + G], key=lambda r: -r.total) for i in range(0, len(replies), G)]
     shown = [group[place] for place in (0, -1) for group in groups][: run.config.n_samples]
     for reply in shown:
-        append_jsonl(
-            run.folder / "samples.jsonl",
-            dict(
-                step=run.step,
-                prompt=run.rows[reply.number]["prompt"],
-                reply=reply.text,
-                rewards=reply.rewards,
-                advantage=round(reply.advantage, 4),
-                truncated=reply.truncated,
-            ),
+        sample = dict(
+            step=record["step"],
+            prompt=run.rows[reply.number]["prompt"],
+            reply=reply.text,
+            rewards=reply.rewards,
+            advantage=round(reply.advantage, 4),
+            truncated=reply.truncated,
         )
-
-# %% ../nbs/42_rl.ipynb #0099
-def train_prompts(
-    run: GRPORun,  # may already have done some steps
-) -> None:
-    "Run the remaining steps, with log lines, samples, and checkpoints where they are due."
-    config = run.config
-    bar = progress(total=config.steps, desc="GRPO", unit="step")
-    bar.update(run.step)
-    run.model.train()
-    with finish_step_on_interrupt() as asked:
-        while run.step < config.steps:
-            check_alive(run)
-            record, replies = grpo_step(run)
-            append_jsonl(run.folder / "log.jsonl", record)
-            write_samples(run, replies)
-            bar.update(1)
-            shown = dict(reward=f"{record['reward']:.3f}", dead=f"{record['dead']:.0%}")
-            bar.set_postfix(**shown, refresh=False)
-            if asked or run.step % config.save_every == 0:
-                run.save()
-            if asked:
-                raise KeyboardInterrupt
-    bar.close()
-    run.save()
+        append_jsonl(run.folder / "samples.jsonl", sample)
 
 # %% ../nbs/42_rl.ipynb #0120
 def read_prompts(
@@ -966,32 +1011,6 @@ def read_prompts(
         raise ValueError(f"{path}: " + "; ".join(faults[:20]))
     return records
 
-# %% ../nbs/42_rl.ipynb #0121
-def choose_rewards(
-    names: str,  # with commas between, with weights if wanted: correct,length:0.2
-    keywords: str = "",  # words of the domain with commas between, for keywords and surface
-) -> list[Reward]:
-    "Rewards by name, or the sets grounded and surface. Raises `ValueError` for an unknown name."
-    from llmft import rewards as module
-
-    words, chosen = [word.strip() for word in keywords.split(",") if word.strip()], []
-    for name, _, weight in (part.strip().partition(":") for part in names.split(",")):
-        make = getattr(module, f"{name.removesuffix('s')}_reward", None)
-        first = [words] if name == "keywords" else []
-        if name == "grounded":
-            chosen += module.grounded_rewards()
-        elif name == "surface":
-            chosen += module.surface_rewards(words)
-        elif make:
-            chosen.append(make(*first, **(dict(weight=float(weight)) if weight else {})))
-        else:
-            raise ValueError(
-                f"no reward {name!r}; there are correct, support, format, length, "
-                "quality, keywords, keigo, repetition, language, and the sets "
-                "grounded and surface"
-            )
-    return as_rewards(chosen)
-
 # %% ../nbs/42_rl.ipynb #0124
 def check_engine(
     engine: str,
@@ -1005,82 +1024,74 @@ def check_engine(
             f"engine=llmft runs in one process, there are {n_processes}; set engine=trl"
         )
 
-# %% ../nbs/42_rl.ipynb #0125
-def describe_settings(
+
+def check_records(
     model: nn.Module,
+    tokenizer,
+    records: list,
     rewards: list,
     config: GRPOConfig,
-    lora: LoRAConfig,
-) -> dict:  # for config.json
-    "What a run must have in common with the one that it goes on from."
-    return dict(
-        quantization=base_quantization(model),
-        grpo=asdict(config),
-        lora=asdict(lora),
-        rewards={reward.__name__: reward.weight for reward in rewards},
-    )
+) -> None:
+    """Raise `ValueError` for what would stop a run later: a long prompt, a reward that cannot judge.
+
+    The rewards are tried on one reply to the first record.
+    """
+    has_own_sampler(model, config.sampler)
+    prompts = [record["prompt"] for record in records]
+    encoded = [prompt_ids(prompt, tokenizer) for prompt in prompts]
+    check_lengths(encoded, context_of(model), config.max_new_tokens)
+    columns = {name: [value] for name, value in records[0].items() if name != "prompt"}
+    table = reward_table(rewards, prompts[:1], as_completions(prompts[:1], ["はい。"]), columns)
+    total_rewards(rewards, table)
 
 # %% ../nbs/42_rl.ipynb #0126
 def grpo(
-    data: str,  # .jsonl with prompt, and what the rewards need (answer …)
-    model: str = "base",  # base, a run folder, a transformers folder, or a name on the Hub
-    out: str = "runs/grpo",  # run folder; an unfinished run of the same settings goes on
+    data: str | Path,  # .jsonl with prompt, and what the rewards need (answer …)
+    model="base",  # anything that `open_model` opens; the adapter of a run is merged
+    out: str | Path = "runs/grpo",  # run folder; an unfinished run of the same settings goes on
     rewards: str = "correct",  # names: correct,length:0.2; the sets grounded, surface; or a list
     keywords: str = "",  # of the domain, commas between: for keywords and surface
     engine: str = "llmft",  # llmft (this page) or trl (GRPOTrainer: several GPUs, vLLM)
     config: GRPOConfig = GRPOConfig(),
     lora: LoRAConfig = LoRAConfig(),
-) -> Path:  # run folder with adapter, log.jsonl, samples.jsonl, report.html
+) -> RunFolder:  # with adapter, log.jsonl, samples.jsonl, report.html
     """Let a model practise: it replies, rewards judge, and what was better becomes likelier.
 
-    Raises `ValueError` for faults of data, settings and rewards, and when every group is dead for
-    `patience` steps; `MemoryError` names the settings to change. Ctrl-C saves the present step.
+    Raises `ValueError` for faults of data, settings and rewards, before the folder is touched; and
+    when every group is dead for `patience` steps. `MemoryError` names the settings to change.
+    Ctrl-C saves the present step.
     """
-    from accelerate import Accelerator
-
-    c, folder = config, Path(out)
-    accelerator = Accelerator(cpu=pick_device(c.device) == "cpu")
+    accelerator = start_accelerator(config.device)
     check_engine(engine, accelerator.num_processes)
-    keep_freed_memory()
     records = read_prompts(data)
     paid = as_rewards(choose_rewards(rewards, keywords) if isinstance(rewards, str) else rewards)
-    theirs, tokenizer = load_base(model) if isinstance(model, str) else model
+    name = model[0].name_or_path if isinstance(model, tuple) else os.fspath(model)
+    model, tokenizer = open_model(model, "cpu", OpenConfig(use="train"))
     if not all(isinstance(record["prompt"], str) for record in records):
-        lora = teach_template(theirs, tokenizer, lora)
-    if accelerator.is_main_process:
-        about = dict(
-            model=model if isinstance(model, str) else theirs.name_or_path,
-            data=file_sha256(data),
-            engine=engine,
-            keywords=keywords,
-        )
-        run_dir(folder.name, about | describe_settings(theirs, paid, c, lora), root=folder.parent)
-    accelerator.wait_for_everyone()
-    settings = SFTConfig(dtype=c.dtype, gradient_checkpointing=c.gradient_checkpointing)
-    seed_everything(c.seed)
-    prepare_model(theirs, settings, lora, full=False).to(accelerator.device)
-    practise = practise_here if engine == "llmft" else practise_trl
-    theirs = practise(folder, theirs, tokenizer, records, paid, c, accelerator)
-    if accelerator.is_main_process:
-        write_tuned(theirs.eval(), tokenizer, folder, full=False)
-        trained, n_all = count_parameters(theirs)
-        facts = {"weights trained": f"{trained:,} of {n_all:,}", "prompts": len(records)}
-        finish_run(folder, accelerator.device.type, accelerator.num_processes, facts)
-    return folder
-
-# %% ../nbs/42_rl.ipynb #0127
-def practise_here(
-    folder: Path,
-    model: nn.Module,  # prepared
-    tokenizer,
-    records: list,
-    rewards: list,
-    config: GRPOConfig,
-    accelerator,
-) -> nn.Module:  # the same model, trained
-    "Train with the loop of this page."
-    train_prompts(GRPORun(folder, model, tokenizer, records, rewards, config, accelerator))
-    return model
+        lora = teach_template(model, tokenizer, lora)
+    check_records(model, tokenizer, records, paid, config)
+    if engine == "trl":
+        check_trl(config, lora, accelerator.num_processes)
+    settings = dict(model=name, data=describe_file(data), engine=engine, keywords=keywords)
+    settings |= dict(quantization=base_quantization(model), grpo=asdict(config), lora=asdict(lora))
+    settings["rewards"] = {reward.__name__: reward.weight for reward in paid}
+    seed_everything(config.seed)
+    number_format = SFTConfig(
+        dtype=config.dtype, gradient_checkpointing=config.gradient_checkpointing
+    )
+    prepare_model(model, number_format, lora, full=False).to(accelerator.device)
+    with open_run(out, settings, accelerator) as folder:
+        parts = folder, model, tokenizer, records, paid, config, accelerator
+        if engine == "trl":
+            model = practise_trl(*parts)
+        else:
+            GRPORun(*parts, callbacks=[write_samples]).fit()
+        if accelerator.is_main_process:
+            write_tuned(model.eval(), tokenizer, folder, full=False)
+            trained, n_all = count_parameters(model)
+            facts = {"weights trained": f"{trained:,} of {n_all:,}", "prompts": len(records)}
+            finish_run(folder, accelerator.device.type, accelerator.num_processes, facts)
+    return RunFolder(folder)
 
 # %% ../nbs/42_rl.ipynb #0129
 def trl_grpo_settings(
@@ -1165,7 +1176,6 @@ def practise_trl(
     from trl import GRPOConfig as TRLConfig
     from trl import GRPOTrainer
 
-    check_trl(config, model.lora_config, accelerator.num_processes)
     first = [prompt_ids(record["prompt"], tokenizer) for record in records[: config.n_samples]]
     first = [prompt for prompt in first if len(prompt) < context_of(model)]
     vllm = bool(util.find_spec("vllm")) and pick_device(config.device) == "cuda"
@@ -1225,7 +1235,7 @@ def write_trl_grpo_log(
             for key, value in entry.items()
             if key.startswith("rewards/") and key.endswith("/mean")
         }
-        record = {name: entry[theirs] for name, theirs in TRL_NAMES.items() if theirs in entry}
+        record = {name: entry[word] for name, word in TRL_NAMES.items() if word in entry}
         record |= dict(n_replies=n_replies, tokens=round(n_replies * record["length"]))
         records.append(dict(step=entry["step"]) | record | dict(rewards=parts))
     write_jsonl(path, records)
