@@ -16,149 +16,91 @@ from types import UnionType
 from typing import Annotated, get_args
 
 # %% ../nbs/70_cli.ipynb #0006
+# fmt: off
 COMMANDS = {
-    "doctor": (
-        "llmft.cli:doctor",
-        "Check what llmft needs on this machine, and say how to mend what is missing.",
-    ),
-    "world": (
-        "llmft.world:write_world",
-        "Write Shiomi in every format: articles, Wiki-40B records, statute, questions, "
-        "items, problems, dialogues, Markdown, PDF.",
-    ),
-    "corpus": (
-        "llmft.text:make_corpus",
-        "Make one corpus file from text files or a Hub dataset, in a stream.",
-    ),
-    "tokenizer": (
-        "llmft.tokenizer:train_tokenizer",
+    "doctor": ("llmft.cli:doctor",
+        "Check what llmft needs on this machine, and say how to mend what is missing."),
+    "world": ("llmft.world:write_world",
+        "Write Shiomi in every format: articles, Wiki-40B records, statute, questions, items, "
+        "problems, dialogues, Markdown, PDF."),
+    "corpus": ("llmft.text:make_corpus",
+        "Make one corpus file from text files or a Hub dataset, in a stream."),
+    "tokenizer": ("llmft.tokenizer:train_tokenizer",
         "Train a SentencePiece BPE tokenizer: `.model` and `.vocab`. The same text gives the "
-        "same files.",
-    ),
-    "pretrain": (
-        "llmft.pretraining:pretrain",
+        "same files."),
+    "pretrain": ("llmft.pretraining:pretrain",
         "Pretrain a GPT on a corpus, from random weights or from the last checkpoint of the "
-        "same run.",
-    ),
+        "same run."),
     "generate": ("llmft.export:generate_text", "Continue a text."),
-    "export": (
-        "llmft.export:export_model",
-        "Write a pretrained model so that other programs can read it. The folder appears "
-        "only when complete.",
-    ),
-    "sft": (
-        "llmft.finetuning:sft",
-        "Fine-tune a model on records, from its weights or from the last checkpoint of the "
-        "same run; on request in four bits.",
-    ),
-    "merge": (
-        "llmft.merging:merge_run",
-        "Merge the adapter of a run into its base, and write the model with its tokenizer.",
-    ),
+    "export": ("llmft.export:export_model",
+        "Write a pretrained model so that other programs can read it. The folder appears only "
+        "when complete."),
+    "sft": ("llmft.finetuning:sft",
+        "Fine-tune a model on records, from its weights or from the last checkpoint of the same "
+        "run."),
+    "merge": ("llmft.merging:merge_run",
+        "Merge the adapter of a run into its base, and write the model with its tokenizer."),
     "ask": ("llmft.finetuning:answer_question", "Ask a model one question."),
-    "case": (
-        "llmft.finetuning:company_case",
-        "From one report and its questions to an answer sheet before and after: read, learn "
-        "to answer, ask.",
-    ),
-    "plan": (
-        "llmft.planner:plan",
-        "Say whether a fine-tuning run fits on a card, what to change first when it does "
-        "not, and what fits.",
-    ),
-    "dataset law": (
-        "llmft.law:law_dataset",
+    "case": ("llmft.finetuning:company_case",
+        "From one report and its questions to an answer sheet before and after: read, learn to "
+        "answer, ask."),
+    "plan": ("llmft.planner:plan",
+        "Say whether a fine-tuning run fits on a card, what to change when it does not, and "
+        "what fits."),
+    "dataset law": ("llmft.law:law_dataset",
         "Write the training files and the test of a law experiment, from lawqa_jp or the "
-        "ordinance.",
-    ),
-    "law plan": (
-        "llmft.law:experiment_plan",
-        "The planned experiments as a table: files, purpose, evaluation, priority.",
-    ),
-    "law": (
-        "llmft.law:law_run",
-        "Carry out one experiment: train, evaluate as planned, and write its log.",
-    ),
-    "law evaluate": (
-        "llmft.law:law_evaluate",
-        "Measure a model on the held-out questions, in the way that an experiment asks them.",
-    ),
-    "law experiments": (
-        "llmft.law:experiment_table",
-        "Collect the logs of all runs into one table, oldest first. `ValueError` where there "
-        "is none.",
-    ),
-    "dataset documents": (
-        "llmft.domain:dataset_documents",
-        "Make a dataset for GRPO from documents: questions with answers and sources, split "
-        "by document.",
-    ),
-    "grpo": (
-        "llmft.rl:grpo",
-        "Let a model practise: it replies, rewards judge, and what was better becomes likelier.",
-    ),
-    "evaluate": (
-        "llmft.evaluation:evaluate",
+        "ordinance."),
+    "law plan": ("llmft.law:experiment_plan",
+        "The planned experiments as a table: files, purpose, evaluation, priority."),
+    "law": ("llmft.law:law_run",
+        "Carry out one experiment: train, evaluate as planned, and write its log."),
+    "law evaluate": ("llmft.law:law_evaluate",
+        "Measure a model on the held-out questions, in the way that an experiment asks them."),
+    "law experiments": ("llmft.law:experiment_table",
+        "Collect the logs of all runs into one table, oldest first. `ValueError` where there is "
+        "none."),
+    "dataset documents": ("llmft.domain:dataset_documents",
+        "Make a dataset for GRPO from documents: questions with answers and sources, split by "
+        "document."),
+    "grpo": ("llmft.rl:grpo",
+        "Let a model practise: it replies, rewards judge, and what was better becomes likelier."),
+    "evaluate": ("llmft.evaluation:evaluate",
         "Ask a model four-choice questions, and report the rate with its interval, baselines "
-        "and cost.",
-    ),
-    "compare": (
-        "llmft.comparison:compare",
-        "Ask two models the same questions, and report what changed, how sure that is, and "
-        "what failed.",
-    ),
-    "hosted prepare": (
-        "llmft.hosted:prepare",
+        "and cost."),
+    "compare": ("llmft.comparison:compare",
+        "Ask two models the same questions, and report what changed, how sure that is, and what "
+        "failed."),
+    "hosted prepare": ("llmft.hosted:prepare",
         "Turn counselling dialogues into three files in OpenAI's chat format, split 8:1:1 by "
-        "dialogue.",
-    ),
+        "dialogue."),
     "hosted validate": ("llmft.hosted:validate", "Check training files as the service does."),
-    "hosted cost": (
-        "llmft.hosted:cost",
-        "What a job would cost, in dollars and yen, with every factor; nothing is sent.",
-    ),
-    "hosted submit": (
-        "llmft.hosted:submit",
-        "Validate, price, ask, upload, create the job. What is done already is not done again.",
-    ),
-    "hosted watch": (
-        "llmft.hosted:watch",
-        "Watch a job until it ends; a watch that was interrupted goes on with the same call.",
-    ),
-    "hosted cancel": (
-        "llmft.hosted:cancel",
-        "Cancel a job that has not ended; its state is written down.",
-    ),
+    "hosted cost": ("llmft.hosted:cost",
+        "What a job would cost, in dollars and yen, with every factor; nothing is sent."),
+    "hosted submit": ("llmft.hosted:submit",
+        "Validate, price, ask, upload, create the job. What is done already is not done again."),
+    "hosted watch": ("llmft.hosted:watch",
+        "Watch a job until it ends; a watch that was interrupted goes on with the same call."),
+    "hosted cancel": ("llmft.hosted:cancel",
+        "Cancel a job that has not ended; its state is written down."),
     "hosted list": ("llmft.hosted:list_jobs", "The newest jobs at the service."),
-    "hosted checkpoints": (
-        "llmft.hosted:checkpoints",
-        "The models that a job left at the ends of its epochs; each can be asked like the "
-        "last one.",
-    ),
-    "hosted evaluate": (
-        "llmft.hosted:evaluate",
-        "Ask a tuned model about its test and validation dialogues, and about people in danger.",
-    ),
-    "hosted run": (
-        "llmft.hosted:run",
-        "From a folder of dialogues to an evaluated model; what is done already is not done again.",
-    ),
-    "hosted serve": (
-        "llmft.server:serve",
-        "Serve OpenAI's fine-tuning API on this machine; Ctrl-C ends it, and unfinished jobs "
-        "go on at the next start.",
-    ),
-    "ui": (
-        "llmft.ui:run_ui",
-        "Talk to two models side by side, on a web page of this machine; Ctrl-C ends it.",
-    ),
-    "report": (
-        "llmft.report:report_runs",
-        "Write the report of a run again, or a page that compares several runs; every page "
-        "is one offline file.",
-    ),
+    "hosted checkpoints": ("llmft.hosted:checkpoints",
+        "The models that a job left at the ends of its epochs; each can be asked like the last "
+        "one."),
+    "hosted evaluate": ("llmft.hosted:evaluate",
+        "Ask a tuned model about its test and validation dialogues, and about people in danger."),
+    "hosted run": ("llmft.hosted:run",
+        "From a folder of dialogues to an evaluated model; what is done already is not done again."),
+    "hosted serve": ("llmft.server:serve",
+        "Serve OpenAI's fine-tuning API on this machine; Ctrl-C ends it, and unfinished jobs go "
+        "on at the next start."),
+    "ui": ("llmft.ui:run_ui",
+        "Talk to two models side by side, on a web page of this machine; Ctrl-C ends it."),
+    "report": ("llmft.report:report_runs",
+        "Write the report of a run again, or a page that compares several runs; every page is "
+        "one offline file."),
     "book": ("llmft.book:run_book", "Run the notebooks in order and write them as offline pages."),
 }
+# fmt: on
 
 # %% ../nbs/70_cli.ipynb #5bebba65
 HEADINGS = {  # command → what stands above it in the list
@@ -186,7 +128,7 @@ HIDDEN = ("callbacks",)  # parameters that a shell cannot give
 def option_type(
     parameter: inspect.Parameter,  # of a command
 ):  # a type that tyro knows
-    "What an option holds: as annotated, else as its default; text where text is one way of several."
+    "What an option holds: as annotated, else as its default; text where text is one of several."
     kind, default = parameter.annotation, parameter.default
     if kind is parameter.empty:
         return str if default in (None, parameter.empty) else type(default)
@@ -264,7 +206,10 @@ def read_arguments(
 def call_safely(
     call,  # without arguments
 ):  # what the call returns
-    "Call; an error that the user can mend becomes one line and exit status 1, Ctrl-C exit status 130. LLMFT_DEBUG=1 shows the traceback."
+    """Call; an error that the user can mend becomes one line and exit status 1.
+
+    Ctrl-C becomes exit status 130. LLMFT_DEBUG=1 shows the traceback.
+    """
     try:
         return call()
     except KeyboardInterrupt:

@@ -827,7 +827,7 @@ METHOD = (
 
 
 def on_one_line(
-    text,
+    text,  # anything
 ) -> str:
     "Text for a cell of a Markdown table."
     return " ".join(str(text).replace("|", "／").split())

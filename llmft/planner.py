@@ -808,7 +808,8 @@ def plan_memory(
 ) -> Need:  # of the moment that needs most
     """The peak memory of a fine-tuning step, from the model's configuration alone.
 
-    It counts what the allocator hands out in the loop of `llmft sft` for full rows. A driver, other programs and gaps between
+    It counts what the allocator hands out in the loop of `llmft sft` for full rows. A driver, other
+    programs and gaps between
     tensors come on top. Raises `ValueError` for an unknown model and for settings that cannot work.
     """
     return max(step_moments(read_shape(load_config(model)), config), key=lambda need: need.total)
@@ -1012,6 +1013,7 @@ def head_lines(
         else f"{'LoRA' if c.quantize == 'none' else 'QLoRA (' + c.quantize + ')'} of rank {c.rank}"
     )
     parts = ", ".join(f"{name} {size / 2**30:.2f}" for name, size in p.need.parts.items() if size)
+    fits = "fits" if p.fits else "does not fit"
     n_weights, free = sum(count_weights(s).values()), p.budget / 2**30
     size = f"{s.n_layers} blocks of width {s.width:,}, vocabulary {s.vocab_size:,}"
     return [
@@ -1020,7 +1022,7 @@ def head_lines(
         + (f", {c.learnt} of them learnt" if c.learnt else "")
         + (", gradient checkpointing" if c.gradient_checkpointing else ""),
         f"needs {p.need.gb:.1f} GB ({p.need.moment}): {parts}",
-        f"a card of {p.gpu_gb:g} GB has {free:.1f} GB free: it {'fits' if p.fits else 'does not fit'}",
+        f"a card of {p.gpu_gb:g} GB has {free:.1f} GB free: it {fits}",
     ]
 
 # %% ../nbs/32_planner.ipynb #0110
@@ -1052,7 +1054,7 @@ def change_lines(
 def no_fit_lines(
     plan: Plan,
 ) -> list[str]:
-    "That a model does not fit at all: the smallest need, the card that it wants, a model that fits."
+    "That a model does not fit: the smallest need, the card that it wants, a model that fits."
     p, least = plan, peak_bytes(plan.shape, smallest(plan.shape, plan.asked)) / 2**30
     reserve, lines = p.gpu_gb - p.budget / 2**30, []
     for name, config in MODELS.items():
