@@ -314,7 +314,8 @@ def exchange_test(
 ) -> float:  # p, two-sided
     """How often exchanged replies show a gain as large as the real one.
 
-    Source: Noreen 1989, *Computer-Intensive Methods for Testing Hypotheses*; Riezler and Maxwell 2005.
+    Source: Noreen 1989, *Computer-Intensive Methods for Testing Hypotheses*; Riezler and Maxwell
+    2005.
     """
     import numpy as np
 
@@ -440,7 +441,10 @@ def compare_metric(
 def holm(
     ps: list,  # of tests made together
 ) -> list[float]:  # as large as they must be taken
-    "P-values for a family of tests. Source: Holm 1979, Scandinavian Journal of Statistics 6, 65–70."
+    """P-values for a family of tests.
+
+    Source: Holm 1979, Scandinavian Journal of Statistics 6, 65–70.
+    """
     order, largest, adjusted = sorted(range(len(ps)), key=lambda k: ps[k]), 0.0, [0.0] * len(ps)
     for rank, k in enumerate(order):
         largest = max(largest, min(1.0, ps[k] * (len(ps) - rank)))
@@ -620,7 +624,8 @@ COLOURS = """\
 """
 FONT = 'system-ui,-apple-system,"Segoe UI","Hiragino Sans","Noto Sans JP","Yu Gothic",sans-serif'
 FIGURE = f"""\
-.fig text{{font:13px {FONT};fill:var(--ink);paint-order:stroke;stroke:var(--paper);stroke-width:4px}}
+.fig text{{font:13px {FONT};fill:var(--ink);paint-order:stroke;stroke:var(--paper);stroke-
+width:4px}}
 .fig .soft{{fill:var(--soft)}}.fig .paper{{fill:var(--paper)}}
 .fig .line{{stroke:var(--line)}}.fig .zero{{stroke:var(--soft)}}
 .fig .better{{fill:var(--up)}}.fig .worse{{fill:var(--down)}}
@@ -679,7 +684,7 @@ def points(
 def draw_changes(
     rows: list[dict],  # from `judge_rows`
 ) -> str:  # SVG
-    "The gain of each metric with its interval, in points; a failed metric has a line without a mark."
+    "The gain of each metric with its interval, in points; a failed metric has no mark."
     shown = [row for row in rows if row["failed"] or points(row)]
     ends = [points(row) * row[key] for row in shown if not row["failed"] for key in ("low", "high")]
     low, high = min([0.0, *ends]), max([0.0, *ends])
@@ -745,8 +750,10 @@ def headline(
     scale, unit = points(row) or 1, " points" if points(row) else ""
     gain, low, high = (f"{scale * row[key]:+.1f}" for key in ("gain", "low", "high"))
     return (
-        f"{row['metric']}: {row['before']:.4g} → {row['after']:.4g}; gain {gain}{unit}, 95 % interval "
-        f"{low} to {high}; {row['wins']} won, {row['losses']} lost, {row['ties']} tied: {row['verdict']}"
+        f"{row['metric']}: {row['before']:.4g} → {row['after']:.4g}; gain {gain}{unit}, 95 % "
+        f"interval "
+        f"{low} to {high}; {row['wins']} won, {row['losses']} lost, {row['ties']} tied: "
+        f"{row['verdict']}"
     )
 
 
@@ -799,7 +806,8 @@ def report_notes(
     if sides[0]["identity"] == sides[1]["identity"]:
         notes.append("Base and tuned are the same model, so nothing can have changed.")
     notes += [
-        f"{row['metric']} could be measured for {row['n']} of {result['n']} questions on both sides."
+        f"{row['metric']} could be measured for {row['n']} of {result['n']} questions on both "
+        f"sides."
         for row in result["rows"]
         if not row["failed"] and row["n"] < result["n"]
     ]
@@ -818,9 +826,12 @@ def report_notes(
 
 # %% ../nbs/52_comparison.ipynb #0060
 METHOD = (
-    "Both models were asked the same questions, greedily. Intervals (95 %) come from a paired bootstrap "
-    "over questions, p from exchanging the replies of the two models, for yes and no from McNemar's "
-    "exact test. “better” and “worse” hold for all metrics of this report taken together (Holm, 5 %). "
+    "Both models were asked the same questions, greedily. Intervals (95 %) come from a paired "
+    "bootstrap "
+    "over questions, p from exchanging the replies of the two models, for yes and no from "
+    "McNemar's "
+    "exact test. “better” and “worse” hold for all metrics of this report taken together (Holm, "
+    "5 %). "
     "Where the references are the aim, the gain is how much closer the tuned model came to them. A "
     "failed metric has no number."
 )
@@ -967,7 +978,8 @@ def html_report(
         f"<p><b>Failed, without a number:</b></p>{listed(failed)}" if failed else "",
         f"<p class='soft'>{METHOD}</p><details><summary>What each metric cannot see</summary>",
         listed(f"{row['metric']} ({row['scale']}): {row['blind']}" for row in rows),
-        f"</details><h2>Examples 例</h2><p class='soft'>Drawn with seed {result['config']['seed']}, not "
+        f"</details><h2>Examples 例</h2><p class='soft'>Drawn with seed "
+        f"{result['config']['seed']}, not "
         "chosen: losses first, then wins, then ties. 質問、正解、調整前、調整後の順です。</p>",
         f"<div class='cards'>{''.join(cards)}</div><h2>Cost</h2>",
         listed(f"{side['name']}: {cost_of(side)}" for side in sides),
@@ -976,7 +988,8 @@ def html_report(
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content='
         f'"width=device-width,initial-scale=1"><meta name="color-scheme" content="light dark">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}"><title>{escape(title)}</title>'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f"<title>{escape(title)}</title>"
         f"<style>{COLOURS}{STYLE}</style></head><body><main>{''.join(body)}</main></body></html>\n"
     )
 
@@ -1015,7 +1028,7 @@ def write_comparison(
     result: dict,  # from `compare_replies`, with base, tuned, config, notes, questions_file
     folder: str | Path,
 ) -> Path:  # report.html in it
-    "Write report.json, answers.csv, report.md, report.html and two pictures, each complete or not at all."
+    "Write report.json, answers.csv, report.md, report.html and two pictures, each complete or not."
     folder = Path(folder)
     about = dict(
         commit=git_commit(), versions=versions(), machine=machine(), seed=result["config"]["seed"]
@@ -1075,7 +1088,7 @@ def compare(
     device: str = "auto",  # auto, cpu, cuda, mps
     config: CompareConfig = CompareConfig(),
 ) -> dict:  # main, before, after, gain, interval, p, won, lost, tied, verdict, …
-    """Ask two models the same questions, and report what changed, how sure that is, and what failed.
+    """Ask two models the same questions: what changed, how sure that is, and what failed.
 
     Raises `ValueError` for models that are not there, for questions that stand in the training
     data, and for a run folder of other settings.

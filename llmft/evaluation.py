@@ -335,7 +335,10 @@ def retry_pause(
 def reply_of(
     completion,  # what the server sent, as the openai package reads it
 ) -> dict:  # reply, n_prompt, n_new
-    "The reply in a completion. Raises `ValueError` for what is no completion; an empty reply is one."
+    """The reply in a completion.
+
+    Raises `ValueError` for what is no completion; an empty reply is one.
+    """
     choices = getattr(completion, "choices", None)
     message = (
         getattr(choices[0], "message", None) if isinstance(choices, list) and choices else None
@@ -355,7 +358,10 @@ def ask_server(
     client,  # of the openai package
     request: Request,
 ) -> dict:  # reply, n_prompt, n_new, seconds; or failed with the reason
-    "One answer, after as many attempts as it takes. Raises `ValueError` where no question could be answered."
+    """One answer, after as many attempts as it takes.
+
+    Raises `ValueError` where no question could be answered.
+    """
     import openai
 
     begin = time.perf_counter()
@@ -376,21 +382,24 @@ def ask_server(
             openai.NotFoundError,
         ) as error:
             raise ValueError(
-                f"{endpoint.name} refuses: {endpoint.hide(error)}; check the address, the name of the model, and "
+                f"{endpoint.name} refuses: {endpoint.hide(error)}; check the address, the name "
+                f"of the model, and "
                 f"the key in {endpoint.api_key_name}"
             ) from None
         except (openai.APIError, ValueError) as error:
             seconds = retry_pause(error, attempt, endpoint.pause)
             if seconds is None or attempt == endpoint.retries:
-                return dict(
-                    failed=f"{type(error).__name__} after {attempt + 1} attempts: {endpoint.hide(error)}"
-                )
+                why = f"{type(error).__name__} after {attempt + 1} attempts"
+                return dict(failed=f"{why}: {endpoint.hide(error)}")
             time.sleep(seconds)
 
 # %% ../nbs/51_evaluation.ipynb #0024
 @dataclass(frozen=True)
 class Endpoint:
-    "A model behind a server that speaks OpenAI's chat protocol. `ValueError` for requests that score texts."
+    """A model behind a server that speaks OpenAI's chat protocol.
+
+    `ValueError` for requests that score texts.
+    """
 
     base_url: str  # such as http://127.0.0.1:8000/v1
     model: str  # its name at the server
@@ -419,7 +428,7 @@ class Endpoint:
         return text.replace(key, "***") if key else text
 
     def client(self):
-        "The client of openai, or a `ValueError` without it; asking again is done here, where garbage is noticed too."
+        "The client of openai, which does not ask again by itself. `ValueError` without the package."
         try:
             import openai
         except ImportError as error:
@@ -435,7 +444,8 @@ class Endpoint:
         "Yield (number of the request, answer) as they come. `ValueError` for texts to be scored."
         if any(request.texts for request in requests):
             raise ValueError(
-                "a server of the chat protocol tells no probability of given texts; use mode direct or cot, "
+                "a server of the chat protocol tells no probability of given texts; use mode "
+                "direct or cot, "
                 "or load the weights as a local model"
             )
         client, pool = self.client(), ThreadPoolExecutor(self.concurrency)
@@ -450,7 +460,10 @@ class Endpoint:
 
 # %% ../nbs/51_evaluation.ipynb #0032
 class AnswerCache:
-    "Answers in a JSON Lines file, or in memory only. Raises `ValueError` for a file that is damaged."
+    """Answers in a JSON Lines file, or in memory only.
+
+    Raises `ValueError` for a file that is damaged.
+    """
 
     def __init__(
         self,
@@ -472,9 +485,9 @@ def answer_all(
     backend,  # LocalModel or Endpoint
     requests: list[Request],
     cache: AnswerCache,
-    on_error: str = "continue",  # stop: raise ValueError at the first failed one; what came before is kept
+    on_error: str = "continue",  # stop: raise ValueError at the first failed one
 ) -> list[dict]:  # reply or logprobs, n_prompt, n_new, seconds; or failed with the reason
-    "Answers to all requests, in their order; equal requests and those in the cache are not asked again."
+    "Answers to all requests, in their order; what is equal or in the cache is not asked again."
     identity = backend.identity
     keys = [content_hash(identity, backend.key(request)) for request in requests]
     first, failed = {}, {}
@@ -515,8 +528,7 @@ def right_numbers(
 def show_passages(
     items: list[ChoiceItem],
     k: int,  # passages to show; 0 for none
-    pool: list
-    | None = None,  # Provisions to search, as `statute_passages` gives them; None: the passages of all items
+    pool: list | None = None,  # Provisions to search; None: the passages of all items
 ) -> tuple:  # items with the passages that are to be shown, recall@k or None
     """Replace the passages of each item by the best k of all.
 
@@ -676,7 +688,10 @@ def compare_evaluations(
     after: dict,  # the same of another model or setting
     seed: int = 0,
 ) -> dict:  # n, n_left_out, before, after, difference, low, high, p, and mcnemar where it applies
-    "The difference on the questions that both answered. Raises `ValueError` where these are fewer than two."
+    """The difference on the questions that both answered.
+
+    Raises `ValueError` where these are fewer than two.
+    """
     shared = [name for name in before["scores"] if name in after["scores"]]
     if len(shared) < 2:
         raise ValueError(f"the runs share {len(shared)} questions; compare runs on the same items")
@@ -704,8 +719,8 @@ def learnt_text(
 def shared_parts(
     train_texts: list,  # of str
     texts: list,  # of str, to look for
-) -> tuple:  # (number of texts, of train texts) float array; for each text, the weighed share that stands in each
-    "What share of the pairs of characters of a text stands in each training text, rare pairs counting more."
+) -> tuple:  # (texts, train texts) float array: the weighed share of each that stands in each
+    "What share of the pairs of characters of a text each training text has; rare pairs count more."
     import numpy as np
 
     theirs, ours = ([{*character_bigrams(text)} for text in many] for many in (train_texts, texts))
@@ -729,7 +744,7 @@ def find_leaks(
     items: list[ChoiceItem],  # what will be asked
     near: float = 0.9,  # weighted share of common pairs from which two are called near
 ) -> list[dict]:  # item_id, train (number of the record), kind, share, and both texts
-    "Items whose question and right choice stand in a training text, exactly or nearly; the closest record each."
+    "Items that stand in a training text, exactly or nearly, each with the closest record."
     if not any(map(squeeze, train_texts)) or not items:
         return []
     squeezed, leaks = [squeeze(text) for text in train_texts], []
@@ -759,7 +774,7 @@ def find_leaks(
 def check_leaks(
     train: list,  # ChoiceItems, or Examples as `read_examples` gives them
     items: list[ChoiceItem],  # what will be asked
-    on_leak: str = "stop",  # stop: raise ValueError that tells the pairs; continue: only return them
+    on_leak: str = "stop",  # stop: raise ValueError with the pairs; continue: return them
     near: float = 0.9,
 ) -> list[dict]:  # as `find_leaks` gives them
     "Items that will be asked and stand in the training data; refused unless told otherwise."
@@ -767,13 +782,15 @@ def check_leaks(
     if not leaks or on_leak == "continue":
         return leaks
     lines = [
-        f"{leak['item_id']} is in training record {leak['train'] + 1} ({leak['kind']}, {leak['share']:.0%}): "
+        f"{leak['item_id']} is in training record {leak['train'] + 1} ({leak['kind']}, "
+        f"{leak['share']:.0%}): "
         f"{' '.join(leak['asked'].split())[:60]}"
         for leak in leaks[:10]
     ]
     more = f"\nand {len(leaks) - 10} more" if len(leaks) > 10 else ""
     raise ValueError(
-        f"{len(leaks)} of {len(items)} questions leak from the training data; train and test on different "
+        f"{len(leaks)} of {len(items)} questions leak from the training data; train and test on "
+        f"different "
         'entities, or report them with on_leak="continue":\n' + "\n".join(lines) + more
     )
 
@@ -832,8 +849,8 @@ def fault_lines(
     )
     faults = result["faults"]
     lines += listed(f"**{len(faults)} records could not be asked:**", faults)
-    head = f"**{len(learnt)} questions stand in the training data**; the rate says little about others:"
-    return lines + listed(head, learnt)
+    head = f"**{len(learnt)} questions stand in the training data**"
+    return lines + listed(f"{head}; the rate says little about others:", learnt)
 
 
 def order_lines(
@@ -1015,12 +1032,13 @@ def write_lm_eval_task(
     items: list[ChoiceItem],
     folder: str | Path,  # for NAME.yaml and NAME.jsonl
     name: str = "llmft_choice",  # of the task
-    letters: bool = False,  # True: score a, b, c, d (mode letter); False: the texts (loglik and loglik_char)
+    letters: bool = False,  # True: score a, b, c, d (mode letter); False: the texts
     n_passages: int = 0,  # passages shown, the first of each item
 ) -> Path:  # the YAML file
-    """Write the items as a task of lm_eval: `acc` is our loglik (or letter), `acc_norm` our loglik_char.
+    """Write the items as a task of lm_eval: `acc` is our loglik (or letter), `acc_norm` loglik_char.
 
-    Run it with `lm_eval --model hf --model_args pretrained=FOLDER --include_path TASKS --tasks NAME --apply_chat_template`.
+    Run it with `lm_eval --model hf --model_args pretrained=FOLDER --include_path TASKS --tasks NAME
+    --apply_chat_template`.
     """
     folder = Path(folder).resolve()
     rows = [

@@ -848,7 +848,8 @@ def law_run(
     return run
 
 # %% ../nbs/33_law.ipynb #0082
-HEADS = "id date commit model pattern files settings seconds evaluation right unknown remarks next".split()
+HEADS = "id date commit model pattern files settings seconds".split()
+HEADS += "evaluation right unknown remarks next".split()
 
 
 def unusual_settings(

@@ -46,7 +46,7 @@ class ReplyToken:
     piece: str  # its name, for the reader
     text: str  # what it adds to the reply; empty inside a character, and for a special token
     probability: float  # 0 to 1, at temperature 1
-    likeliest: tuple = ()  # pairs (piece, probability) of the likeliest tokens in its place, best first
+    likeliest: tuple = ()  # pairs (piece, probability) of the likeliest in its place, best first
     special: bool = False  # True: a marker such as the stop token, which is no text
 
 # %% ../nbs/24_ui.ipynb #0010
@@ -76,7 +76,7 @@ def decode_whole(
     ids: list[int],
     tokenizer,
 ) -> str:
-    "The text of a reply so far, without special tokens and without a character that is not complete."
+    "The text of a reply so far, without special tokens and without half a character."
     text = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
     return text.rstrip("\ufffd")
 
@@ -117,7 +117,8 @@ def fit_messages(
     while room and (size := len(prompt_ids([*first, *turns], tokenizer))) + n_new > room:
         if len(turns) < 3:
             raise ValueError(
-                f"{size} tokens of question and {n_new} of reply do not fit into the context of {room}; "
+                f"{size} tokens of question and {n_new} of reply do not fit into the context of "
+                f"{room}; "
                 "shorten the question, or ask for a shorter reply"
             )
         turns = turns[2:]
@@ -150,7 +151,8 @@ def stream_reply(
 ) -> Iterator[ReplyToken]:
     """Answer, one token at a time; the stop token comes last, if the model gets to it.
 
-    The oldest exchanges are left out where they do not fit. Raises `ValueError` where the last question does not.
+    The oldest exchanges are left out where they do not fit. Raises `ValueError` where the last
+    question does not.
     """
     ids, cache = (
         prompt_ids(fit_messages(model, tokenizer, messages, max_new_tokens), tokenizer),
@@ -197,7 +199,7 @@ def span(
 def token_html(
     token: ReplyToken,
 ) -> str:  # HTML
-    "A token of a reply, coloured by its probability; the hint gives the number and the likeliest tokens."
+    "A token of a reply, coloured by its probability; the hint gives number and likeliest tokens."
     others = "、".join(f"{piece} {p:.1%}" for piece, p in token.likeliest)
     tip = f"{token.piece}　確率 {token.probability:.1%}\n候補：{others}"
     shown = token.piece if token.special else token.text or "▯"
@@ -206,17 +208,24 @@ def token_html(
 # %% ../nbs/24_ui.ipynb #0036
 STYLE = """
 .llmft {line-height:2; font-size:15px; word-break:break-all; padding:2px 4px}
-.llmft .asked {background:rgba(0,114,178,.18); border-radius:10px; padding:5px 12px; margin:10px 0 4px 12%}
-.llmft.error, .llmft .error {border:1px solid #c33; border-radius:8px; padding:4px 12px; margin:4px 0; word-break:normal; overflow-wrap:anywhere}
+.llmft .asked {background:rgba(0,114,178,.18); border-radius:10px; padding:5px 12px; margin:10px 0
+4px 12%}
+.llmft.error, .llmft .error {border:1px solid #c33; border-radius:8px; padding:4px 12px; margin:4px
+0; word-break:normal; overflow-wrap:anywhere}
 .llmft.note, .llmft .note {font-size:12px; opacity:.8; word-break:normal}
-.llmft .token {position:relative; padding:2px 1px; margin-right:1px; border-radius:3px; white-space:pre-wrap}
-.llmft .token.special {white-space:nowrap; font-size:11px; opacity:.8; border:1px dotted currentColor}
+.llmft .token {position:relative; padding:2px 1px; margin-right:1px; border-radius:3px; white-
+space:pre-wrap}
+.llmft .token.special {white-space:nowrap; font-size:11px; opacity:.8; border:1px dotted
+currentColor}
 .llmft .token.learnt {border-bottom:2px solid #0072b2}
 .llmft .token:hover, .llmft .token:focus {outline:1px solid currentColor}
-.llmft .token:hover::after, .llmft .token:focus::after {content:attr(data-tip); position:absolute; left:0; top:100%;
-  z-index:50; background:#222; color:#fff; padding:4px 10px; border:1px solid #888; border-radius:6px; white-space:pre; font-size:13px; line-height:1.6}
+.llmft .token:hover::after, .llmft .token:focus::after {content:attr(data-tip); position:absolute;
+left:0; top:100%;
+  z-index:50; background:#222; color:#fff; padding:4px 10px; border:1px solid #888; border-
+  radius:6px; white-space:pre; font-size:13px; line-height:1.6}
 #tuned .token::after {left:auto !important; right:0}
-@media (max-width:760px) {.llmft .token:hover::after, .llmft .token:focus::after, #tuned .token::after {position:fixed;
+@media (max-width:760px) {.llmft .token:hover::after, .llmft .token:focus::after, #tuned
+.token::after {position:fixed;
   left:8px !important; right:8px; top:auto; bottom:8px; white-space:pre-wrap}}
 """
 
@@ -620,7 +629,10 @@ def make_app(
 def bind_socket(
     port: int,  # 0: any free one
 ) -> socket.socket:
-    "A socket that only this machine can reach. Raises `ValueError` if the port is taken, or is none."
+    """A socket that only this machine can reach.
+
+    Raises `ValueError` if the port is taken, or is none.
+    """
     if not 0 <= port < 2**16:
         raise ValueError(f"port must lie between 0 (any free one) and 65535, got {port}")
     made = socket.socket()
