@@ -68,8 +68,7 @@ COMMANDS = {
         "Ask a model four-choice questions, and report the rate with its interval, baselines "
         "and cost."),
     "compare": ("llmft.comparison:compare",
-        "Ask two models the same questions, and report what changed, how sure that is, and what "
-        "failed."),
+        "Ask two models the same questions: what changed, how sure that is, and what failed."),
     "hosted prepare": ("llmft.hosted:prepare",
         "Turn counselling dialogues into three files in OpenAI's chat format, split 8:1:1 by "
         "dialogue."),
@@ -89,7 +88,8 @@ COMMANDS = {
     "hosted evaluate": ("llmft.hosted:evaluate",
         "Ask a tuned model about its test and validation dialogues, and about people in danger."),
     "hosted run": ("llmft.hosted:run",
-        "From a folder of dialogues to an evaluated model; what is done already is not done again."),
+        "From a folder of dialogues to an evaluated model; what is done already is not done "
+        "again."),
     "hosted serve": ("llmft.server:serve",
         "Serve OpenAI's fine-tuning API on this machine; Ctrl-C ends it, and unfinished jobs go "
         "on at the next start."),
@@ -225,7 +225,7 @@ def call_safely(
 def report(
     result,  # what a command returned
 ) -> None:
-    "Print a result for people: a dictionary line by line, anything else as it is, nothing for None."
+    "Print a result for people: a dictionary line by line, anything else as it is; None not."
     if isinstance(result, dict):
         for key, value in result.items():
             print(f"{key}: {value}")
@@ -233,10 +233,8 @@ def report(
         print(result)
 
 # %% ../nbs/70_cli.ipynb #0019
-POSITIONAL = {
-    "compare": ("base", "tuned"),
-    "report": ("runs",),
-}  # options that need no name in front
+# options that need no name in front
+POSITIONAL = {"compare": ("base", "tuned"), "report": ("runs",)}
 
 
 def name_words(

@@ -428,7 +428,7 @@ class Endpoint:
         return text.replace(key, "***") if key else text
 
     def client(self):
-        "The client of openai, which does not ask again by itself. `ValueError` without the package."
+        "The client of openai, which does not ask again by itself. `ValueError` without it."
         try:
             import openai
         except ImportError as error:
@@ -1035,7 +1035,7 @@ def write_lm_eval_task(
     letters: bool = False,  # True: score a, b, c, d (mode letter); False: the texts
     n_passages: int = 0,  # passages shown, the first of each item
 ) -> Path:  # the YAML file
-    """Write the items as a task of lm_eval: `acc` is our loglik (or letter), `acc_norm` loglik_char.
+    """Write a task of lm_eval, where `acc` is our loglik (or letter), `acc_norm` loglik_char.
 
     Run it with `lm_eval --model hf --model_args pretrained=FOLDER --include_path TASKS --tasks NAME
     --apply_chat_template`.
