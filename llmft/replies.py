@@ -179,20 +179,23 @@ def read_reply(
 def neutral_model(
     model,  # of transformers, or with an adapter of peft around it
 ):
-    """A twin that shares all weights and has no wishes of its own for sampling.
+    """The model without wishes of its own for sampling; only whether it may use a cache is kept.
 
-    Only whether it can use a cache is kept. A wrapper of peft hands its settings to the model
-    inside; that one gets its own back.
+    It is a twin that shares all weights, so that threads do not disturb each other. A wrapper of
+    peft asks the model inside, which lays its settings aside for as long as this lasts.
     """
     from transformers import GenerationConfig
 
-    own = model.generation_config
-    twin = copy.copy(model)
-    twin.generation_config = GenerationConfig(use_cache=own.use_cache)
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    kept = inner.generation_config
-    try:
+    neutral = GenerationConfig(use_cache=model.generation_config.use_cache)
+    if not hasattr(model, "get_base_model"):
+        twin = copy.copy(model)
+        twin.generation_config = neutral
         yield twin
+        return
+    inner = model.get_base_model()
+    kept, inner.generation_config = inner.generation_config, neutral
+    try:
+        yield model
     finally:
         inner.generation_config = kept
 
