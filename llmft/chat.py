@@ -456,7 +456,7 @@ THINKING_MARKERS = (  # what opens and what closes a thought
 
 # %% ../nbs/20_chat.ipynb #8cb49848
 EMPTY_THOUGHT = re.compile(
-    "|".join(rf"\n*{re.escape(a)}\s*{re.escape(b)}\n*" for a, b in THINKING_MARKERS)
+    "|".join(rf"{re.escape(a)}\s*{re.escape(b)}\n*" for a, b in THINKING_MARKERS)
 )
 
 # %% ../nbs/20_chat.ipynb #5eea147a
@@ -558,8 +558,9 @@ def chat_text(
             "follows, so the model would learn from a prompt that it never gets; use "
             "another template, or call use_chat_template(tokenizer)"
         )
+    border = len(whole) - len(whole[len(prompt) :].lstrip("\n"))
     blocks = (block.span() for block in EMPTY_THOUGHT.finditer(whole))
-    behind = [end for start, end in blocks if start <= len(prompt) < end]
+    behind = [end for start, end in blocks if start <= border < end]
     return whole[: max([len(prompt), *behind])], whole
 
 # %% ../nbs/20_chat.ipynb #0068
