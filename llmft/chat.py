@@ -546,13 +546,16 @@ def chat_text(
     tokenizer,
     thinking: str | int,  # as in `render`
 ) -> tuple[str, str]:  # where learning begins: the prompt, an empty thought included; all of it
-    """The texts of a conversation.
+    """The texts of a conversation; a record without a thought answers the prompt of "off".
 
     Raises `ValueError` if the template writes the prompt in another way when an answer follows.
+    Source: Yang et al. 2025, Qwen3 Technical Report, arXiv:2505.09388, section 4.3.
     """
     whole = render(example.messages, tokenizer, thinking=thinking)
-    prompt = render(example.messages[: example.n_prompt], tokenizer, True, thinking)
-    if not whole.startswith(prompt):
+    asked = example.messages[: example.n_prompt]
+    prompts = (render(asked, tokenizer, True, mode) for mode in (thinking, "off"))
+    prompt = next((prompt for prompt in prompts if whole.startswith(prompt)), None)
+    if prompt is None:
         raise ValueError(
             "the chat template writes the prompt in another way when an answer "
             "follows, so the model would learn from a prompt that it never gets; use "

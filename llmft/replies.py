@@ -229,7 +229,8 @@ def close_block(
 class ThinkingLimit:
     """Closes every thought that has become too long; `generate` calls it before each token.
 
-    Source: Muennighoff et al. 2025, s1: Simple test-time scaling, arXiv:2501.19393, section 3.1.
+    Source: Yang et al. 2025, Qwen3 Technical Report, arXiv:2505.09388, section 4.3, and
+    Muennighoff et al. 2025, s1: Simple test-time scaling, arXiv:2501.19393, section 3.1.
     """
 
     def __init__(
