@@ -70,7 +70,7 @@ def pick_tokens(
     shaped = keep_top_p(keep_top_k(logits.float() / temperature, top_k), top_p)
     return torch.multinomial(shaped.softmax(-1), 1, generator=generator).squeeze(1)
 
-# %% ../nbs/12_sampling.ipynb #ec195f1f
+# %% ../nbs/12_sampling.ipynb #cb6fd1a3
 @dataclass(frozen=True)
 class SamplingConfig:
     "How tokens are chosen. Raises `ValueError` for a setting that cannot work."
@@ -170,11 +170,11 @@ def check_room(
         raise ValueError(f"n_new must be at least 1, got {n_new}")
     if n_prompt + n_new > model.config.context_length:
         raise ValueError(
-            f"a prompt of {n_prompt} tokens and {n_new} new ones do not fit into the context_length "
-            f"of {model.config.context_length}; shorten the prompt or ask for fewer tokens"
+            f"a prompt of {n_prompt} tokens and {n_new} new ones do not fit into the "
+            f"context_length of {model.config.context_length}; shorten the prompt or ask for fewer tokens"
         )
 
-# %% ../nbs/12_sampling.ipynb #b423a916
+# %% ../nbs/12_sampling.ipynb #205cb7ab
 def make_decoder(
     model: GPT,
     cache: KVCache,  # holds the prompt; moves on by one with each call
