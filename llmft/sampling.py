@@ -70,7 +70,7 @@ def pick_tokens(
     shaped = keep_top_p(keep_top_k(logits.float() / temperature, top_k), top_p)
     return torch.multinomial(shaped.softmax(-1), 1, generator=generator).squeeze(1)
 
-# %% ../nbs/12_sampling.ipynb #cb6fd1a3
+# %% ../nbs/12_sampling.ipynb #a4a289fc
 @dataclass(frozen=True)
 class SamplingConfig:
     "How tokens are chosen. Raises `ValueError` for a setting that cannot work."
@@ -171,10 +171,10 @@ def check_room(
     if n_prompt + n_new > model.config.context_length:
         raise ValueError(
             f"a prompt of {n_prompt} tokens and {n_new} new ones do not fit into the "
-            f"context_length of {model.config.context_length}; shorten the prompt or ask for fewer tokens"
+            f"context_length of {model.config.context_length}; shorten it, or ask for fewer tokens"
         )
 
-# %% ../nbs/12_sampling.ipynb #205cb7ab
+# %% ../nbs/12_sampling.ipynb #aaadfa89
 def make_decoder(
     model: GPT,
     cache: KVCache,  # holds the prompt; moves on by one with each call
