@@ -42,7 +42,7 @@ def build(folder):
     "The wheel, built from a copy of the sources, so that nothing old is left in it."
     source = folder / "source"
     source.mkdir()
-    for name in ("settings.ini", "setup.py", "README.md", "LICENSE"):
+    for name in ("settings.ini", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     shutil.copytree(ROOT / "llmft", source / "llmft", ignore=shutil.ignore_patterns("__pycache__"))
     must(sys.executable, *PIP, "wheel", "--no-deps", "--wheel-dir", folder, source)
