@@ -158,7 +158,8 @@ if __name__ == "__main__":
     parser.add_argument("--second", choices=[n for n, s in spread.ARITHMETICS.items() if s])
     asked, begin = parser.parse_args(), time.perf_counter()
     if report(check_syntax):
-        sys.exit("0 passed, 1 failed")
+        print("0 passed, 1 failed")
+        sys.exit(1)
     bad = sum(map(report, (*CHECKS, check_readme, check_spread)))
     pages = [path for path in PAGES if path.name.startswith(tuple(asked.words) or "")]
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Export the notebooks to llmft/, as `make export`: a cell that is no Python is named, and nothing is touched."""
+"""Export the notebooks to llmft/, as `make export`: a cell that is no Python is named, and nothing is touched. `--check` only compares."""
 
 import os
 import shutil
@@ -44,7 +44,10 @@ if __name__ == "__main__":
     modules, faults = ({}, found) if (found := syntax_faults()) else exported_modules()
     if faults:
         sys.exit("\n".join(["nothing was exported:", *faults]))
-    for name in stale_modules(modules):
+    stale = stale_modules(modules)
+    if "--check" in sys.argv:
+        sys.exit("\n".join(f"llmft/{n} is old; run make export" for n in stale) or 0)
+    for name in stale:
         path = ROOT / "llmft" / name
         path.write_bytes(modules[name]) if name in modules else path.unlink()
         print(f"llmft/{name} {'written' if name in modules else 'deleted'}")
