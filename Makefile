@@ -7,10 +7,11 @@ EXTRAS := dev,plot,trl,qlora,ui,eval,server
 export LLMFT_CACHE := $(CURDIR)/.cache
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help book test lab bench spread readme docs drift wheel clean
+.PHONY: help book test export lab bench spread readme docs drift wheel clean
 help:
 	@echo "make book    install, run every notebook, and write _book/index.html"
 	@echo "make test    install, and check everything; ends with 'N passed, N failed'"
+	@echo "make export  write llmft/ from the notebooks; a cell that is no Python is named, and nothing is touched"
 	@echo "make lab     open the notebooks in JupyterLab"
 	@echo "make bench   measure speed and memory against other libraries"
 	@echo "make spread  measure how far right runs lie apart: other seeds, other arithmetic (hours)"
@@ -32,6 +33,9 @@ book: $(STAMP)
 test: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/check.py $(if $(SECOND),--second $(SECOND))
 
+export: $(STAMP)
+	@$(BIN)/python tools/export.py
+
 lab: $(STAMP)
 	@cd nbs && ../$(BIN)/jupyter lab
 
@@ -49,14 +53,12 @@ docs: $(STAMP)
 
 readme: $(STAMP)
 	@$(BIN)/python tools/readme.py
-	@$(BIN)/python tools/parity.py
-	@$(BIN)/python tools/spread.py --table
 
-drift:
-	@LLMFT_CACHE="$(CURDIR)/.venv-drift/cache" $(PYTHON) tools/drift.py --extras $(EXTRAS) $(WITH)
+drift: $(STAMP)
+	@LLMFT_CACHE="$(CURDIR)/.venv-drift/cache" $(BIN)/python tools/drift.py --extras $(EXTRAS) $(WITH)
 
-wheel:
-	@$(PYTHON) tools/wheel.py
+wheel: $(STAMP)
+	@$(BIN)/python tools/wheel.py
 
 clean:
 	rm -rf $(VENV) .venv-drift .cache _book _site runs

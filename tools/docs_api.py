@@ -6,7 +6,8 @@ import json
 import re
 import tokenize
 from dataclasses import dataclass, field
-from pathlib import Path
+
+PROGRAMS = (ast.Lambda, ast.ListComp, ast.GeneratorExp)
 
 
 @dataclass
@@ -16,195 +17,117 @@ class Symbol:
     kind: str  # function, class, method, property or data
     name: str  # GPT, or GPT.forward for a method
     signature: str = ""  # (x: Tensor, …) -> Tensor, or the value of a constant
-    comments: dict = field(
-        default_factory=dict
-    )  # parameter → its comment; the key "return" for the result
+    comments: dict = field(default_factory=dict)  # parameter or "return" → its comment
     doc: str = ""  # Markdown
     cell: str = ""  # id of the cell of the notebook that exports it
     members: list = field(default_factory=list)  # methods and properties of a class
 
 
-def line_comments(source: str) -> dict:  # line number → comment without its mark
-    "The comments of a program that stand behind or above code."
+def line_comments(source):
+    "Line number → comment without its mark, behind or above code."
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     return {t.start[0]: t.string.lstrip("# ").strip() for t in tokens if t.type == tokenize.COMMENT}
 
 
-def signature_text(node: ast.FunctionDef, method: bool) -> str:
-    "(x: Tensor, n: int = 3) -> Tensor; a default that is a program of its own becomes an ellipsis."
-    args = ast.parse(ast.unparse(node)).body[0].args
-    if method and not any(ast.unparse(d) == "staticmethod" for d in node.decorator_list):
-        args.args = args.args[1:]
-    short = lambda value: (
-        ast.Constant(...)
-        if isinstance(value, (ast.Lambda, ast.ListComp, ast.GeneratorExp))
-        else value
-    )
-    args.defaults, args.kw_defaults = (
-        [short(d) for d in args.defaults],
-        [short(d) for d in args.kw_defaults],
-    )
-    return f"({ast.unparse(args)})" + (f" -> {ast.unparse(node.returns)}" if node.returns else "")
+def read_function(node, comments, owner=""):
+    "One function or method. A default that is a program of its own becomes an ellipsis."
+    a, words = node.args, {ast.unparse(d) for d in node.decorator_list}
+    plain = [*a.posonlyargs, *a.args]
+    defaults = [None] * (len(plain) - len(a.defaults)) + a.defaults + a.kw_defaults
+    ends = {(d or p).end_lineno: p.arg for p, d in zip([*plain, *a.kwonlyargs], defaults)}
+    ends |= {p.end_lineno: p.arg for p in (a.vararg, a.kwarg) if p}
+    if node.returns:
+        ends.setdefault(node.returns.end_lineno, "return")
+    if owner and "staticmethod" not in words:
+        del a.args[0]
+    for some in (a.defaults, a.kw_defaults):
+        some[:] = [ast.Constant(...) if isinstance(d, PROGRAMS) else d for d in some]
+    kind = "method" if owner else "function"
+    signature = f"({ast.unparse(a)})" + (f" -> {ast.unparse(node.returns)}" if node.returns else "")
+    if words & {"property", "cached_property"}:
+        kind, signature = "property", ""
+    told = {name: comments[line] for line, name in ends.items() if line in comments}
+    name = f"{owner}.{node.name}" if owner else node.name
+    return Symbol(kind, name, signature, told, ast.get_docstring(node) or "")
 
 
-def function_comments(node: ast.FunctionDef, comments: dict) -> dict:  # parameter → comment
-    "Comments behind the parameters of a function and behind its result."
-    last_on_line = {
-        a.end_lineno: a.arg
-        for a in [
-            *node.args.posonlyargs,
-            *node.args.args,
-            *filter(None, [node.args.vararg]),
-            *node.args.kwonlyargs,
-            *filter(None, [node.args.kwarg]),
-        ]
-    }
-    defaults = [*node.args.defaults, *filter(None, node.args.kw_defaults)]
-    ends = {
-        line: max([line, *(d.end_lineno for d in defaults if d.lineno == line)])
-        for line in last_on_line
-    }
-    found = {
-        name: comments[ends[line]] for line, name in last_on_line.items() if ends[line] in comments
-    }
-    if (
-        node.returns
-        and node.returns.end_lineno in comments
-        and node.returns.end_lineno not in ends.values()
-    ):
-        found["return"] = comments[node.returns.end_lineno]
-    return found
-
-
-def read_function(node: ast.FunctionDef, comments: dict, owner: str = "") -> Symbol:
-    "One function or method."
-    is_property = any(
-        ast.unparse(d) in ("property", "cached_property") for d in node.decorator_list
-    )
-    kind = "property" if is_property else "method" if owner else "function"
-    return Symbol(
-        kind,
-        f"{owner}.{node.name}" if owner else node.name,
-        "" if is_property else signature_text(node, bool(owner)),
-        function_comments(node, comments),
-        ast.get_docstring(node) or "",
-    )
-
-
-def read_class(node: ast.ClassDef, comments: dict) -> Symbol:
+def read_class(node, comments):
     "One class: its fields or the parameters of `__init__`, and its public methods that say something."
-    fields = [n for n in node.body if isinstance(n, ast.AnnAssign)]
-    functions = [n for n in node.body if isinstance(n, ast.FunctionDef)]
     found = Symbol("class", node.name, doc=ast.get_docstring(node) or "")
-    init = next((f for f in functions if f.name == "__init__"), None)
-    if init:
-        found.signature, found.comments = (
-            signature_text(init, True),
-            function_comments(init, comments),
-        )
-    elif fields:
-        parts = [ast.unparse(f) for f in fields]
-        found.signature = "(" + ", ".join(re.sub(r" = field\(.*", " = ...", p) for p in parts) + ")"
-        found.comments = {
-            f.target.id: comments[f.end_lineno] for f in fields if f.end_lineno in comments
-        }
-    members = [
-        read_function(f, comments, node.name) for f in functions if not f.name.startswith("_")
-    ]
-    found.members = [m for m in members if m.doc or m.comments]
+    functions = [n for n in node.body if isinstance(n, ast.FunctionDef)]
+    members = {f.name: read_function(f, comments, node.name) for f in functions}
+    if fields := [n for n in node.body if isinstance(n, ast.AnnAssign)]:
+        parts = [re.sub(r" = field\(.*", " = ...", ast.unparse(f)) for f in fields]
+        found.signature = f"({', '.join(parts)})"
+        ends = {f.target.id: f.end_lineno for f in fields}
+        found.comments = {name: comments[line] for name, line in ends.items() if line in comments}
+    if init := members.get("__init__"):
+        found.signature, found.comments = init.signature, init.comments
+    public = [m for name, m in members.items() if not name.startswith("_")]
+    found.members = [m for m in public if m.doc or m.comments]
     return found
 
 
-def read_constants(node: ast.Assign, comments: dict) -> list[Symbol]:
+def read_constants(node, comments):
     "The names of an assignment, with their values where those are short."
     target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-    pairs = (
-        zip(target.elts, node.value.elts)
-        if isinstance(target, ast.Tuple)
-        else [(target, node.value)]
-    )
-    values = {ast.unparse(name): ast.unparse(value) for name, value in pairs}
-    return [
-        Symbol("data", name, value if len(value) <= 80 else "", doc=comments.get(node.lineno, ""))
-        for name, value in values.items()
-    ]
+    pairs = [(target, node.value)]
+    if isinstance(target, ast.Tuple):
+        pairs = zip(target.elts, node.value.elts)
+    for name, value in pairs:
+        text = ast.unparse(value)
+        shown = text if len(text) <= 80 else ""
+        yield Symbol("data", ast.unparse(name), shown, doc=comments.get(node.lineno, ""))
 
 
-def read_module(
-    path: Path,
-) -> tuple[str, list[Symbol]]:  # (docstring, symbols in the order of the notebook)
-    "Every public symbol of a module of the package."
+def read_module(path):
+    "(docstring, public symbols in the order of the notebook) of a module of the package."
     source = path.read_text(encoding="utf-8")
-    tree, comments = ast.parse(source), line_comments(source)
-    cells = {
-        number: found[1]
-        for number, line in enumerate(source.splitlines(), 1)
-        if (found := re.match(r"# %% \S+ #(\S+)", line))
-    }
-    public = next(
-        (
-            ast.literal_eval(n.value)
-            for n in tree.body
-            if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "__all__"
-        ),
-        [],
-    )
-    symbols = []
+    tree, comments, cell, symbols, public = ast.parse(source), line_comments(source), "", [], []
     for node in tree.body:
+        marks = re.findall(r"^# %% \S+ #(\S+)", "\n".join(source.splitlines()[: node.lineno]), re.M)
+        cell, found = marks[-1] if marks else "", []
         if isinstance(node, ast.FunctionDef):
             found = [read_function(node, comments)]
         elif isinstance(node, ast.ClassDef):
             found = [read_class(node, comments)]
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            public = ast.literal_eval(node.value)
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
-            found = read_constants(node, comments)
-        else:
-            continue
+            found = [*read_constants(node, comments)]
         for symbol in found:
-            symbol.cell = cells[max(line for line in cells if line < node.lineno)]
-            if symbol.name in public:
-                symbols.append(symbol)
+            symbol.cell = cell
+        symbols += [symbol for symbol in found if symbol.name in public]
     return ast.get_docstring(tree) or "", symbols
 
 
-def linked(text: str, names: dict) -> str:  # Markdown
+def linked(text, names):
     "Markdown whose `names` of public symbols are links to their entries; code blocks are left alone."
     parts = re.split(r"(```.*?```)", text, flags=re.DOTALL)
     link = lambda m: f"{{py:obj}}`{m[1]} <{names[m[1]]}>`" if m[1] in names else m[0]
-    return "".join(
-        p if p.startswith("```") else re.sub(r"(?<!`)`([\w.]+)`(?!`)", link, p) for p in parts
-    )
+    parts[::2] = [re.sub(r"(?<!`)`([\w.]+)`(?!`)", link, part) for part in parts[::2]]
+    return "".join(parts)
 
 
-def entry(symbol: Symbol, names: dict, source: str = "", fence: str = "::::::") -> str:  # Markdown
+def entry(symbol, names, source="", fence="::::::"):
     "One symbol as a directive of Sphinx's Python domain."
-    fields = [
-        f":param {name}: {linked(text, names)}"
-        for name, text in symbol.comments.items()
-        if name != "return"
-    ]
-    if "return" in symbol.comments:
-        fields.append(f":returns: {linked(symbol.comments['return'], names)}")
-    inner = [entry(m, names, fence=fence[:-1]) for m in symbol.members]
-    body = "\n\n".join(filter(None, [source, linked(symbol.doc, names), "\n".join(fields), *inner]))
-    if symbol.kind != "data":
-        title = symbol.name + symbol.signature
-    else:
-        title = symbol.name + (
-            f"\n:value: {json.dumps(symbol.signature, ensure_ascii=False)}"
-            if symbol.signature
-            else ""
-        )
-    return f"{fence}{{py:{symbol.kind}}} {title}\n\n{body}\n{fence}"
+    key = lambda name: "returns" if name == "return" else f"param {name}"
+    fields = [f":{key(name)}: {linked(text, names)}" for name, text in symbol.comments.items()]
+    inner = [entry(member, names, fence=fence[:-1]) for member in symbol.members]
+    body = [source, linked(symbol.doc, names), "\n".join(fields), *inner]
+    title = symbol.name + symbol.signature
+    if symbol.kind == "data":
+        value = json.dumps(symbol.signature, ensure_ascii=False)
+        title = symbol.name + (f"\n:value: {value}" if symbol.signature else "")
+    text = "\n\n".join(filter(None, body))
+    return f"{fence}{{py:{symbol.kind}}} {title}\n\n{text}\n{fence}"
 
 
-def module_page(name: str, doc: str, symbols: list[Symbol], notebook: str, names: dict) -> str:
+def module_page(name, doc, symbols, notebook, names):
     "The page of one module; `notebook` is its file without its ending, such as 11_gpt."
     local = names | {s.name: f"llmft.{name}.{s.name}" for s in symbols}
-    parts = [
-        f"# llmft.{name}",
-        doc,
-        f"Made from the notebook [{notebook}](../nbs/{notebook}.ipynb), where each piece is explained and tested.",
-        f":::{{py:module}} llmft.{name}\n:::",
-    ]
+    link = f"[{notebook}](../nbs/{notebook}.ipynb)"
+    made = f"Made from the notebook {link}, where each piece is explained and tested."
+    parts = [f"# llmft.{name}", doc, made, f":::{{py:module}} llmft.{name}\n:::"]
     parts += [entry(s, local, f"{{.source}}\n[notebook](#cell-{name}-{s.cell})") for s in symbols]
     return "\n\n".join(parts) + "\n"

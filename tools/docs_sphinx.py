@@ -9,6 +9,7 @@ from sphinx.search.en import SearchEnglish
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 JAPANESE = "々〆〇ぁ-ゖゝゞァ-ヺー-ヿ㐀-䶿一-鿿"  # letters that a word can hold
+WIDE = rf"[{JAPANESE}\u3000-\u303f\uff00-\uff65]"
 SPLITTER = """
 var splitQuery = (query) => {
   const words = [];
@@ -21,26 +22,20 @@ var splitQuery = (query) => {
 """.replace("JA", JAPANESE)
 
 
-def split_words(text: str) -> list[str]:
-    "Words of a text for the index: a Japanese run gives its letters and its pairs of letters, so that any part of it can be found."
-    words = []
-    for run in re.findall(rf"[{JAPANESE}]+|[^\W{JAPANESE}]+", unicodedata.normalize("NFKC", text)):
-        if not re.match(f"[{JAPANESE}]", run):
-            words.append(run)
-        else:
-            words += [*run, *(run[i : i + 2] for i in range(len(run) - 1))]
-    return words
-
-
 class PairSearch(SearchEnglish):
-    "English words and pairs of Japanese letters."
+    "English words; a Japanese run gives its letters and its pairs of letters, so that any part of it is found."
 
     lang = "pairs"
     language_name = "English"  # names the stemmer
     js_splitter_code = SPLITTER
 
     def split(self, input):
-        return split_words(input)
+        text = unicodedata.normalize("NFKC", input)
+        words = []
+        for run in re.findall(rf"[{JAPANESE}]+|[^\W{JAPANESE}]+", text):
+            pairs = [*run, *(run[i : i + 2] for i in range(len(run) - 1))]
+            words += pairs if re.match(f"[{JAPANESE}]", run) else [run]
+        return words
 
 
 def visit_math(self, node):
@@ -49,11 +44,8 @@ def visit_math(self, node):
 
 
 def visit_math_block(self, node):
-    self.body.append(
-        self.starttag(node, "div", CLASS="math")
-        + convert(node.astext(), display="block")
-        + "</div>\n"
-    )
+    formula = convert(node.astext(), display="block")
+    self.body.append(f"{self.starttag(node, 'div', CLASS='math')}{formula}</div>\n")
     raise nodes.SkipNode
 
 
@@ -61,36 +53,38 @@ class MarkJapanese(SphinxPostTransform):
     "Give Japanese text its language, which a screen reader and the style need, and join its lines without a space."
 
     default_priority = 900
+    code = (
+        nodes.literal,
+        nodes.math,
+        nodes.math_block,
+        nodes.raw,
+        nodes.comment,
+        nodes.literal_block,
+    )
 
     def run(self, **kwargs):
-        wide = rf"[{JAPANESE}\u3000-\u303f\uff00-\uff65]"
-        code = (nodes.literal, nodes.math, nodes.math_block, nodes.raw, nodes.comment)
-        for block in list(self.document.findall(nodes.literal_block)):
-            if "output" in str(block.parent.get("classes")) and re.search(wide, block.astext()):
+        for block in self.document.findall(nodes.literal_block):
+            if "output" in str(block.parent.get("classes")) and re.search(WIDE, block.astext()):
                 block["classes"].append("language-ja")
-        for text in [t for t in self.document.findall(nodes.Text) if t == "\n"]:
-            here = text.parent.index(text)
-            before, after = text.parent[:here][-1:], text.parent[here + 1 : here + 2]
-            if (
-                before
-                and after
-                and re.search(f"{wide}$", before[0].astext())
-                and re.match(wide, after[0].astext())
-            ):
-                text.parent.remove(text)
-        for text in list(self.document.findall(nodes.Text)):
-            if isinstance(text.parent, (*code, nodes.literal_block)) or not re.search(wide, text):
-                continue
-            pieces = [p for p in re.split(rf"({wide}+)", text) if p]
-            text.parent.replace(
-                text,
-                [
-                    nodes.inline("", p, classes=["language-ja"])
-                    if re.match(wide, p)
-                    else nodes.Text(p)
-                    for p in pieces
-                ],
-            )
+        texts = [*self.document.findall(nodes.Text)]
+        for text in filter(self.is_break, texts):
+            text.parent.remove(text)
+        for text in texts:
+            if re.search(WIDE, text) and not isinstance(text.parent, self.code):
+                pieces = [piece for piece in re.split(rf"({WIDE}+)", text) if piece]
+                text.parent.replace(text, [*map(self.marked, pieces)])
+
+    def is_break(self, text):
+        "Whether a text is the end of a line between two pieces of Japanese."
+        here = text.parent.index(text)
+        near = [n.astext() for n in (*text.parent[:here][-1:], *text.parent[here + 1 :][:1])]
+        around = len(near) == 2 and re.search(f"{WIDE}$", near[0]) and re.match(WIDE, near[1])
+        return text == "\n" and around
+
+    def marked(self, piece):
+        "A piece of text as a node."
+        japanese = re.match(WIDE, piece)
+        return nodes.inline("", piece, classes=["language-ja"]) if japanese else nodes.Text(piece)
 
 
 class DescribeImages(SphinxPostTransform):

@@ -1,11 +1,7 @@
 """Do other versions than those of constraints.txt pass? `make drift` asks it of the newest that settings.ini allows.
 
-An environment of its own (.venv-drift) is made, the tests run in it, and a table says what changed. PyTorch keeps its pin: a free
-range brings several GB of GPU libraries.
-
-    --oldest            the lower bounds of settings.ini instead of the newest versions
-    --notebooks 10 51   only the notebooks whose names begin so
-    --pin               write the versions that were tried to constraints.txt, if everything passed
+An environment of its own (.venv-drift) is made, the tests run in it, and a table says what changed.
+PyTorch keeps its pin: a free range brings several GB of GPU libraries.
 """
 
 import argparse
@@ -14,121 +10,47 @@ import os
 import re
 import subprocess
 import sys
-from configparser import ConfigParser
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from common import PAGES, PINS, PIP, ROOT, canonical, must, read_pins, read_settings
+
 HOME = ROOT / ".venv-drift"
 PYTHON = HOME / "bin" / "python"
-PINS = ROOT / "constraints.txt"
-
-
-def canonical(name):
-    "The one spelling of a distribution's name."
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def read_pins():
-    "Canonical name → (name as it is written, version), from constraints.txt."
-    lines = [line.split("==") for line in PINS.read_text(encoding="utf-8").split()]
-    return {canonical(name): (name, version) for name, version in lines}
+# name, version and modules of each distribution
+LIST = """
+import json
+from importlib.metadata import distributions, packages_distributions
+modules = packages_distributions()
+print(json.dumps([(d.name, d.version.split("+")[0], [m for m in modules if d.name in modules[m]]) for d in distributions()]))
+"""
 
 
 def lower_bounds(extras):
     "Constraints that ask for the oldest version that settings.ini allows of each library."
-    config = ConfigParser(delimiters=["="])
-    config.read(ROOT / "settings.ini", encoding="utf-8")
-    rows = [
-        config["DEFAULT"]["requirements"],
-        *(config["DEFAULT"][f"{extra}_requirements"] for extra in extras.split(",")),
-    ]
-    found = {
-        re.match(r"[\w.-]+", word)[0]: re.search(r">=([\w.]+)", word)
-        for row in rows
-        for word in row.split()
-    }
-    return [
-        f"{name}=={bound[1]}" for name, bound in sorted(found.items()) if bound and name != "torch"
-    ]
+    settings = read_settings()
+    rows = [settings["requirements"], *(settings[f"{e}_requirements"] for e in extras.split(","))]
+    bounds = dict(re.findall(r"([\w.-]+)(?:\[\w+\])?>=([\w.]+)", " ".join(rows)))
+    return [f"{name}=={bound}" for name, bound in sorted(bounds.items()) if name != "torch"]
 
 
 def make_environment(extras, oldest):
     "A fresh environment with llmft in it; what pip says of a conflict ends the program."
-    subprocess.run([sys.executable, "-m", "venv", "--clear", HOME], check=True)
+    must(sys.executable, "-m", "venv", "--clear", HOME)
     limits = [f"torch=={read_pins()['torch'][1]}", *(lower_bounds(extras) if oldest else [])]
     (HOME / "limits.txt").write_text("\n".join(limits) + "\n", encoding="utf-8")
-    words = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--constraint",
-        HOME / "limits.txt",
-        "--editable",
-        f".[{extras}]",
-    ]
-    if status := subprocess.run([PYTHON, *words], cwd=ROOT).returncode:
-        sys.exit(status)
+    must(PYTHON, *PIP, "install", "--constraint", HOME / "limits.txt", "--editable", f".[{extras}]")
 
 
 def installed():
-    "Canonical name → (name, version) of what the environment holds, without llmft and pip."
-    said = subprocess.run(
-        [PYTHON, "-m", "pip", "list", "--format", "json"],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    rows = {
-        canonical(row["name"]): (row["name"], row["version"].split("+")[0])
-        for row in json.loads(said)
-    }
-    return {
-        name: row
-        for name, row in rows.items()
-        if name not in ("llmft", "pip", "setuptools", "wheel")
-    }
-
-
-def module_names():
-    "Canonical name → the names under which its modules are imported."
-    program = "import json; from importlib.metadata import packages_distributions as p; print(json.dumps(p()))"
-    said = subprocess.run(
-        [PYTHON, "-c", program], check=True, capture_output=True, text=True
-    ).stdout
-    names = {}
-    for module, distributions in json.loads(said).items():
-        for distribution in distributions:
-            names.setdefault(canonical(distribution), []).append(module)
-    return names
-
-
-def users(modules):
-    "The notebooks in which a module is imported."
-    call = (
-        re.compile(rf"\b(?:import|from) (?:{'|'.join(map(re.escape, modules))})\b")
-        if modules
-        else None
-    )
-    return [
-        path.stem
-        for path in sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))
-        if call and call.search(path.read_text(encoding="utf-8"))
-    ]
+    "Canonical name → (name, version, modules) of what the environment holds, without llmft and pip."
+    rows = {canonical(name): (name, *rest) for name, *rest in json.loads(must(PYTHON, "-c", LIST))}
+    return {n: row for n, row in rows.items() if n not in ("llmft", "pip", "setuptools", "wheel")}
 
 
 def run_tests(notebooks):
     "What `tools/check.py` says of each notebook, shown while it comes; and whether all passed."
-    search = os.pathsep.join([str(HOME / "bin"), os.environ["PATH"]])
-    begun = subprocess.Popen(
-        [PYTHON, "tools/check.py", *notebooks],
-        cwd=ROOT,
-        env=dict(os.environ, PATH=search),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    env = dict(os.environ, PATH=os.pathsep.join([str(HOME / "bin"), os.environ["PATH"]]))
+    words = [PYTHON, "tools/check.py", *notebooks]
+    begun = subprocess.Popen(words, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True)
     results = {}
     for line in begun.stdout:
         print(line, end="", flush=True)
@@ -137,68 +59,52 @@ def run_tests(notebooks):
     return results, begun.wait() == 0
 
 
-def verdict(names, results):
+def verdict(modules, results):
     "What the tests say of a library: of the notebooks that import it, or of all where none does."
-    tried = [name for name in names or results if name in results]
-    if not tried:
-        return "not tried"
-    failed = [name for name in tried if results[name] == "FAILED"]
-    where = (
-        ", ".join(name[:2] for name in tried)
-        if len(tried) <= 8 and len(tried) < len(results)
-        else f"all {len(tried)}"
-    )
-    return f"FAILED in {', '.join(failed)}" if failed else f"passed ({where})"
+    call = re.compile(rf"\b(?:import|from) (?:{'|'.join(map(re.escape, modules)) or '$'})\b")
+    users = [path.stem for path in PAGES if call.search(path.read_text(encoding="utf-8"))]
+    tried = [name for name in users or results if name in results]
+    if failed := [name for name in tried if results[name] == "FAILED"]:
+        return f"FAILED in {', '.join(failed)}"
+    few = len(tried) <= 8 and len(tried) < len(results)
+    where = ", ".join(name[:2] for name in tried) if few else f"all {len(tried)}"
+    return f"passed ({where})" if tried else "not tried"
 
 
 def show(pins, found, results, word):
     "The table of what differs from the pins."
-    modules, changed = (
-        module_names(),
-        [name for name in sorted(found) if found[name][1] != pins.get(name, ("", ""))[1]],
-    )
+    old = lambda name: pins.get(name, ("", "-"))[1]
+    changed = [name for name in sorted(found) if found[name][1] != old(name)]
     print(f"\n{'package':22} {'pinned':14} {word:14} tests")
     for name in changed:
-        print(
-            f"{name:22} {pins.get(name, ('', '-'))[1]:14} {found[name][1]:14} {verdict(users(modules.get(name, [])), results)}"
-        )
+        _, version, modules = found[name]
+        print(f"{name:22} {old(name):14} {version:14} {verdict(modules, results)}")
     print(f"{len(changed)} of {len(found)} packages differ from constraints.txt", flush=True)
 
 
 def write_pins(pins, found):
     "Move the pins to the versions that were tried; what was not installed keeps its pin."
-    versions = {name: version for name, (_, version) in (pins | found).items()}
-    lines = sorted(
-        (f"{(found | pins)[name][0]}=={version}" for name, version in versions.items()),
-        key=str.lower,
-    )
+    names, versions = found | pins, pins | found
+    lines = sorted((f"{names[n][0]}=={versions[n][1]}" for n in names), key=str.lower)
     PINS.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def main():
-    "Make the environment, run the tests, print the table."
+if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--extras", required=True, help="the extras to install, with commas between them"
-    )
-    parser.add_argument("--oldest", action="store_true")
-    parser.add_argument("--notebooks", nargs="*", default=[])
-    parser.add_argument("--pin", action="store_true")
-    given = parser.parse_args()
-    print(
-        f"installing the {'oldest' if given.oldest else 'newest'} versions that settings.ini allows into {HOME.name}",
-        flush=True,
-    )
-    make_environment(given.extras, given.oldest)
+    add, flag = parser.add_argument, dict(action="store_true")
+    add("--extras", required=True, help="the extras to install, with commas between them")
+    add("--oldest", help="the lower bounds of settings.ini instead of the newest", **flag)
+    add("--notebooks", nargs="*", default=[], help="only those whose names begin so, as 10 51")
+    add("--pin", help="write the versions to constraints.txt, if everything passed", **flag)
+    asked = parser.parse_args()
+    word = "oldest" if asked.oldest else "newest"
+    print(f"installing the {word} versions that settings.ini allows into {HOME.name}", flush=True)
+    make_environment(asked.extras, asked.oldest)
     pins, found = read_pins(), installed()
-    results, passed = run_tests(given.notebooks)
-    show(pins, found, results, "oldest" if given.oldest else "newest allowed")
-    if given.pin and passed:
+    results, passed = run_tests(asked.notebooks)
+    show(pins, found, results, f"{word} allowed")
+    if asked.pin and passed:
         write_pins(pins, found)
-    return 0 if passed else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(not passed)

@@ -1,17 +1,11 @@
-"""Write PARITY.md from the outputs kept in the notebooks: each piece beside the library that it equals.
-
-`--check` compares; `--check FILE` also asks that the records in FILE, which `assert_equal_to` writes while the tests
-run (LLMFT_PARITY), have every row of the table, within its tolerance, and no other.
-"""
+"""PARITY.md, from the outputs kept in the notebooks: each piece beside the library that it equals. `make readme` writes it."""
 
 import json
 import re
 import sys
-from pathlib import Path
 
-import nbformat
+from common import PAGES, ROOT, canonical, read_notebook, read_pins
 
-ROOT = Path(__file__).parent.parent
 LINE = re.compile(r"^parity: (\S+) = (.+), largest difference (\S+), at most (\S+)$", re.MULTILINE)
 TEXT = """\
 # Equal to the libraries
@@ -26,109 +20,63 @@ Versions are those of `constraints.txt`. Rows that say llmft compare two ways th
 """
 
 
-def parity_rows() -> dict:
+def parity_rows():
     "(piece, library) → notebook, largest difference and tolerance, as the notebooks print them."
     rows = {}
-    for path in sorted((ROOT / "nbs").glob("[0-9]*.ipynb")):
-        cells = [
-            cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"
-        ]
-        outputs = [o.text for cell in cells for o in cell.outputs if o.output_type == "stream"]
-        for piece, library, difference, tolerance in LINE.findall("".join(outputs)):
-            row = rows.setdefault(
-                (piece, library),
-                dict(notebook=path.stem, difference=0.0, tolerance=float(tolerance)),
-            )
+    for path in PAGES:
+        outputs = [o for cell in read_notebook(path, "code") for o in cell.outputs]
+        text = "".join(o.text for o in outputs if o.output_type == "stream")
+        for piece, library, difference, most in LINE.findall(text):
+            name, most = f"{piece} = {library}", float(most)
+            row = dict(notebook=path.stem, difference=0.0, tolerance=most)
+            row = rows.setdefault((piece, library), row)
             row["difference"] = max(row["difference"], float(difference))
-            if row["tolerance"] != float(tolerance):
-                sys.exit(
-                    f"{path.name}: {piece} = {library} has two tolerances; name what is compared apart"
-                )
+            if row["tolerance"] != most:
+                sys.exit(f"{path.name}: {name} has two tolerances; name what is compared apart")
             check_piece(path, piece)
     return rows
 
 
-def check_piece(path, piece) -> None:
+def check_piece(path, piece):
     "Stop unless a piece is defined in the notebook of its module."
     module, name = piece.split(".", 1)
-    home = [p for p in path.parent.glob("[0-9]*.ipynb") if p.stem[3:] == module]
-    source = (
-        "\n".join(cell.source for cell in nbformat.read(home[0], as_version=4).cells)
-        if home
-        else ""
-    )
+    cells = [cell for p in PAGES if p.stem[3:] == module for cell in read_notebook(p, "code")]
+    source = "\n".join(cell.source for cell in cells)
     if not re.search(rf"^((def|class) {name}\b|{name} = )", source, re.MULTILINE):
-        sys.exit(
-            f"{path.name}: {piece} is not defined in a notebook of that module; name the piece as module.symbol"
-        )
+        sys.exit(f"{path.name}: {piece} is in no notebook of that name; say module.symbol")
 
 
-def version_of(package) -> str:
+def version_of(package):
     "The tested version of a package."
     if package == "llmft":
         return "(this book)"
-    pins = dict(
-        line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
-    )
-    plain = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pins.items()}
-    if (name := re.sub(r"[-_.]+", "-", package).lower()) not in plain:
-        sys.exit(
-            f"expected a package of constraints.txt as the first word of the library, got {package!r}"
-        )
-    return plain[name]
+    if canonical(package) not in read_pins():
+        sys.exit(f"expected a package of constraints.txt as the first word, got {package!r}")
+    return read_pins()[canonical(package)][1]
 
 
-def parity_page(rows) -> str:
-    "The page."
-    lines = []
+def made(rows):
+    "PARITY.md → its contents."
+    page = TEXT
     for (piece, library), row in rows.items():
         package, _, rest = library.partition(" ")
-        lines.append(
-            f"| [`{piece}`](nbs/{row['notebook']}.ipynb) | {package} {version_of(package)} | {rest} | {row['difference']:.2g} "
-            f"| {row['tolerance']:g} |\n"
-        )
-    return TEXT + "".join(lines)
+        link = f"[`{piece}`](nbs/{row['notebook']}.ipynb)"
+        figures = f"{row['difference']:.2g} | {row['tolerance']:g}"
+        page += f"| {link} | {package} {version_of(package)} | {rest} | {figures} |\n"
+    return {ROOT / "PARITY.md": page.encode("utf-8")}
 
 
-def record_faults(rows, recorded) -> list:
-    "What the records of a run of the tests lack, exceed, or have beyond the table."
-    records = (
-        [json.loads(line) for line in recorded.read_text(encoding="utf-8").splitlines()]
-        if recorded.exists()
-        else []
-    )
+def record_faults(rows, recorded):
+    "What the records that `assert_equal_to` wrote while the tests ran lack, exceed, or have beyond the table."
+    text = recorded.read_text(encoding="utf-8") if recorded.exists() else ""
+    records, name = [json.loads(line) for line in text.splitlines()], "{0[0]} = {0[1]}".format
     measured = {(record["piece"], record["library"]) for record in records}
-    faults = [
-        f"{piece} = {library} was not measured"
-        for piece, library in rows
-        if (piece, library) not in measured
-    ]
-    faults += [
-        f"{piece} = {library} is not in the table; execute its notebook and run make readme"
-        for piece, library in sorted(measured - {*rows})
-    ]
+    faults = [f"{name(row)} was not measured" for row in rows if row not in measured]
+    faults += [f"{name(row)} is new; run make readme" for row in sorted(measured - {*rows})]
     for record in records:
-        row, name = (
-            rows.get((record["piece"], record["library"])),
-            f"{record['piece']} = {record['library']}",
-        )
-        if row and not record["difference"] <= row["tolerance"] == record["tolerance"]:
-            faults.append(
-                f"{name}: difference {record['difference']:g} of at most {record['tolerance']:g}; the table says at most {row['tolerance']:g}"
-            )
+        key = (record["piece"], record["library"])
+        row, far, most = rows.get(key), record["difference"], record["tolerance"]
+        if row and not far <= row["tolerance"] == most:
+            of = f"of at most {most:g}; the table says at most {row['tolerance']:g}"
+            faults.append(f"{name(key)}: difference {far:g} {of}")
     return faults
-
-
-if __name__ == "__main__":
-    target, rows = ROOT / "PARITY.md", parity_rows()
-    if "--check" not in sys.argv:
-        target.write_text(parity_page(rows), encoding="utf-8")
-    else:
-        page = target.read_text(encoding="utf-8") if target.exists() else ""
-        faults = ["PARITY.md is not what the notebooks give; run make readme"] * (
-            page != parity_page(rows)
-        )
-        for name in sys.argv[2:]:
-            faults += record_faults(rows, Path(name))
-        if faults:
-            sys.exit("\n".join(faults))

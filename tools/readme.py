@@ -1,18 +1,18 @@
-"""Write the README from nbs/index.ipynb: prose, shown code, printed output, tables and pictures. `--check` only compares.
+"""What is made from the notebooks: the READMEs, PARITY.md and SPREAD.md. `make readme` writes them.
 
-A cell that says `#| hide` is left out, and of one that says `#| echo: false` only the output is shown. Between the comments
-`<!-- name -->` and `<!-- /name -->` README.ja.md receives the output of the cell that says `#| label: name`.
+README.md takes prose, shown code, printed output, tables and pictures of nbs/index.ipynb. A cell that
+says `#| hide` is left out, and of one that says `#| echo: false` only the output is shown. Between
+the comments `<!-- name -->` and `<!-- /name -->` README.ja.md receives the output of the cell that
+says `#| label: name`.
 """
 
 import base64
 import re
 import sys
-from pathlib import Path
 
-import nbformat
-
-ROOT = Path(__file__).parent.parent
-IMAGES = Path("nbs") / "images"
+import parity
+import spread
+from common import ROOT, read_notebook
 
 
 def marks(cell):
@@ -22,10 +22,7 @@ def marks(cell):
 
 def label(cell):
     "The name of a cell."
-    return next(
-        (mark.removeprefix("label:").strip() for mark in marks(cell) if mark.startswith("label:")),
-        "",
-    )
+    return next((m[6:].strip() for m in marks(cell) if m.startswith("label:")), "")
 
 
 def to_root(text):
@@ -42,7 +39,7 @@ def shown_output(cell):
         if "text/markdown" in data:
             parts.append(to_root(data["text/markdown"]))
         elif "image/png" in data:
-            parts.append(f"![{label(cell)}]({(IMAGES / label(cell)).as_posix()}.png)")
+            parts.append(f"![{label(cell)}](nbs/images/{label(cell)}.png)")
     return "\n\n".join(parts)
 
 
@@ -56,54 +53,34 @@ def shown_cell(cell):
 
 
 def filled(text, blocks):
-    "A text with what stands between its marked comments replaced. Raises `ValueError` for a name that no cell has."
+    "A text with what stands between its marked comments replaced."
 
     def put(match):
         if match[1] not in blocks:
-            raise ValueError(
-                f"no cell of nbs/index.ipynb says #| label: {match[1]}; the labels are {', '.join(blocks)}"
-            )
+            sys.exit(f"README.ja.md: no cell of nbs/index.ipynb says #| label: {match[1]}")
         return f"<!-- {match[1]} -->\n{blocks[match[1]]}\n<!-- /{match[1]} -->"
 
     return re.sub(r"<!-- ([\w-]+) -->\n.*?<!-- /\1 -->", put, text, flags=re.DOTALL)
 
 
-def files():
-    "Path → contents of everything that is made from the notebook."
-    cells = [
-        cell
-        for cell in nbformat.read(ROOT / "nbs" / "index.ipynb", as_version=4).cells
-        if cell.source.strip()
-    ]
-    code = [cell for cell in cells if cell.cell_type == "code"]
+def made():
+    "Path → contents of everything that is made from nbs/index.ipynb."
+    cells = [c for c in read_notebook(ROOT / "nbs" / "index.ipynb") if c.source.strip()]
+    labelled = {label(cell): cell for cell in cells if cell.cell_type == "code" and label(cell)}
     english = [shown_cell(cell) for cell in cells if "hide" not in marks(cell)]
-    japanese = ROOT / "README.ja.md"
-    made = {
-        ROOT / "README.md": "\n\n".join(filter(None, english)) + "\n",
-        japanese: filled(
-            japanese.read_text(encoding="utf-8"),
-            {label(cell): shown_cell(cell) for cell in code if label(cell)},
-        ),
+    japanese = (ROOT / "README.ja.md").read_text(encoding="utf-8")
+    blocks = {name: shown_cell(cell) for name, cell in labelled.items()}
+    files = {
+        ROOT / "README.md": ("\n\n".join(filter(None, english)) + "\n").encode("utf-8"),
+        ROOT / "README.ja.md": filled(japanese, blocks).encode("utf-8"),
     }
-    made = {path: text.encode("utf-8") for path, text in made.items()}
-    for cell in code:
+    for name, cell in labelled.items():
         for output in cell.outputs:
-            png = output.get("data", {}).get("image/png")
-            if png and label(cell):
-                made[ROOT / IMAGES / f"{label(cell)}.png"] = base64.b64decode(png)
-    return made
+            if png := output.get("data", {}).get("image/png"):
+                files[ROOT / "nbs" / "images" / f"{name}.png"] = base64.b64decode(png)
+    return files
 
 
 if __name__ == "__main__":
-    made = files()
-    stale = [
-        path.relative_to(ROOT).as_posix()
-        for path, data in made.items()
-        if not path.exists() or path.read_bytes() != data
-    ]
-    if "--check" in sys.argv:
-        sys.exit(
-            f"{', '.join(stale)}: not what nbs/index.ipynb gives; run make readme" if stale else 0
-        )
-    for path, data in made.items():
+    for path, data in (made() | parity.made(parity.parity_rows()) | spread.made()).items():
         path.write_bytes(data)

@@ -8,12 +8,12 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from common import PINS, PIP, ROOT, must
+
 STEPS = {  # command → a file that it must leave
     "doctor": "",
     "world --out shiomi --n-companies 8 --n-people 0": "shiomi/documents.jsonl",
@@ -25,7 +25,6 @@ STEPS = {  # command → a file that it must leave
     "ask --model runs/answers --question 西橋工務店の創業者は誰ですか。": "",
     "evaluate --model runs/answers --data shiomi/choices.json --limit 8 --out runs/exam": "runs/exam/report.json",
 }
-
 READ_COMMANDS = """
 import contextlib, io, re, shlex, sys
 from llmft.cli import COMMANDS, main
@@ -39,128 +38,68 @@ for line in sys.argv[1:]:
     if name is None: sys.exit(f"there is no command for: {line}")
     if unknown := {word for word in words if word.startswith("--")} - options(name): sys.exit(f"{unknown} of: {line}")
 """
-
-
-def run(*words, cwd, **env):
-    "Run a command and return what it printed; a failure ends the program with all that was said."
-    done = subprocess.run(
-        words,
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        env={
-            **{k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
-            "LLMFT_QUIET": "1",
-            **env,
-        },
-    )
-    if done.returncode:
-        sys.exit(f"FAILED  {' '.join(map(str, words))}\n{done.stdout}{done.stderr}")
-    return done.stdout
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def build(folder):
     "The wheel, built from a copy of the sources, so that nothing old is left in it."
     source = folder / "source"
     source.mkdir()
-    for name in ("settings.ini", "setup.py", "README.md", "LICENSE"):
+    for name in ("settings.ini", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     shutil.copytree(ROOT / "llmft", source / "llmft", ignore=shutil.ignore_patterns("__pycache__"))
-    run(
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--wheel-dir",
-        folder,
-        source,
-        cwd=folder,
-    )
+    must(sys.executable, *PIP, "wheel", "--no-deps", "--wheel-dir", folder, source)
     return next(folder.glob("llmft-*.whl"))
 
 
-def ten_lines():
-    "The program in README.md."
-    found = re.search(
-        r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL
-    )
-    lines = [line for line in found[1].splitlines() if line.strip()]
-    if len(lines) != 10:
-        sys.exit(f"README.md promises ten lines, its first program has {len(lines)}")
-    return found[1]
+def block(language):
+    "The first block of README.md in a language."
+    return re.search(rf"```{language}\n(.*?)\n```", README, flags=re.DOTALL)[1]
 
 
 def shown_commands():
     "The lines of both READMEs that begin with llmft."
-    return [
-        line
-        for name in ("README.md", "README.ja.md")
-        for line in (ROOT / name).read_text(encoding="utf-8").splitlines()
-        if line.startswith("llmft ") and "--" in line
-    ]
+    lines = (README + (ROOT / "README.ja.md").read_text(encoding="utf-8")).splitlines()
+    return [line for line in lines if line.startswith("llmft ") and "--" in line]
 
 
 def use(folder, home):
     "Run every command in an empty folder, and look at what it left."
-    binaries = home / "bin"
-    program = Path(
-        run(binaries / "python", "-c", "import llmft; print(llmft.__file__)", cwd=folder).strip()
-    )
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    env |= dict(LLMFT_QUIET="1", LLMFT_CACHE=str(folder / "cache"))
+    here = lambda name, *words: must(home / "bin" / name, *words, cwd=folder, env=env)
+    program = Path(here("python", "-c", "import llmft; print(llmft.__file__)").strip())
     if not program.is_relative_to(home.resolve()):
         sys.exit(f"FAILED  llmft was imported from {program}, not from the wheel")
-    run(binaries / "python", "-c", READ_COMMANDS, *shown_commands(), cwd=folder)
-    print(
-        f"passed  the {len(shown_commands())} commands with options that the READMEs show exist",
-        flush=True,
-    )
+    if not (program.parent / "py.typed").exists():
+        sys.exit("FAILED  py.typed is not in the wheel")
+    commands = shown_commands()
+    here("python", "-c", READ_COMMANDS, *commands)
+    print(f"passed  the {len(commands)} commands with options that the READMEs show exist")
     for command, left in STEPS.items():
-        said = run(
-            binaries / "llmft", *command.split(), cwd=folder, LLMFT_CACHE=str(folder / "cache")
-        )
+        output = here("llmft", *command.split())
         if left and not (folder / left).exists():
-            sys.exit(f"FAILED  llmft {command}: {left} is not there\n{said}")
+            sys.exit(f"FAILED  llmft {command}: {left} is not there\n{output}")
         print(f"passed  llmft {command}", flush=True)
-    losses = [
-        json.loads(line)["loss"]
-        for line in (folder / "runs/tiny/log.jsonl").read_text(encoding="utf-8").splitlines()
-    ]
-    if losses[-1] > losses[0] - 1:
-        sys.exit(f"FAILED  pretraining did not learn: loss {losses[0]:.2f} → {losses[-1]:.2f}")
-    said = run(
-        binaries / "python", "-c", ten_lines(), cwd=folder, LLMFT_CACHE=str(folder / "cache")
-    )
-    shown = re.search(
-        r"```text\n(.*?)\n```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL
-    )[1]
-    if said.split("。")[0] != shown.split("。")[0]:
-        sys.exit(f"FAILED  the ten lines printed {said!r}, README.md shows {shown!r}")
+    log = (folder / "runs" / "tiny" / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    first, *_, last = [json.loads(line)["loss"] for line in log]
+    if last > first - 1:
+        sys.exit(f"FAILED  pretraining did not learn: loss {first:.2f} → {last:.2f}")
+    printed, shown = here("python", "-c", block("python")), block("text")
+    if printed.split("。")[0] != shown.split("。")[0]:
+        sys.exit(f"FAILED  the ten lines printed {printed!r}, README.md shows {shown!r}")
     print("passed  the ten lines of README.md", flush=True)
 
 
-def main():
-    "Build, install, use."
+if __name__ == "__main__":
+    lines = [line for line in block("python").splitlines() if line.strip()]
+    if len(lines) != 10:
+        sys.exit(f"README.md promises ten lines, its first program has {len(lines)}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         wheel, home, empty = build(folder), folder / "env", folder / "empty"
         print(f"built   {wheel.name}, {wheel.stat().st_size // 1000} KB; installing it", flush=True)
-        run(sys.executable, "-m", "venv", home, cwd=folder)
-        run(
-            home / "bin" / "python",
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--constraint",
-            ROOT / "constraints.txt",
-            wheel,
-            cwd=folder,
-        )
+        must(sys.executable, "-m", "venv", home)
+        must(home / "bin" / "python", *PIP, "install", "--constraint", PINS, wheel)
         empty.mkdir()
         use(empty, home)
-
-
-if __name__ == "__main__":
-    main()
