@@ -715,7 +715,7 @@ def final_replies(
     batch_size: int = 32,  # prompts that are read together
 ) -> list[str]:  # one for each
     "What a user sees of greedy replies: for Harmony the final channel, else all of it."
-    from llmft.chat import ask
+    from llmft.replies import ask
     from llmft.harmony import is_harmony
 
     harmony = is_harmony(tokenizer)

@@ -24,7 +24,8 @@ from statistics import fmean
 
 import torch
 
-from .chat import prompt_ids, read_examples, reply_batch, stop_ids
+from .chat import prompt_ids, read_examples
+from .replies import reply_batch, stop_ids
 from llmft.choice import (
     LETTERS,
     ROTATIONS,

@@ -22,17 +22,15 @@ from torch import Tensor, nn
 
 from llmft.chat import (
     LOSSES,
-    ask,
     check_packing,
     collate,
     encode_examples,
     numbered_records,
     pack_sequences,
-    padding_id,
     parse_record,
     read_examples,
-    reply_batch,
 )
+from .replies import ask, padding_id, reply_batch
 from .choice import TRAIN_MODES, select_mode
 from llmft.core import (
     Timer,

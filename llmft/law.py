@@ -17,7 +17,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from .chat import ask
+from .replies import ask
 from llmft.choice import (
     INSTRUCTION,
     LETTERS,

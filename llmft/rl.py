@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .chat import padding_id, prompt_ids, stop_ids
+from .chat import prompt_ids
+from .replies import padding_id, stop_ids
 from llmft.core import (
     Timer,
     append_jsonl,

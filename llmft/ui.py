@@ -25,14 +25,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from llmft.chat import (
-    encode_example,
-    label_tokens,
-    parse_record,
-    prompt_ids,
-    read_examples,
-    stop_ids,
-)
+from .chat import encode_example, label_tokens, parse_record, prompt_ids, read_examples
+from .replies import stop_ids
 from .core import pick_device
 from .models import OpenConfig, models_inside, open_model
 from .sampling import pick_tokens
