@@ -133,7 +133,7 @@ class BlockStep:
         return add_linear(x, mlp.activation(wide), mlp.down)
 
     def attend(self, x, t, rope, bias):
-        "The first half of the block: `x` plus attention, for the same arguments."
+        "The first half of the block, `x` plus attention; `t`, `rope` and `bias` as above."
         attention, c = self.block.attention, self.block.attention.config
         heads = F.linear(self.norms[0](x), attention.qkv.weight, attention.qkv.bias)
         heads = heads.view(len(x), -1, c.head_size)  # (B, H + 2·H_kv, d)
