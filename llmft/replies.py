@@ -162,8 +162,8 @@ def read_reply(
 ) -> ReplyText:
     """What a user reads of a reply, and what was thought.
 
-    A thought is a block such as `<think>…</think>`, or the analysis channel of gpt-oss, whose answer
-    is the final channel. Ids never raise, however broken a reply is. Raises `ValueError` for a text
+    A thought is a block such as `<think>…</think>`, or the analysis channel of gpt-oss, whose
+    answer is the final channel. Ids never raise, however broken a reply is. Raises `ValueError` for a text
     of gpt-oss without its markers, and for a whole conversation.
     """
     text = marked_text(reply, tokenizer)
@@ -337,6 +337,21 @@ def reply_batch(
     stops = stop_ids(model, tokenizer)
     return [tokenizer.decode(row[:-1] if row[-1] in stops else row) for row in rows]
 
+# %% ../nbs/92_replies.ipynb #9cdcd845
+def check_context(
+    model,
+    prompts: list,  # lists of ids
+    max_new_tokens: int,
+) -> None:
+    "Raise `ValueError` where a prompt and its reply do not fit into the model's context."
+    context = getattr(model.config, "max_position_embeddings", None)
+    longest = max(map(len, prompts), default=0)
+    if context and longest + max_new_tokens > context:
+        raise ValueError(
+            f"a prompt of {longest} tokens and {max_new_tokens} new ones do not fit "
+            f"into the context of {context}; shorten it, or set a smaller max_new_tokens"
+        )
+
 # %% ../nbs/92_replies.ipynb #9f58348b
 def ask(
     model,  # a causal language model of transformers
@@ -372,21 +387,6 @@ def ask(
                 replies[k] = text
     model.train(training)
     return replies
-
-# %% ../nbs/92_replies.ipynb #9cdcd845
-def check_context(
-    model,
-    prompts: list,  # lists of ids
-    max_new_tokens: int,
-) -> None:
-    "Raise `ValueError` where a prompt and its reply do not fit into the model's context."
-    context = getattr(model.config, "max_position_embeddings", None)
-    longest = max(map(len, prompts), default=0)
-    if context and longest + max_new_tokens > context:
-        raise ValueError(
-            f"a prompt of {longest} tokens and {max_new_tokens} new ones do not fit "
-            f"into the context of {context}; shorten it, or set a smaller max_new_tokens"
-        )
 
 # %% ../nbs/92_replies.ipynb #ca963aa8
 class FinalOnly:
