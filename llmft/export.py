@@ -334,27 +334,24 @@ def define_config():  # returns LlmftConfig
     return LlmftConfig
 
 # %% ../nbs/14_export.ipynb #95bba255
-class CacheAdapter:
-    "The key-value cache of transformers, as our attention calls one."
+def define_cache():  # returns CacheAdapter
+    "The two lines between their cache and our attention; this body is a part of modeling.py."
 
-    def __init__(
-        self,
-        cache,  # of transformers
-    ):
-        self.cache, self.length = cache, cache.get_seq_length()
+    class CacheAdapter:
+        "The key-value cache of transformers, as our attention calls one."
 
-    def update(
-        self,
-        layer: int,
-        k: Tensor,  # (B, H_kv, T, d) newest keys
-        v: Tensor,  # (B, H_kv, T, d) newest values
-    ) -> tuple[Tensor, Tensor]:  # (B, H_kv, past + T, d) all of them
-        "Add the newest keys and values of a layer."
-        return self.cache.update(k, v, layer)
+        def __init__(self, cache):
+            self.cache, self.length = cache, cache.get_seq_length()
+
+        def update(self, layer, k, v):
+            return self.cache.update(k, v, layer)
+
+    return CacheAdapter
 
 # %% ../nbs/14_export.ipynb #0045
 def define_model(
     LlmftConfig,  # from `define_config`
+    CacheAdapter,  # from `define_cache`
 ):  # returns LlmftForCausalLM
     "The model class of the custom-code folder; this body is the second half of modeling.py."
     from transformers import GenerationMixin, PreTrainedModel
@@ -437,7 +434,7 @@ def shifted_loss(
 def custom_classes() -> tuple:  # (LlmftConfig, LlmftForCausalLM)
     "The two classes of the custom-code folder, made once."
     config_class = define_config()
-    return config_class, define_model(config_class)
+    return config_class, define_model(config_class, define_cache())
 
 # %% ../nbs/14_export.ipynb #0051
 def custom_model(
@@ -468,23 +465,21 @@ MODELING_TITLE = (
 )
 
 # %% ../nbs/14_export.ipynb #0055
-HELPERS = (CacheAdapter, fill_rope_tables, read_mask, shifted_loss)  # of the model class
-
-
 def write_custom_code(
     folder: Path,
 ) -> None:
     "Write modeling.py and gpt.py, the code of a custom-code folder."
     import llmft.gpt
 
-    helpers = [inspect.getsource(f) for f in HELPERS]
+    helpers = [inspect.getsource(f) for f in (fill_rope_tables, read_mask, shifted_loss)]
     head = [
         f'"{MODELING_TITLE}"',
         "import torch",
         "from torch import Tensor\n",
         "from .gpt import GPT, GPTConfig, rope_tables\n\n",
     ]
-    parts = ["\n".join(head), *helpers, body_source(define_config), body_source(define_model)]
+    bodies = [body_source(make) for make in (define_config, define_cache, define_model)]
+    parts = ["\n".join(head), *helpers, *bodies]
     with write_atomic(folder / "modeling.py") as file:
         file.write("\n\n".join(parts))
     shutil.copyfile(llmft.gpt.__file__, folder / "gpt.py")
