@@ -29,7 +29,7 @@ __version__ = "0.1.0"
 # verb → (module, function there); a module is imported when its verb is first used (PEP 562)
 _VERBS = {
     "pretrain": ("pretraining", "pretrain"),
-    "generate": ("export", "generate_text"),
+    "generate": ("models", "generate_text"),
     "sft": ("finetuning", "sft"),
     "ask": ("finetuning", "answer_question"),
     "grpo": ("rl", "grpo"),
@@ -37,7 +37,7 @@ _VERBS = {
     "compare": ("comparison", "compare"),
     "plan": ("planner", "plan"),
     "merge": ("merging", "merge_run"),
-    "export_model": ("export", "export_model"),
+    "export_model": ("models", "export_model"),
     "open_model": ("models", "open_model"),
 }
 __all__ = list(_VERBS)

@@ -31,8 +31,8 @@ COMMANDS = {
     "pretrain": ("llmft.pretraining:pretrain",
         "Pretrain a GPT on a corpus, from random weights or from the last checkpoint of the "
         "same run."),
-    "generate": ("llmft.export:generate_text", "Continue a text."),
-    "export": ("llmft.export:export_model",
+    "generate": ("llmft.models:generate_text", "Continue a text."),
+    "export": ("llmft.models:export_model",
         "Write a pretrained model so that other programs can read it. The folder appears only "
         "when complete."),
     "sft": ("llmft.finetuning:sft",

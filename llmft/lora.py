@@ -570,7 +570,7 @@ def check_free(
     if not hasattr(model, "get_output_embeddings"):
         raise ValueError(
             f"expected a transformers model, got {type(model).__name__}; a GPT of this book "
-            "becomes one with native_model or base_model of llmft.export"
+            "becomes one with native_model of llmft.export"
         )
     if hasattr(model, "lora_config"):
         raise ValueError("this model has an adapter already; merge_lora or remove_lora first")

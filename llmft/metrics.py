@@ -884,9 +884,9 @@ def score_bits(
 
     Raises `ValueError` if all replies are empty.
     """
-    from llmft.export import base_model
+    from llmft.models import TEXT, open_model
 
-    model, tokenizer = data.judge or base_model()
+    model, tokenizer = data.judge or open_model("base", "cpu", TEXT)
     totals = []
     for texts in (data.replies, [accepted[0] for accepted in data.references]):
         texts = [text if text.strip() else "" for text in texts]
