@@ -20,39 +20,47 @@ other verb takes, and which knows its `figures`.
     llmft.export_model(run, "exported")                             # transformers or GGUF
     model, tokenizer = llmft.open_model(better)                     # as transformers knows models
 
+Settings are `SFTConfig`, `GRPOConfig` and so on: `llmft.sft(data, config=llmft.SFTConfig(lr=1e-4))`.
 `help(llmft.sft)` tells the options and `llmft --help` the commands. Each module is a page of the
 book: `llmft.finetuning` is nbs/23_finetuning.ipynb.
 """
 
 __version__ = "0.1.0"
 
-# verb → (module, function there); a module is imported when its verb is first used (PEP 562)
-_VERBS = {
-    "pretrain": ("pretraining", "pretrain"),
-    "generate": ("models", "generate_text"),
-    "sft": ("finetuning", "sft"),
-    "ask": ("finetuning", "answer_question"),
-    "grpo": ("rl", "grpo"),
-    "evaluate": ("evaluation", "evaluate"),
-    "compare": ("comparison", "compare"),
-    "plan": ("planner", "plan"),
-    "merge": ("merging", "merge_run"),
-    "export_model": ("models", "export_model"),
-    "open_model": ("models", "open_model"),
+# name → module; a module is imported when one of its names is first used (PEP 562)
+_MODULES = {
+    "tokenizer": ("train_tokenizer",),
+    "gpt": ("GPTConfig",),
+    "pretraining": ("pretrain", "TrainConfig"),
+    "models": ("open_model", "OpenConfig", "export_model"),
+    "export": ("GenerateConfig",),
+    "lora": ("LoRAConfig",),
+    "finetuning": ("sft", "SFTConfig"),
+    "rl": ("grpo", "GRPOConfig"),
+    "evaluation": ("evaluate", "EvalConfig"),
+    "comparison": ("compare", "CompareConfig"),
+    "planner": ("plan", "PlanConfig"),
+    "server": ("serve", "ServerConfig"),
 }
-__all__ = list(_VERBS)
+_NAMES = {name: (module, name) for module, names in _MODULES.items() for name in names}
+_NAMES |= {  # shorter here than in their modules
+    "generate": ("models", "generate_text"),
+    "ask": ("finetuning", "answer_question"),
+    "merge": ("merging", "merge_run"),
+}
+__all__ = sorted(_NAMES)
 
 
 def __getattr__(name):
-    "Import a verb when it is first asked for."
-    if name not in _VERBS:
-        raise AttributeError(f"llmft has no {name!r}; its verbs are {', '.join(_VERBS)}")
+    "Import a name when it is first asked for."
+    if name not in _NAMES:
+        raise AttributeError(f"llmft has no {name!r}; it has {', '.join(__all__)}, and modules")
     from importlib import import_module
 
-    module, function = _VERBS[name]
-    globals()[name] = getattr(import_module(f"llmft.{module}"), function)
+    module, own = _NAMES[name]
+    globals()[name] = getattr(import_module(f"llmft.{module}"), own)
     return globals()[name]
 
 
 def __dir__():
-    return sorted([*globals(), *_VERBS])
+    return sorted({*globals(), *_NAMES})
