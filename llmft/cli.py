@@ -42,8 +42,7 @@ COMMANDS = {
         "Merge the adapter of a run into its base, and write the model with its tokenizer."),
     "ask": ("llmft.finetuning:answer_question", "Ask a model one question."),
     "case": ("llmft.finetuning:company_case",
-        "From one report and its questions to an answer sheet before and after: read, learn to "
-        "answer, ask."),
+        "An answer sheet before and after a model learnt from one report and its questions."),
     "plan": ("llmft.planner:plan",
         "Say whether a fine-tuning run fits on a card, what to change when it does not, and "
         "what fits."),
