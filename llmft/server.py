@@ -223,7 +223,7 @@ def room_for(
     tokenizer,
     chat: Chat,
 ) -> tuple[int, int]:  # tokens of the prompt, most tokens of the reply
-    "How long the reply may be. Raises `Refusal` for messages that make no prompt, and where there is no room."
+    "How long the reply may be. Raises `Refusal` for messages without prompt or without room."
     from llmft.chat import prompt_ids
     from llmft.finetuning import context_of
 
@@ -320,7 +320,8 @@ def reply_chunks(
                 yield chunk(dict(content=piece))
     except (RuntimeError, OSError) as error:
         LOG.error("a stream broke off: %s", error)
-        yield f"data: {json.dumps(Refusal(500, 'the reply broke off', None, 'server_error').body)}\n\n"
+        fault = Refusal(500, "the reply broke off", None, "server_error")
+        yield f"data: {json.dumps(fault.body)}\n\n"
         return
     yield chunk({}, tally["finish_reason"])
     if chat.usage:
@@ -807,7 +808,7 @@ def send_at_once(
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return bound
 
-# %% ../nbs/61_server.ipynb #564b1bd5
+# %% ../nbs/61_server.ipynb #a47c7b99
 def keep_log() -> None:
     "One line a request, on the error stream, and none of the libraries."
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, stream=sys.stderr)
@@ -847,9 +848,9 @@ def serve(
     from llmft.ui import bind_socket
 
     key, named = find_key(api_key_name, env_file), read_models(models)
-    keep_log()
     lock = file_lock(Path(root) / "server.lock", f"the server folder {root}", wait=False)
     with lock, bind_socket(port) as bound:
+        keep_log()
         app = create_app(root, key, named, config)
         send_at_once(bound)
         print(f"http://127.0.0.1:{bound.getsockname()[1]}/v1", flush=True)
