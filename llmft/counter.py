@@ -6,7 +6,7 @@
 __all__ = ['NO_SPACE', 'DISK_FULL', 'Refusal', 'ServerConfig', 'Store', 'keep_file', 'forget_orphans', 'read_job', 'train_job',
            'run_job', 'Foreman']
 
-# %% ../nbs/62_counter.ipynb #cc24941c
+# %% ../nbs/62_counter.ipynb #89a1dd01
 import csv
 import errno
 import json
@@ -39,7 +39,7 @@ from llmft.core import (
 from .dialogues import validate_file
 from .hosted import JobConfig, count_epochs
 
-# %% ../nbs/62_counter.ipynb #effd188a
+# %% ../nbs/62_counter.ipynb #ab359349
 class Refusal(Exception):
     "A request that is answered with an error, in the words of the API."
 
@@ -58,7 +58,7 @@ class Refusal(Exception):
             kind = "rate_limit_error"
         self.body = dict(error=dict(message=message, type=kind, param=param, code=code))
 
-# %% ../nbs/62_counter.ipynb #8aa3a7ac
+# %% ../nbs/62_counter.ipynb #b10dd566
 @dataclass(frozen=True)
 class ServerConfig:
     "What the server may use. Raises `ValueError` for values that cannot work."
@@ -104,7 +104,7 @@ class ServerConfig:
                 f"train_tokens must be ids with commas between, got {self.train_tokens[:60]!r}"
             )
 
-# %% ../nbs/62_counter.ipynb #2047f2fa
+# %% ../nbs/62_counter.ipynb #f288d079
 TABLE = """
 CREATE TABLE IF NOT EXISTS objects (
     n INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -149,7 +149,7 @@ class Table:
             ).fetchall()
         return [json.loads(body) for (body,) in rows]
 
-# %% ../nbs/62_counter.ipynb #6f004491
+# %% ../nbs/62_counter.ipynb #0284d753
 class Store(Table):
     "The objects of the API: each has a kind, an id, and perhaps a parent."
 
@@ -180,14 +180,14 @@ class Store(Table):
         with self.transaction():
             self.db.execute("DELETE FROM objects WHERE kind = ? AND id = ?", (kind, id))
 
-# %% ../nbs/62_counter.ipynb #5ef49c44
+# %% ../nbs/62_counter.ipynb #b6f58da1
 def new_id(
     kind: str,  # file, ftjob, ftevent …
 ) -> str:
     "A name that was never used and cannot be guessed."
     return f"{kind}-{secrets.token_hex(12)}"
 
-# %% ../nbs/62_counter.ipynb #770d3b64
+# %% ../nbs/62_counter.ipynb #6e6929cb
 def file_object(
     filename: str,
     purpose: str,  # fine-tune, fine-tune-results
@@ -224,7 +224,7 @@ def check_upload(
         words = f"a training file must be .jsonl, got {filename[:80]!r}"
         raise Refusal(400, words, "file", "invalid_file_format")
 
-# %% ../nbs/62_counter.ipynb #110cde0d
+# %% ../nbs/62_counter.ipynb #5997ede4
 def keep_file(
     store: Store,
     folder: Path,  # for the files
@@ -271,7 +271,7 @@ def forget_orphans(
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     return [path.name for path in lost]
 
-# %% ../nbs/62_counter.ipynb #c734333b
+# %% ../nbs/62_counter.ipynb #9655f427
 def number_in(
     body: dict,
     name: str,
@@ -307,7 +307,7 @@ def refuse_unknown(
                 "unknown_parameter",
             )
 
-# %% ../nbs/62_counter.ipynb #6eb98482
+# %% ../nbs/62_counter.ipynb #07886bfb
 JOB_FIELDS = (
     "model",
     "training_file",
@@ -352,7 +352,7 @@ def read_hyperparameters(
         learning_rate_multiplier=number_in(given, CHOSEN[2], 1e-6, 100, "auto", float),
     )
 
-# %% ../nbs/62_counter.ipynb #23b81c7d
+# %% ../nbs/62_counter.ipynb #271a38e4
 ACTIVE = ("validating_files", "queued", "running")
 
 
@@ -395,7 +395,7 @@ def check_job(
         words = f"{config.max_jobs} jobs are waiting or running; try again later"
         raise Refusal(429, words, None, "too_many_jobs", wait=60)
 
-# %% ../nbs/62_counter.ipynb #a30ba5f1
+# %% ../nbs/62_counter.ipynb #b011f9f9
 def read_job(
     body: dict,  # of the request
     store: Store,
@@ -426,7 +426,7 @@ def read_job(
         **own,
     )
 
-# %% ../nbs/62_counter.ipynb #6a63fcc3
+# %% ../nbs/62_counter.ipynb #341471d4
 def settle_job(
     job: dict,  # a job object
     n: int,  # examples in its file
@@ -461,7 +461,7 @@ def sft_settings(
         device=config.device,
     )
 
-# %% ../nbs/62_counter.ipynb #27b415c0
+# %% ../nbs/62_counter.ipynb #a906afce
 def epoch_ends(
     steps: int,  # of the whole run
     n_epochs: int,
@@ -474,7 +474,7 @@ def epoch_ends(
     }
     return sorted(ends)
 
-# %% ../nbs/62_counter.ipynb #f0d64725
+# %% ../nbs/62_counter.ipynb #a7f6d874
 def note_start(
     folder: Path,  # of the job
     data: str,  # its training file
@@ -524,7 +524,7 @@ def keep_epochs(
 
     return keep
 
-# %% ../nbs/62_counter.ipynb #e046c295
+# %% ../nbs/62_counter.ipynb #8cbe7329
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DISK_FULL = 74  # exit status of a job that found no room
 
@@ -569,7 +569,7 @@ def run_job(
                 raise
             sys.exit(DISK_FULL)
 
-# %% ../nbs/62_counter.ipynb #dbefbbbb
+# %% ../nbs/62_counter.ipynb #d3eeaee8
 def end_with_parent() -> None:
     "End this process when the pipe to its parent closes."
 
@@ -586,7 +586,7 @@ JOB = (
     "end_with_parent(); run_job(sys.argv[1])"
 )
 
-# %% ../nbs/62_counter.ipynb #05106b51
+# %% ../nbs/62_counter.ipynb #c6079312
 def new_lines(
     path: Path,  # a log that grows, and may be replaced by a shorter one
     place: tuple = (0, 0),  # what the last call gave
@@ -602,7 +602,7 @@ def new_lines(
         end = file.tell() - len(data) + len(whole)
         return [json.loads(line) for line in whole.splitlines()], (inode, end)
 
-# %% ../nbs/62_counter.ipynb #e261b2e7
+# %% ../nbs/62_counter.ipynb #1b7f3e0d
 def say(
     store: Store,
     job: dict,
@@ -656,7 +656,7 @@ def fail_job(
     "End a job that cannot succeed, with the reason."
     end_job(store, job, "failed", message, error=dict(code=code, message=message, param=param))
 
-# %% ../nbs/62_counter.ipynb #ec838a91
+# %% ../nbs/62_counter.ipynb #46bdb0ac
 UNUSED = (
     "tools",
     "parallel_tool_calls",
@@ -699,7 +699,7 @@ def file_problem(
                 return f"line {n}: {fault}", 0
     return "", n
 
-# %% ../nbs/62_counter.ipynb #d99c22f2
+# %% ../nbs/62_counter.ipynb #09f9315a
 def validate_job(
     store: Store,
     job: dict,
@@ -722,7 +722,7 @@ def validate_job(
             store.update("job", job["id"], **queued)
             say(store, job, "Files validated, moving job to queued state")
 
-# %% ../nbs/62_counter.ipynb #856a1f58
+# %% ../nbs/62_counter.ipynb #b4e9f9dd
 def job_order(
     job: dict,
     root: Path,
@@ -753,7 +753,7 @@ def start_process(
     with open(folder / "output.txt", "ab") as out:
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=out, env=env)
 
-# %% ../nbs/62_counter.ipynb #ca483ab4
+# %% ../nbs/62_counter.ipynb #04843838
 def publish_starts(
     store: Store,
     job: dict,
@@ -780,7 +780,7 @@ def metrics_of(
     known |= dict(learning_rate=record["lr"])
     return known | ({"valid_loss": record["eval_loss"]} if "eval_loss" in record else {})
 
-# %% ../nbs/62_counter.ipynb #4e44235f
+# %% ../nbs/62_counter.ipynb #1592e91e
 def model_name(
     job: dict,
     step: int = 0,  # of a checkpoint; 0: the final model
@@ -838,7 +838,7 @@ def publish_checkpoints(
         if step in log and step <= job["_step"]:
             publish_checkpoint(store, job, kept[step], log[step])
 
-# %% ../nbs/62_counter.ipynb #df136bcf
+# %% ../nbs/62_counter.ipynb #ed8d087d
 def publish(
     store: Store,
     job: dict,
@@ -867,7 +867,7 @@ def publish(
         publish_checkpoints(store, job, folder)
     places[job["id"]] = place
 
-# %% ../nbs/62_counter.ipynb #dbfa6cf9
+# %% ../nbs/62_counter.ipynb #9942ad8f
 def write_table(
     path: Path,  # .csv
     rows: list,  # of `metrics_of`
@@ -906,7 +906,7 @@ def succeed(
             trained_tokens=read_json(folder / "done.json")["trained_tokens"],
         )
 
-# %% ../nbs/62_counter.ipynb #adc1567b
+# %% ../nbs/62_counter.ipynb #95b4bc02
 def interrupt(
     store: Store,
     job: dict,  # as it is now
@@ -948,7 +948,7 @@ def conclude(
         return interrupt(store, job, status, config)
     return 0
 
-# %% ../nbs/62_counter.ipynb #ccc080ce
+# %% ../nbs/62_counter.ipynb #cffc7d65
 LOG = logging.getLogger("llmft.server")
 
 
@@ -1004,7 +1004,7 @@ class Workers:
             process.wait()
             process.stdin.close()
 
-# %% ../nbs/62_counter.ipynb #25cd6afd
+# %% ../nbs/62_counter.ipynb #f76162f2
 class Foreman(Workers):
     """Looks after the jobs: validates, starts, follows and ends them, round after round.
 
