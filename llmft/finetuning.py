@@ -600,8 +600,8 @@ def open_start(
         return str(model), *open_model(model, device if quantize else "cpu", config)
     if quantize:
         raise ValueError(
-            f"quantize={quantize} stores a model that sft opens by its name; call quantize_model on "
-            "the model of the pair instead"
+            f"quantize={quantize} stores a model that sft opens by its name; call quantize_model "
+            "on the model of the pair instead"
         )
     return model[0].name_or_path, *model
 

@@ -135,8 +135,8 @@ def quantize_model(
     bad = [name for name in names if not model.get_submodule(name).weight.isfinite().all()]
     if bad:
         raise ValueError(
-            f"{len(bad)} layers hold NaN or infinite weights, the first is {bad[0]}; load the model "
-            "again"
+            f"{len(bad)} layers hold NaN or infinite weights, the first is {bad[0]}; load the "
+            "model again"
         )
 
     device = device or model.device
