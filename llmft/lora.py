@@ -168,10 +168,11 @@ class FoldedLinearFunction(torch.autograd.Function):
 
 # %% ../nbs/22_lora.ipynb #0047
 class LoRALinear(nn.Module):
-    r"""A frozen linear layer with a trained update of low rank: $y = xW^\top + b + s\,(xA^\top)B^\top$.
+    r"""A frozen linear layer with an update of low rank: $y = xW^\top + b + s\,(xA^\top)B^\top$.
 
     With DoRA the rows of $V = W + sBA$ are brought to a trained length: $W' = m\,V/\lVert V\rVert$,
-    where the norm counts as a constant. At the start B is 0, so nothing changes. Raises `ValueError`
+    where the norm counts as a constant. At the start B is 0, so nothing changes. Raises
+    `ValueError`
     for a layer that is not linear. Source: Hu et al. 2021, LoRA, arXiv:2106.09685, section 4.1;
     Liu et al. 2024, DoRA, arXiv:2402.09353, section 4.3.
     """
@@ -217,7 +218,7 @@ def thin_matrices(
     n_in: int,
     n_out: int,
 ) -> tuple[nn.Parameter, nn.Parameter]:  # A (rank, in) random, B (out, rank) zero
-    """A and B as they begin. A is drawn as PyTorch draws the weight of `nn.Linear`, and so does PEFT.
+    """A and B as they begin. A is drawn as PyTorch and PEFT draw the weight of `nn.Linear`.
 
     They are float32 even over a base in 16 bits, where small updates would be lost.
     """
@@ -464,8 +465,8 @@ def check_target(
     layer = model.get_submodule(name)
     if layer in (model.get_input_embeddings(), model.get_output_embeddings()) and is_tied(model):
         raise ValueError(
-            f"{name}: in this model the embedding and the output layer are one matrix (tied weights). "
-            "An update of one end, merged into the matrix, would change the other end as well. Leave it "
+            f"{name}: in this model the embedding and the output layer are one matrix (tied "
+            "weights). An update of one end, merged, would change the other end as well. Leave it "
             "out, and name the tokens that matter in train_tokens, which trains their rows for both"
         )
     if isinstance(layer, nn.Embedding):
@@ -619,7 +620,7 @@ def find_adapters(
 def lora_parameters(
     model: nn.Module,
 ) -> list[nn.Parameter]:
-    "What is trained, each once: give this to the optimizer. Raises `ValueError` without an adapter."
+    "What is trained, each once, for the optimizer. Raises `ValueError` without an adapter."
     find_adapters(model)
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
@@ -892,7 +893,7 @@ def read_settings(
     given: dict,  # the contents of adapter_config.json
     names: list[str],  # of the tensors beside it
 ) -> LoRAConfig:  # its targets are the full names of the layers
-    "The settings of a saved adapter. Raises `ValueError` listing all that this page cannot compute."
+    "The settings of a saved adapter. `ValueError` lists all that this page cannot compute."
     faults = [
         f"{key}={given[key]!r}"
         for key, value in SUPPORTED.items()
