@@ -492,10 +492,10 @@ class PretrainRun(Run):
     ):
         seed_everything(config.seed)
         self.tokenizer, self.model = tokenizer, GPT(gpt).to(accelerator.device)
-        self.wrapped = accelerator.prepare(self.model)  # from here on its weights stay in place
         self.train, self.validation = (
             open_tokens(Path(folder) / f"{side}.bin") for side in ("train", "validation")
         )
+        self.wrapped = accelerator.prepare(self.model)  # from here on its weights stay in place
         trained, optimizers = self.model.state_dict(), make_optimizers(self.model, config)
         callbacks = measure_validation, write_sample
         super().__init__(folder, trained, optimizers, config, accelerator, callbacks)
