@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Source', 'read_source', 'read_sources', 'near_copies', 'Fact', 'DatasetCreator', 'dataset_documents', 'tiny_gpt_oss',
-           'expert_lora', 'open_unsloth', 'final_replies', 'grade_records']
+           'expert_lora', 'open_unsloth', 'grade_records']
 
 # %% ../nbs/43_domain.ipynb #0003
 import re
@@ -25,6 +25,7 @@ from llmft.core import (
 )
 from .grading import wilson_interval
 from .japanese import words
+from .replies import ask
 from llmft.text import (
     chunk_text,
     list_files,
@@ -706,24 +707,6 @@ def open_unsloth(
     options = dict(max_seq_length=max_length, load_in_4bit=four_bits, dtype=None)
     return FastLanguageModel.from_pretrained(name, **options)
 
-# %% ../nbs/43_domain.ipynb #0102
-def final_replies(
-    model,  # of transformers
-    tokenizer,
-    prompts: list,  # message lists, or strings, which get no template
-    max_new_tokens: int = 64,
-    batch_size: int = 32,  # prompts that are read together
-) -> list[str]:  # one for each
-    "What a user sees of greedy replies: for Harmony the final channel, else all of it."
-    from llmft.replies import ask
-    from llmft.harmony import is_harmony
-
-    harmony = is_harmony(tokenizer)
-    replies = ask(
-        model, tokenizer, prompts, max_new_tokens, batch_size, progress="", keep_markers=harmony
-    )
-    return [final_of(reply) for reply in replies] if harmony else replies
-
 # %% ../nbs/43_domain.ipynb #0109
 def grade_records(
     model,  # of transformers
@@ -745,7 +728,7 @@ def grade_records(
             "make the dataset with per_chunk at least 1"
         )
     prompts = [record["prompt"] for record in asked]
-    replies = final_replies(model, tokenizer, prompts, max_new_tokens)
+    replies = ask(model, tokenizer, prompts, max_new_tokens, progress="")
     right = correct_reward()(
         prompts=prompts,
         completions=replies,

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 
 from .chat import prompt_ids
-from .replies import padding_id, stop_ids
 from llmft.core import (
     Timer,
     append_jsonl,
@@ -33,8 +32,8 @@ from llmft.core import (
     write_jsonl,
 )
 from .export import check_supported, from_transformers, quiet_transformers
+from .fast import Decoder
 from .gpt import GPT
-from .harmony import final_of, is_harmony
 from llmft.lora import (
     LoRAConfig,
     LoRALinear,
@@ -50,7 +49,8 @@ from .pretraining import lr_at
 from .report import finish_run
 from .rewards import as_rewards, choose_rewards, mean_rewards, reward_table, total_rewards
 from .run import Run, RunFolder, no_number, open_run, start_accelerator
-from .sampling import Decoder, KVCache, check_room, left_pad, next_logits, pad_layout
+from .replies import padding_id, read_reply, stop_ids
+from .sampling import KVCache, check_room, left_pad, next_logits, pad_layout
 from llmft.finetuning import (
     SFTConfig,
     apply_gradients,
@@ -570,15 +570,6 @@ def write_tokens(
     model.train(training)
     return new[:, input_ids.shape[1] :].tolist()
 
-# %% ../nbs/42_rl.ipynb #0061
-def judged_text(
-    ids: list[int],  # of a reply, without its stop token
-    tokenizer,
-) -> str:
-    "What rewards see of a reply: where the template is Harmony the final channel, else all of it."
-    text = tokenizer.decode(ids, skip_special_tokens=not is_harmony(tokenizer))
-    return final_of(text) if is_harmony(tokenizer) else text
-
 # %% ../nbs/42_rl.ipynb #cb9528c7
 def check_lengths(
     prompts: list,  # lists of ids
@@ -611,7 +602,7 @@ def rollout(
     for k, row in enumerate(new):
         end = next((t for t, i in enumerate(row) if i in stops), None)
         ids = row if end is None else row[: end + 1]
-        text = judged_text(ids if end is None else ids[:-1], tokenizer)
+        text = read_reply(ids, tokenizer, encoded[k // G]).text
         replies.append(Reply(k // G, encoded[k // G], ids, text, truncated=end is None))
     return replies
 
