@@ -171,10 +171,10 @@ class LoRALinear(nn.Module):
     r"""A frozen linear layer with an update of low rank: $y = xW^\top + b + s\,(xA^\top)B^\top$.
 
     With DoRA the rows of $V = W + sBA$ are brought to a trained length: $W' = m\,V/\lVert V\rVert$,
-    where the norm counts as a constant. At the start B is 0, so nothing changes. Raises
-    `ValueError`
-    for a layer that is not linear. Source: Hu et al. 2021, LoRA, arXiv:2106.09685, section 4.1;
-    Liu et al. 2024, DoRA, arXiv:2402.09353, section 4.3.
+    where the norm counts as a constant. At the start B is 0, so nothing changes.
+
+    Raises `ValueError` for a layer that is not linear. Source: Hu et al. 2021, LoRA,
+    arXiv:2106.09685, section 4.1; Liu et al. 2024, DoRA, arXiv:2402.09353, section 4.3.
     """
 
     def __init__(self, base_layer: nn.Module, config: LoRAConfig):
