@@ -679,6 +679,9 @@ class GRPORun(Run):
         "Take up what `state` gave."
         super().load_state(state)
         self.stale = state["stale"]
+        if self.config.optimizer != "adamw":  # bitsandbytes counts its steps in plain numbers
+            for averages in self.optimizer.state.values():
+                averages["step"] = int(averages["step"])
 
     def fit(self) -> None:
         "Do the remaining steps. Raises `ValueError` with advice when nothing is learnt any more."
