@@ -237,9 +237,7 @@ def stored_config(
 
 # %% ../nbs/32_planner.ipynb #4977c2b2
 def load_config(
-    model: str
-    | Path
-    | dict,  # a name on the Hub, base, a model on this machine; or a configuration
+    model,  # a name on the Hub, base, a model on this machine; or a configuration, as a dict
 ) -> dict:
     "The configuration of a model, without a network. Raises `ValueError` for an unknown name."
     from llmft.export import base_folder
