@@ -237,27 +237,29 @@ def stored_config(
 
 # %% ../nbs/32_planner.ipynb #4977c2b2
 def load_config(
-    model: str
-    | Path
-    | dict,  # a name on the Hub, base, a model on this machine; or a configuration
+    model,  # a name on the Hub, base, a model on this machine; or a configuration, as a dict
 ) -> dict:
     "The configuration of a model, without a network. Raises `ValueError` for an unknown name."
     from llmft.export import base_folder
-    from llmft.models import find_kind
+    from llmft.models import find_kind, is_lost_folder, lost_folder, no_model
 
     if isinstance(model, dict):
         return model
-    found = find_kind(base_folder() if model == "base" else Path(model).expanduser())
-    if found:
+    path, name = base_folder() if model == "base" else Path(model).expanduser(), str(model)
+    if found := find_kind(path):
         return stored_config(*found)
+    if path.exists():
+        raise no_model(path, name)
     # a tuned model has the shape of its base
-    short = re.sub(r"-(Instruct|Base|Chat)(-\d{4}|-v[\d.]+)?$", "", str(model))
-    for name, config in MODELS.items():
-        if short in (name, name.split("/")[1]):
+    short = re.sub(r"-(Instruct|Base|Chat)(-\d{4}|-v[\d.]+)?$", "", name)
+    for known, config in MODELS.items():
+        if short in (known, known.split("/")[1]):
             return config
+    if is_lost_folder(name):
+        raise lost_folder(name)
     raise ValueError(
-        f"{str(model)!r} is no model on this machine and none of the known ones "
-        f"({', '.join(MODELS)}); fetch its configuration (hf download {model} config.json "
+        f"{name!r} is no model on this machine and none of the known ones "
+        f"({', '.join(MODELS)}); fetch its configuration (hf download {name} config.json "
         "--local-dir FOLDER), and give the folder"
     )
 
