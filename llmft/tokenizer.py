@@ -247,7 +247,7 @@ class Tokenizer:
         return ids
 
     def decode(self, ids) -> str:
-        "The text of ids (a list or a 1-D tensor). Raises `ValueError` for an id that does not exist."
+        "The text of ids, a list or a 1-D tensor. Raises `ValueError` for an id outside the list."
         ids = [int(i) for i in ids]
         wrong = [i for i in ids if not 0 <= i < self.vocab_size]
         if wrong:
