@@ -48,9 +48,9 @@ class LinearCrossEntropyFunction(torch.autograd.Function):
             rows = slice(first, first + chunk)
             logits = (inputs[rows] @ matrix.T).float()
             total += chunk_loss(logits, labels[rows])
-            logits = logits.to(dtype)  # their gradient now
-            grad_hidden[rows] = logits @ matrix
-            grad_weight.addmm_(logits.T.to(weight.dtype), inputs[rows].to(weight.dtype))
+            logits = logits.to(weight.dtype)  # their gradient now
+            grad_hidden[rows] = logits @ weight
+            grad_weight.addmm_(logits.T, hidden[rows].to(weight.dtype))
 
         ctx.save_for_backward(grad_hidden.div_(n_labels), grad_weight.div_(n_labels))
         return total / n_labels

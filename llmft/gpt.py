@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['GPTConfig', 'rope_tables', 'apply_rope', 'RMSNorm', 'swiglu', 'MLP', 'CausalSelfAttention', 'Block', 'GPT',
-           'causal_mask', 'init_weights', 'n_parameters', 'flops_per_token']
+           'n_parameters', 'flops_per_token']
 
 # %% ../nbs/11_gpt.ipynb #0003
 import math
