@@ -188,7 +188,7 @@ def neutral_model(
 
     neutral = GenerationConfig(use_cache=model.generation_config.use_cache)
     if not hasattr(model, "get_base_model"):
-        twin = copy.copy(model)
+        twin = copy.copy(getattr(model.generate, "__self__", model))  # behind torch.compile, too
         twin.generation_config = neutral
         yield twin
         return
