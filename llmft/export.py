@@ -25,6 +25,7 @@ from torch import Tensor
 
 from llmft.core import (
     cache_dir,
+    check_finite,
     check_settings,
     code_hash,
     file_lock,
@@ -465,10 +466,13 @@ MODELING_TITLE = (
 )
 
 # %% ../nbs/14_export.ipynb #0055
+CORE_HEAD = "import math\nfrom dataclasses import fields\nfrom numbers import Real\n"
+
+
 def write_custom_code(
     folder: Path,
 ) -> None:
-    "Write modeling.py and gpt.py, the code of a custom-code folder."
+    "Write modeling.py, gpt.py and core.py, the code of a custom-code folder."
     import llmft.gpt
 
     helpers = [inspect.getsource(f) for f in (fill_rope_tables, read_mask, shifted_loss)]
@@ -482,6 +486,9 @@ def write_custom_code(
     parts = ["\n".join(head), *helpers, *bodies]
     with write_atomic(folder / "modeling.py") as file:
         file.write("\n\n".join(parts))
+    checks = [inspect.getsource(function) for function in (check_finite, check_settings)]
+    with write_atomic(folder / "core.py") as file:
+        file.write("\n\n".join([CORE_HEAD, *checks]))
     shutil.copyfile(llmft.gpt.__file__, folder / "gpt.py")
 
 # %% ../nbs/14_export.ipynb #0058
@@ -782,8 +789,8 @@ DATA_CARDS = dict(
 
 # %% ../nbs/14_export.ipynb #0092
 CODE_WARNING = (
-    "This folder holds Python code that is run when the model is loaded. Read `modeling.py` and "
-    "`gpt.py` first, and load it only if you trust where it comes from."
+    "This folder holds Python code that is run when the model is loaded. Read `modeling.py`, "
+    "`gpt.py` and `core.py` first, and load it only if you trust where it comes from."
 )
 
 # %% ../nbs/14_export.ipynb #0093

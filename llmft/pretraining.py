@@ -40,6 +40,7 @@ from llmft.core import (
     write_beside,
     write_json,
 )
+from .fast import use_fast
 from .gpt import GPT, GPTConfig, n_parameters
 from .report import finish_run
 from .run import Run, RunFolder, no_number, open_run, save_checkpoint, start_accelerator
@@ -646,7 +647,7 @@ def load_checkpoint(
         )
     tensors, words = load_tensors(found[0])
     state = {word: json.loads(value) for word, value in words.items()}
-    model = GPT(GPTConfig(**state.pop("model_config")))
+    model = use_fast(GPT(GPTConfig(**state.pop("model_config"))))
     model.load_state_dict(
         {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
     )

@@ -32,7 +32,7 @@ from llmft.core import (
     write_jsonl,
 )
 from .export import check_supported, from_transformers, quiet_transformers
-from .fast import Decoder
+from .fast import use_fast
 from .gpt import GPT
 from llmft.lora import (
     LoRAConfig,
@@ -50,7 +50,14 @@ from .report import finish_run
 from .rewards import as_rewards, choose_rewards, mean_rewards, reward_table, total_rewards
 from .run import Run, RunFolder, no_number, open_run, start_accelerator
 from .replies import padding_id, read_reply, stop_ids
-from .sampling import KVCache, check_room, left_pad, next_logits, pad_layout
+from llmft.sampling import (
+    KVCache,
+    check_room,
+    left_pad,
+    make_decoder,
+    next_logits,
+    pad_layout,
+)
 from llmft.finetuning import (
     SFTConfig,
     apply_gradients,
@@ -488,7 +495,7 @@ class GroupWriter:
         self.cache.data[..., :T, :], self.cache.length = once.data.repeat_interleave(G, 2), T
         many = [x.repeat_interleave(G, 0) for x in (logits, mask, starts)]
         self.logits, self.mask, self.starts = many
-        self.decoder = Decoder(model, self.cache, self.mask, self.starts)
+        self.decoder = make_decoder(model, self.cache, self.mask, self.starts)
 
     def new_cache(self, n_rows, length):  # for n_rows rows of up to length tokens
         weight = self.model.embedding.weight
@@ -501,7 +508,7 @@ class GroupWriter:
         self.cache = self.new_cache(len(self.rows), cache.data.shape[4])
         self.cache.data[..., :length, :] = cache.data[:, :, some, :, :length]
         self.cache.length = length
-        self.decoder = Decoder(self.model, self.cache, self.mask, self.starts)
+        self.decoder = make_decoder(self.model, self.cache, self.mask, self.starts)
 
 # %% ../nbs/42_rl.ipynb #0059
 @torch.inference_mode()
@@ -547,7 +554,7 @@ def write_tokens(
     "Continue prompts, all in one batch, with our sampler or with that of transformers."
     c = config
     if has_own_sampler(model, c.sampler):
-        sampler = from_transformers(MergedModel(model), share=False)
+        sampler = use_fast(from_transformers(MergedModel(model), share=False))
         return write_groups(
             sampler, prompts, c.n_replies, c.max_new_tokens, c.temperature, stops, seed
         )
