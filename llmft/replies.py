@@ -399,7 +399,6 @@ class FinalOnly:
         thinking: str | int = "off",  # with which the prompts were written
     ):
         self.reward, self.tokenizer, self.thinking = reward, tokenizer, thinking
-        self.__name__ = reward.__name__
 
     def __getattr__(self, name):
         if name == "reward":
