@@ -17,6 +17,7 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from .core import git_commit, machine, read_json, versions, write_atomic, write_json
 
@@ -121,7 +122,8 @@ def execute_notebook(
     )
     begin, errors = time.perf_counter(), {}
     with client.setup_kernel(env=dict(os.environ, LLMFT_QUIET="1", **env)):
-        watch = MemoryWatch(getattr(client.km.provisioner, "pid"))
+        kernel: Any = client.km.provisioner  # of this machine, so it has a process
+        watch = MemoryWatch(kernel.pid)
         watch.start()
         for index, cell in enumerate(notebook.cells):
             if cell.cell_type != "code" or is_skipped(cell.source):
