@@ -315,7 +315,7 @@ def read_thinking(
     "How long a model may think. Raises `ValueError` for anything else."
     if thinking in ("off", "on"):
         return 0 if thinking == "off" else None
-    if not isinstance(thinking, bool) and re.fullmatch(r"\d+", str(thinking)):
+    if re.fullmatch(r"\d+", str(thinking)):
         return int(thinking)
     raise ValueError(f"thinking must be off, on, or a number of tokens, got {thinking!r}")
 
