@@ -19,6 +19,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -54,16 +55,16 @@ class Example:
     template. Raises `ValueError` for broken messages, and where no answer follows a question.
     """
 
-    messages: tuple[dict, ...]  # each {"role", "content"}
+    messages: Sequence[dict]  # each {"role", "content"}
     meta: dict = field(default_factory=dict)  # everything else that the record said
     plain: bool = False  # True: prompt and completion are bare strings
-    n_prompt: int | None = None  # messages of the prompt; None: all but the last
+    n_prompt: int = 0  # messages of the prompt; 0: all but the last
 
     def __post_init__(self):
         if faults := message_faults(self.messages):
             raise ValueError("; ".join(faults))
         object.__setattr__(self, "messages", tuple(self.messages))
-        if self.n_prompt is None:
+        if not self.n_prompt:
             object.__setattr__(self, "n_prompt", len(self.messages) - 1)
         if self.messages[-1]["role"] != "assistant":
             raise ValueError(
@@ -437,7 +438,7 @@ def turn_spans(
     for k, message in enumerate(messages):
         if message["role"] != "assistant":
             continue
-        before = render(messages[:k], tokenizer, True, thinking) if k else None
+        before = render(messages[:k], tokenizer, True, thinking) if k else ""
         upto = render(messages[: k + 1], tokenizer, thinking=thinking)
         if k == 0 or not whole.startswith(before) or not whole.startswith(upto):
             raise ValueError(
@@ -605,7 +606,7 @@ def drop_oldest_turn(
     later = [k for k in range(first + 1, example.n_prompt) if messages[k]["role"] == "user"]
     if not later:
         return None
-    kept = messages[:first] + messages[later[0] :]
+    kept = [*messages[:first], *messages[later[0] :]]
     return replace(example, messages=kept, n_prompt=example.n_prompt - (later[0] - first))
 
 # %% ../nbs/20_chat.ipynb #0073

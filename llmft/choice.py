@@ -87,10 +87,10 @@ def overlap(
     b: str,
 ) -> float:  # 0 to 1
     "How many pairs of neighbouring characters two texts share: the cosine of their sets."
-    a, b = (
+    one, other = (
         {text[i : i + 2] for i in range(len(text) - 1)} for text in (normalize(a), normalize(b))
     )
-    return len(a & b) / (len(a) * len(b)) ** 0.5 if a and b else 0.0
+    return len(one & other) / (len(one) * len(other)) ** 0.5 if one and other else 0.0
 
 # %% ../nbs/21_choice.ipynb #0017
 def find_source(
@@ -525,7 +525,8 @@ def reply_logprobs(
     rows = scoring_rows(conversations, replies, tokenizer)
     check_context(model, rows)
     scores, training = [[0.0] * len(texts) for texts in replies], model.training
-    order, bar = sorted(rows, key=len), dict(desc=progress, quiet=None if progress else True)
+    order = sorted(rows, key=len)
+    bar: dict = dict(desc=progress, quiet=None if progress else True)
     model.eval()
     for start in progress_bar(range(0, len(order), batch_size), unit="batch", **bar):
         batch = order[start : start + batch_size]

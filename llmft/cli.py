@@ -386,6 +386,5 @@ def doctor() -> None:
         raise ValueError(f"missing: {', '.join(missing)}; the lines above say how to mend it")
 
 # %% ../nbs/70_cli.ipynb #0047
-#| eval: false
-if __name__ == "__main__":
+if __name__ == "__main__" and "__file__" in globals():  # not in a notebook
     main()

@@ -16,6 +16,7 @@ from html import escape
 from pathlib import Path
 from random import Random
 from statistics import fmean
+from typing import Any
 
 from .choice import ChoiceItem, choice_messages, parse_choice
 from llmft.core import (
@@ -103,7 +104,7 @@ class Question:
     "One question that both models are asked."
 
     item_id: str
-    prompt: object  # messages; or a str, which gets no template
+    prompt: Any  # messages; or a str, which gets no template
     references: tuple  # accepted replies
     meta: dict  # the other fields of its record
     item: ChoiceItem | None = None  # where it has four choices
@@ -346,8 +347,8 @@ class Paired:
     "One metric of two models, over the questions that were measured on both sides."
 
     name: str
-    base: object  # (N, k) array: what each reply adds
-    tuned: object  # the same of the other model
+    base: Any  # (N, k) array: what each reply adds
+    tuned: Any  # the same of the other model
     each: list  # N pairs: the score of each question, before and after
     reference: float | None  # None: more is better; else closer to this is better
 
@@ -369,7 +370,7 @@ def keep_shared(
     shared = np.flatnonzero(~np.isnan(np.hstack(parts)).any(1))
     each = [(scores[0].each[k], scores[1].each[k]) for k in shared]
     reference = scores[0].reference if KNOWN[name].better == "like" else None
-    return Paired(name, *(part[shared] for part in parts), each, reference)
+    return Paired(name, *(part[shared] for part in parts), each=each, reference=reference)
 
 # %% ../nbs/52_comparison.ipynb #8c292cdf
 def estimate(
@@ -410,7 +411,7 @@ def count_wins(
     paired: Paired,
 ) -> dict:  # wins, losses, ties
     "How many questions each model won."
-    gains = [gain_of(*pair, paired.reference) for pair in paired.each]
+    gains = [gain_of(*pair, reference=paired.reference) for pair in paired.each]
     wins, losses = sum(gain > 1e-9 for gain in gains), sum(gain < -1e-9 for gain in gains)
     return dict(wins=wins, losses=losses, ties=len(gains) - wins - losses)
 
@@ -600,7 +601,7 @@ def pick_examples(
         pair = table[k]["scores"][row["metric"]]
         if row["failed"] or None in pair:
             return ""
-        gain = gain_of(*pair, row["references"] if row["better"] == "like" else None)
+        gain = gain_of(*pair, reference=row["references"] if row["better"] == "like" else None)
         return "tie" if abs(gain) <= 1e-9 else "win" if gain > 0 else "loss"
 
     order = Random(seed).sample(range(len(table)), len(table))

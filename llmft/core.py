@@ -31,11 +31,12 @@ from dataclasses import asdict, fields, is_dataclass
 from importlib import metadata as package_metadata
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
 # %% ../nbs/90_core.ipynb #0006
 @contextmanager
 def expect_fail(
-    error: type = ValueError,  # the exception that the block must raise
+    error: type[BaseException] = ValueError,  # the exception that the block must raise
     contains: str = "",  # words that its message must contain
 ):
     "Pass if the block raises `error` with `contains` in its message; else raise `AssertionError`."
@@ -257,7 +258,7 @@ def write_atomic(
     """
     if mode not in ("w", "wb"):
         raise ValueError(f"mode must be 'w' or 'wb', got {mode!r}")
-    text = {} if mode == "wb" else dict(encoding="utf-8", newline="\n")
+    text: dict = {} if mode == "wb" else dict(encoding="utf-8", newline="\n")
     with write_beside(path) as new, open(new, mode, **text) as file:
         yield file
 
@@ -393,9 +394,11 @@ def largest_difference(
         lengths = [len(side) for side in both]
         if lengths[0] != lengths[1]:
             raise AssertionError(f"{place}: expected {lengths[1]} items, got {lengths[0]}")
-        return max(largest_difference(*pair, f"{place}[{i}]") for i, pair in enumerate(zip(*both)))
+        return max(
+            largest_difference(*pair, place=f"{place}[{i}]") for i, pair in enumerate(zip(*both))
+        )
     if not any(side is None or isinstance(side, str) for side in both):
-        return number_difference(*both, place)
+        return number_difference(*both, place=place)
     if ours != theirs:
         raise AssertionError(f"{place}: expected {theirs!r}, got {ours!r}")
     return 0.0
@@ -727,7 +730,7 @@ def versions(
         "safetensors",
         "accelerate",
     )
-    found = {"python": platform.python_version()}
+    found: dict = {"python": platform.python_version()}
     for package in packages:
         try:
             found[package] = package_metadata.version(package)
@@ -770,7 +773,7 @@ def machine() -> dict:  # cpu, cores, memory_gb (GiB), gpus, system
         (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")),
         platform.processor() or platform.machine(),
     )  # elsewhere only the family is told
-    cuda = sys.modules["torch"].cuda if "torch" in sys.modules else None
+    cuda: Any = sys.modules["torch"].cuda if "torch" in sys.modules else None
     n_gpus = cuda.device_count() if cuda and cuda.is_available() else 0
     return dict(
         cpu=cpu,

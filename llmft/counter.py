@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from llmft.core import (
     append_jsonl,
@@ -161,7 +162,7 @@ class Store(Table):
             )
         return body
 
-    def get(self, kind: str, id: str) -> dict | None:  # an object, or None
+    def get(self, kind: str, id: str) -> Any:  # an object, or None
         return next(iter(self.bodies("kind = ? AND id = ?", kind, id)), None)
 
     def all(self, kind: str, parent: str = "") -> list[dict]:  # the objects of a kind, oldest first
@@ -169,7 +170,7 @@ class Store(Table):
 
     def update(self, kind: str, id: str, **changes) -> dict:  # the object with its changes
         with self.transaction():
-            body = self.get(kind, id) | changes
+            body = (self.get(kind, id) or {}) | changes
             self.db.execute(
                 "UPDATE objects SET body = ? WHERE id = ?",
                 (json.dumps(body, ensure_ascii=False), id),
@@ -279,7 +280,7 @@ def number_in(
     high: float,  # both may be taken
     default=None,  # for a field that is missing, null or auto
     kind: type = int,
-):
+) -> Any:
     "A number of a request. Raises `Refusal` that names it."
     value = body.get(name)
     if value is None or value == "auto":
@@ -477,7 +478,7 @@ def epoch_ends(
 # %% ../nbs/62_counter.ipynb #a7f6d874
 def note_start(
     folder: Path,  # of the job
-    data: str,  # its training file
+    data: str | Path,  # its training file
     tokenizer,
 ):  # a callback of `sft`
     "Notes, after the first step of this process, where it began and what it learns from."
@@ -554,7 +555,7 @@ def train_job(
 
 
 def run_job(
-    folder: str,  # of the job
+    folder: str | Path,  # of the job
 ) -> None:
     "The whole life of a job's process; the exit status says how it ended."
     folder = Path(folder)

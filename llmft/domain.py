@@ -64,15 +64,15 @@ def drop_running_lines(
     pages: list[str],  # text of each page
 ) -> list[str]:  # the same pages without what the printer put on them
     """Drop first and last lines that are a number, or the same on most of at least three pages."""
-    pages = [page.strip("\n").split("\n") for page in pages]
+    cut = [page.strip("\n").split("\n") for page in pages]
     for end in (0, -1):
-        forms = Counter(running_form(lines[end]) for lines in pages)
-        for lines in pages:
+        forms = Counter(running_form(lines[end]) for lines in cut)
+        for lines in cut:
             form = running_form(lines[end])
-            same = len(pages) > 2 and forms[form] > len(pages) / 2
+            same = len(cut) > 2 and forms[form] > len(cut) / 2
             if lines[end].strip() and (same or not form):
                 lines[end] = ""
-    return ["\n".join(lines).strip("\n") for lines in pages]
+    return ["\n".join(lines).strip("\n") for lines in cut]
 
 # %% ../nbs/43_domain.ipynb #0010
 def page_starts(
@@ -159,7 +159,7 @@ def near_copies(
         for part in parts:
             known = {(s.source, n if s is source else None) for s, n in places.get(part, ())}
             counts.update(known - {(source.source, k - 1)})
-        best = max(counts, key=counts.get, default=None)
+        best = max(counts, key=lambda name: counts[name], default=None)
         if best and counts[best] >= near * len(parts):
             copies[number] = best[0]
         else:
@@ -370,7 +370,7 @@ class DatasetCreator:
                 f"{pdf_dir}: expected a folder with PDF files, found "
                 + ("none in it" if folder.is_dir() else "no folder")
             )
-        return build_dataset(*read_sources(files, folder, on_error), self, output_path)
+        return build_dataset(*read_sources(files, folder, on_error), creator=self, out=output_path)
 
     def create_from_texts(self, texts, sources=None, output_path=""):  # sources: names
         """The same from texts, each with the name of its source.
@@ -606,7 +606,9 @@ def dataset_documents(
     path = Path(data)
     files = list_files(path)
     made = build_dataset(
-        *read_sources(files, path if path.is_dir() else path.parent, on_error), creator, out
+        *read_sources(files, path if path.is_dir() else path.parent, on_error),
+        creator=creator,
+        out=out,
     )
     about = read_json(Path(out) / "about.json")
     return (

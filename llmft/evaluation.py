@@ -107,7 +107,7 @@ class EvalConfig:
 class Request:
     "One thing to ask: a reply to write, or texts to score behind the prompt."
 
-    messages: tuple  # of {"role", "content"}; or a string, which gets no template
+    messages: tuple | str  # of {"role", "content"}; or a string, which gets no template
     max_new_tokens: int = 0  # longest reply
     texts: tuple = ()  # texts to score; empty: a reply is wanted
 
@@ -550,7 +550,7 @@ def show_passages(
         for item, best in zip(items, ranked)
     ]
     known = [pair for pair in zip(ranked, (right_numbers(item, pool) for item in items)) if pair[1]]
-    return shown, recall_at_k(*zip(*known), k) if known else None
+    return shown, recall_at_k(*zip(*known), k=k) if known else None
 
 # %% ../nbs/51_evaluation.ipynb #0038
 def score_interval(

@@ -143,15 +143,16 @@ def transformers_config(
     "The settings of a native class that computes the same as ours. Raises `ValueError` for none."
     from transformers import GPT2Config, LlamaConfig, Qwen2Config, Qwen3Config
 
-    family, ids = native_family(config), dict(bos_token_id=eot_id, eos_token_id=eot_id)
+    family = native_family(config)
+    ids: dict = dict(bos_token_id=eot_id, eos_token_id=eot_id)
     ids |= dict(pad_token_id=pad_id, vocab_size=config.vocab_size)
     ids |= dict(tie_word_embeddings=config.tie_embeddings)
     if family == "gpt2":
         return GPT2Config(**gpt2_sizes(config), **ids)
-    sizes = llama_sizes(config) | ids
+    sizes: dict = llama_sizes(config) | ids
     if family == "qwen2":
         return Qwen2Config(**sizes)
-    bias = dict(attention_bias=config.qkv_bias or config.bias)
+    bias: dict = dict(attention_bias=config.qkv_bias or config.bias)
     if family == "qwen3":
         return Qwen3Config(head_dim=config.head_size, **bias, **sizes)
     return LlamaConfig(mlp_bias=config.bias, **bias, **sizes)
@@ -324,7 +325,7 @@ def define_config():  # returns LlmftConfig
         model_type = "llmft"
 
         def __init__(self, gpt=None, **others):
-            self.gpt = dict(gpt or dict(vocab_size=1, width=8, n_heads=1))
+            self.gpt: dict = dict(gpt or dict(vocab_size=1, width=8, n_heads=1))
             c = GPTConfig(**self.gpt)
             self.vocab_size, self.hidden_size = c.vocab_size, c.width
             self.max_position_embeddings = c.context_length

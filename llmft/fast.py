@@ -81,7 +81,7 @@ def linear_cross_entropy(
 
 # %% ../nbs/15_fast.ipynb #6f3c98b8
 def bind_norm(
-    norm: nn.Module,  # RMSNorm or LayerNorm
+    norm,  # RMSNorm or LayerNorm
 ):  # a function (…, D) → (…, D)
     "A norm with its weights bound, without the cost of calling a module."
     shape, weight, eps = norm.weight.shape, norm.weight, norm.eps
@@ -119,7 +119,7 @@ class BlockStep:
 
     def __init__(
         self,
-        block: nn.Module,  # of a GPT
+        block,  # of a GPT
         stored: Tensor,  # (2, B, H_kv, S, d): keys and values of this layer
     ):
         self.block, self.stored = block, stored

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from llmft.chat import (
     LOSSES,
@@ -133,7 +134,7 @@ class SFTConfig:
 
 # %% ../nbs/23_finetuning.ipynb #0010
 def teach_template(
-    model: nn.Module,  # may get new rows in its embedding
+    model,  # may get new rows in its embedding
     tokenizer,  # gets our template when it has none
     lora: LoRAConfig,
 ) -> LoRAConfig:  # with the markers among `train_tokens`, if the template is new to the model
@@ -143,7 +144,7 @@ def teach_template(
 
 # %% ../nbs/23_finetuning.ipynb #0015
 def splits_head(
-    model: nn.Module,  # a causal language model of transformers
+    model,  # a causal language model of transformers
 ) -> bool:  # True: its logits are its output layer on its last hidden states, and nothing else
     "Whether hidden states and output layer can be called apart; some models scale or cap logits."
     body, head = model.base_model, model.get_output_embeddings()
@@ -159,7 +160,7 @@ def splits_head(
 
 # %% ../nbs/23_finetuning.ipynb #0016
 def summed_loss(
-    model: nn.Module,
+    model,
     batch: dict,  # input_ids, labels, and position_ids where rows are packed: (B, T)
     split: bool = False,  # what `splits_head` said
 ) -> Tensor:  # scalar: cross-entropy in nats, summed over the labels that are not −100
@@ -218,10 +219,10 @@ def optimizer_class(
 
 def make_optimizer(
     weights: list,  # that are trained
-    config: SFTConfig,
+    config,  # optimizer, lr, weight_decay
 ) -> torch.optim.Optimizer:
     "The optimizer that the settings name."
-    settings = dict(lr=config.lr, weight_decay=config.weight_decay)
+    settings: dict = dict(lr=config.lr, weight_decay=config.weight_decay)
     return optimizer_class(config.optimizer)(weights, **settings)
 
 # %% ../nbs/23_finetuning.ipynb #0028
@@ -233,11 +234,11 @@ class SFTRun(Run):
     def __init__(
         self,
         folder: Path,  # that `open_run` holds
-        model: nn.Module,  # with adapter, or with all weights trainable
+        model,  # with adapter, or with all weights trainable
         rows: list,  # input_ids and labels, maybe position_ids
         eval_rows: list,  # the same; empty for no measurement
         pad_id: int,
-        config: SFTConfig,  # with its steps counted
+        config,  # SFTConfig, or that of a task built on this one  # with its steps counted
         accelerator,
         callbacks: tuple = (),  # each called as callback(run, record) after a step
     ):
@@ -370,7 +371,7 @@ def apply_gradients(
 # %% ../nbs/23_finetuning.ipynb #0035
 @torch.no_grad()
 def rows_loss(
-    model: nn.Module,
+    model,
     rows: list,  # input_ids and labels, maybe position_ids
     pad_id: int = 0,
     batch_size: int = 16,
@@ -409,7 +410,7 @@ def measure(
 
 # %% ../nbs/23_finetuning.ipynb #0038
 def context_of(
-    model: nn.Module,
+    model,
 ) -> int:  # tokens
     "How many tokens a model can read at once, from its configuration."
     names = ("max_position_embeddings", "n_positions")
@@ -437,7 +438,7 @@ def sample_prompts(
 
 # %% ../nbs/23_finetuning.ipynb #0040
 def sample_replies(
-    model: nn.Module,
+    model,
     tokenizer,
     prompts: list,  # from `sample_prompts`
     step: int,  # that was done last
@@ -479,7 +480,7 @@ def sampler(
 
 # %% ../nbs/23_finetuning.ipynb #0046
 def read_training(
-    path: str,
+    path: str | Path,
     train_mode: str,  # direct, cot or auto; empty: all records
 ) -> list:  # of `Example`
     "The examples of a file. Raises one `ValueError` for all faults of the file."
@@ -491,7 +492,7 @@ def read_training(
 
 
 def prepare_rows(
-    path: str,  # training file of any format that `read_examples` knows; empty for none
+    path: str | Path,  # training file of any format that `read_examples` knows; empty for none
     tokenizer,
     config: SFTConfig,
     context: int,  # most tokens that the model can read
@@ -512,11 +513,11 @@ def prepare_rows(
 
 # %% ../nbs/23_finetuning.ipynb #0047
 def prepare_model(
-    model: nn.Module,
+    model,
     config: SFTConfig,
     lora: LoRAConfig,
     full: bool,  # True: train all weights
-) -> nn.Module:  # the same model, ready to be trained
+):  # the same model, ready to be trained
     """Freeze and add the adapter, or free all weights; switch on gradient checkpointing.
 
     Raises `ValueError` for a model with an adapter, for `full` training of a model in four bits,
@@ -605,7 +606,7 @@ def open_start(
 
 
 def write_tuned(
-    model: nn.Module,  # trained
+    model,  # trained
     tokenizer,
     folder: Path,  # run folder
     full: bool,
@@ -619,7 +620,7 @@ def write_tuned(
 
 
 def describe_training(
-    model: nn.Module,
+    model,
     rows: list,  # that it was trained on
 ) -> dict:  # words → number or words, for the report
     "How much of a model was trained, and how much of its rows was learnt."
@@ -635,9 +636,9 @@ def describe_training(
 
 # %% ../nbs/23_finetuning.ipynb #0052
 def sft(
-    data: str,  # records to learn from: .jsonl or .json of any known format
+    data: str | Path,  # records to learn from: .jsonl or .json of any known format
     model: str = "base",  # base (chapter 1), a run, an adapter, any folder or Hub name; or a pair
-    out: str = "runs/sft",  # run folder; an unfinished run of the same settings goes on
+    out: str | Path = "runs/sft",  # run folder; an unfinished run of the same settings goes on
     eval_data: str = "",  # records to measure the loss on; the best measurement is kept
     engine: str = "llmft",  # llmft (this page) or trl (SFTTrainer)
     full: bool = False,  # train all weights instead of an adapter
@@ -746,7 +747,7 @@ def trl_settings(
 
 # %% ../nbs/23_finetuning.ipynb #0062
 def trl_optimizers(
-    model: nn.Module,  # ours, prepared, or a PeftModel
+    model,  # ours, prepared, or a PeftModel
     config: SFTConfig,  # with its steps counted
 ) -> tuple:  # (optimizer, schedule of its learning rate)
     "Our optimizer and our learning rates, in the classes that a Trainer takes."
@@ -817,7 +818,7 @@ def trainer_class(
 
 # %% ../nbs/23_finetuning.ipynb #0067
 def to_peft(
-    model: nn.Module,  # with an adapter of ours; loses it
+    model,  # with an adapter of ours; loses it
     folder: Path,  # for the adapter's files
 ):  # the base in a PeftModel with the same adapter, ready to be trained
     "Hand a model with its adapter over to PEFT."
@@ -857,13 +858,13 @@ def write_trl_log(
 
 def train_trl(
     folder: Path,
-    model: nn.Module,  # prepared
+    model,  # prepared
     tokenizer,
     rows: list,
     eval_rows: list,
     config: SFTConfig,  # with its steps counted
     accelerator,
-) -> nn.Module:  # the model with what it learnt, in our classes
+):  # the model with what it learnt, in our classes
     "Train with TRL's SFTTrainer; an adapter goes there and comes back as PEFT's files."
     from datasets import Dataset
     from transformers import EarlyStoppingCallback, PrinterCallback
@@ -900,12 +901,13 @@ def train_trl(
     write_trl_log(trainer.state.log_history, folder / "log.jsonl", tokens)
     if not adapter:
         return trainer.model
-    trainer.model.save_pretrained(folder / "trl" / "adapter")
-    return load_lora(trainer.model.unload(), folder / "trl" / "adapter")
+    trained: Any = trainer.model
+    trained.save_pretrained(folder / "trl" / "adapter")
+    return load_lora(trained.unload(), folder / "trl" / "adapter")
 
 # %% ../nbs/23_finetuning.ipynb #0104
 def judge(
-    model: nn.Module,
+    model,
     tokenizer,
     pairs: list,  # dicts with prompt and completion
     max_new_tokens: int = 40,
@@ -931,7 +933,7 @@ def report_records(
 
 # %% ../nbs/23_finetuning.ipynb #0117
 def answer_sheet(
-    model: nn.Module,
+    model,
     tokenizer,
     questions: list,  # dicts with id, split, question, answer and key, the fact that must appear
     max_new_tokens: int = 60,
@@ -998,7 +1000,7 @@ CASE = SFTConfig(epochs=24, lr=5e-3, batch_size=32, warmup_steps=20)
 
 # %% ../nbs/23_finetuning.ipynb #0120
 def read_questions(
-    path: str,  # .jsonl file
+    path: str | Path,  # .jsonl file
 ) -> list[dict]:  # id, question, answer, key, split (train or eval)
     "The questions of a case. Raises one `ValueError` for every line that lacks a field or a split."
     questions, needed = read_jsonl(path), {"id", "question", "answer", "key", "split"}
@@ -1015,10 +1017,10 @@ def read_questions(
 
 
 def company_case(
-    data: str = "data/company_qa.jsonl",  # id, question, answer, key, split (train or eval)
+    data: str | Path = "data/company_qa.jsonl",  # id, question, answer, key, split (train or eval)
     report: str = "data/company_report.md",  # the document that they are about
     model: str = "base",  # anything that `open_model` opens
-    out: str = "runs/company",  # folder; unfinished parts go on
+    out: str | Path = "runs/company",  # folder; unfinished parts go on
     read_epochs: int = 20,  # times that the report is read, all weights trained; 0: not at all
     read_lr: float = 1e-3,  # peak learning rate of the reading
     config: SFTConfig = CASE,  # of the learning to answer

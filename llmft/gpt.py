@@ -232,6 +232,9 @@ class GPT(nn.Module):
     Source: Radford et al. 2019 (GPT-2); Touvron et al. 2023, arXiv:2302.13971 (Llama).
     """
 
+    cos: Tensor  # (T, d/2), where positions are turned
+    sin: Tensor
+
     def __init__(self, config: GPTConfig):
         super().__init__()
         self.config = config

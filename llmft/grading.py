@@ -517,7 +517,7 @@ def support(
     missing = [thing for thing in new if thing not in held]
     wrong = any(isinstance(thing, tuple) for thing in missing)
     texts = [tuple("".join(map(str, thing)) for thing in some) for some in (held, missing)]
-    return Support(*texts, wrong, copied_share(reply, passage))
+    return Support(*texts, wrong_number=wrong, copied=copied_share(reply, passage))
 
 # %% ../nbs/95_grading.ipynb #0035
 def wilson_interval(

@@ -198,7 +198,7 @@ def parameter_text(
 
 # %% ../nbs/41_harmony.ipynb #0036
 def tools_text(
-    tools: list[dict],  # as transformers takes them: {"type": "function", "function": {…}}
+    tools: list[dict] | tuple,  # as transformers takes them: {"type": "function", "function": {…}}
 ) -> str:  # empty without tools
     "The functions, for the developer message. Raises `ValueError` where one is not described."
     if not tools:
@@ -310,7 +310,7 @@ def harmony_messages(
     messages: list,  # chat records or Messages
     effort: str = "medium",
     date: str | None = None,  # YYYY-MM-DD; None is today
-    tools: list[dict] = (),
+    tools: list[dict] | tuple = (),
     identity: str = IDENTITY,
     add_generation_prompt: bool = False,  # True: nothing is to be learnt yet
     as_sampled: bool = False,  # as in `drop_thoughts`
@@ -338,7 +338,7 @@ def build_harmony(
     messages: list,  # chat records or Messages
     effort: str = "medium",  # one of EFFORTS
     date: str | None = None,  # YYYY-MM-DD; None is today
-    tools: list[dict] = (),  # functions that may be called
+    tools: list[dict] | tuple = (),  # functions that may be called
     identity: str = IDENTITY,
     add_generation_prompt: bool = False,  # True: a prompt; False: a text to learn from
     as_sampled: bool = False,  # as in `drop_thoughts`; False is as in TRL
@@ -590,7 +590,7 @@ def use_harmony(
     tokenizer,  # of transformers, with the markers; changed in place
     effort: str = "medium",  # one of EFFORTS
     date: str | None = None,  # YYYY-MM-DD; None is today
-    tools: list[dict] = (),
+    tools: list[dict] | tuple = (),
     identity: str = IDENTITY,
 ):  # the same tokenizer
     """Give a tokenizer the template of Harmony, with effort, date and tools, and its end token.

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from llmft.core import (
     append_jsonl,
@@ -287,7 +288,7 @@ def ask_service(
     call,  # function of the client
     needs: str = "id",  # what an answer must have; empty for anything
     retries: int | None = None,  # None: as the service says
-):  # what the call returns
+) -> Any:  # what the call returns
     "Ask until there is an answer that can be read. Raises `ServiceError`."
     import openai
 
@@ -311,7 +312,7 @@ def create_once(
     service: Service,
     create,  # function of the client: makes the thing
     find,  # function of the client: the thing if it is there already, or None
-):  # the thing
+) -> Any:  # the thing
     "Make something exactly once, whatever is lost on the way. Raises `ServiceError`."
     for attempt in range(service.retries + 1):
         try:

@@ -107,7 +107,7 @@ def script_shares(
     text: str,
 ) -> dict[str, float]:  # for each of SCRIPTS, 0 to 1; all 0 when the text is empty
     "How the characters of a text are spread over the scripts. White space is not counted."
-    counts = dict.fromkeys(SCRIPTS, 0)
+    counts: dict[str, int] = dict.fromkeys(SCRIPTS, 0)
     for character in re.sub(r"\s", "", normalize(text)):
         counts[script(character)] += 1
     total = sum(counts.values()) or 1

@@ -98,7 +98,7 @@ def join_items(
     for item in items:
         keys = [("item", item.item_id), ("text", squeeze(item.question))]
         if item.entity:
-            keys.append(("entity", item.law, item.entity))
+            keys.append(("entity", f"{item.law}|{item.entity}"))
         for key in keys[1:]:
             parent[root(key)] = root(keys[0])
     groups = {}
@@ -137,14 +137,14 @@ def split_items(
     """
     if not 0 < held_out < 1:
         raise ValueError(f"held_out must lie between 0 and 1, got {held_out}")
-    groups, draw, best = join_items(items), random.Random(f"law split {seed}"), None
+    groups, draw, best = join_items(items), random.Random(f"law split {seed}"), ([], float("inf"))
     for deal in range(60):
         if deal >= 20 and abs(len(best[0][1]) - held_out * len(items)) <= 0.02 * len(items):
             break
         draw.shuffle(groups)  # large groups first; if that fails, in any order
         order = sorted(groups, key=len, reverse=True) if deal < 20 else groups
         sides, left = deal_out(order, held_out)
-        if best is None or left < best[1]:
+        if left < best[1]:
             best = sides, left
     sides = best[0]
     if all(sides):
@@ -705,7 +705,7 @@ def judge_result(
     "What a careful reader would note about a result, and do next."
     remarks, actions, n = [], [], result["n"]
     letters = {letter: result["predicted"].get(letter, 0) for letter in LETTERS}
-    favourite = max(letters, key=letters.get)
+    favourite = max(letters, key=lambda name: letters[name])
     fool = max(result["baselines"], key=result["baselines"].get)
     if result["n_unknown"] > 0.05 * n:
         remarks.append(f"{result['n_unknown']} of {n} replies say none of the choices")
@@ -840,7 +840,7 @@ def law_run(
 
     opened = open_model(model, config.device, OpenConfig(use="train", quantize=quantize))
     base = set_up(*opened, style, context)
-    lora = lora if full else with_untrained(*base, records, lora)
+    lora = lora if full else with_untrained(*base, records=records, lora=lora)
     run = sft(str(Path(data) / plan.data), base, folder, "", engine, full, "", config, lora)
     if start_accelerator(config.device).is_main_process:
         results = law_evaluate(data, run, pattern, context=context, device=config.device)

@@ -14,6 +14,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -91,15 +92,15 @@ def check_lora(
 
 # %% ../nbs/22_lora.ipynb #0034
 def is_turned(
-    layer: nn.Module,
+    layer,
 ) -> bool:  # True: the weight is stored as (in, out)
     "Whether a layer is GPT-2's Conv1D, which computes x W + b."
     return type(layer).__name__ == "Conv1D" and hasattr(layer, "nf")
 
 # %% ../nbs/22_lora.ipynb #0035
 def linear_sizes(
-    layer: nn.Module,
-) -> tuple[int, int] | None:  # (in, out); None for a layer that is not linear
+    layer,
+) -> tuple | None:  # (in, out); None for a layer that is not linear
     "How wide the input and the output of a linear layer are."
     if is_turned(layer):
         return layer.nx, layer.nf
@@ -108,14 +109,14 @@ def linear_sizes(
 
 # %% ../nbs/22_lora.ipynb #0036
 def is_quantized(
-    layer: nn.Module,
+    layer,
 ) -> bool:
     "Whether a linear layer keeps its weight packed, and restores it with `dequantize()`."
     return hasattr(layer, "dequantize")
 
 # %% ../nbs/22_lora.ipynb #0037
 def dense_weight(
-    layer: nn.Module,  # nn.Linear, GPT-2's Conv1D, or a quantized layer that has `dequantize()`
+    layer,  # nn.Linear, GPT-2's Conv1D, or a quantized layer that has `dequantize()`
 ) -> Tensor:  # (out, in); a view where the layer has the numbers as they are
     "W of a layer that computes x Wᵀ + b. Raises `ValueError` when it has no plain numbers."
     weight = layer.dequantize() if hasattr(layer, "dequantize") else layer.weight
@@ -177,7 +178,9 @@ class LoRALinear(nn.Module):
     arXiv:2106.09685, section 4.1; Liu et al. 2024, DoRA, arXiv:2402.09353, section 4.3.
     """
 
-    def __init__(self, base_layer: nn.Module, config: LoRAConfig):
+    lora_magnitude_vector: Any  # (out,) of DoRA, or None
+
+    def __init__(self, base_layer, config: LoRAConfig):  # base_layer: any linear layer
         super().__init__()
         sizes = linear_sizes(base_layer)
         if sizes is None:
@@ -284,7 +287,7 @@ class LoRAExperts(nn.Module):
     B as (out, r·E) with the experts innermost. Source: `lora.ParamWrapper` of PEFT 0.21.
     """
 
-    def __init__(self, base_layer: nn.Module, names: list[str], config: LoRAConfig):
+    def __init__(self, base_layer, names: list[str], config: LoRAConfig):  # base_layer: experts
         super().__init__()
         self.base_layer, self.names, self.active = base_layer, tuple(names), True
         self.scaling, self.rank = config.scaling, config.rank
@@ -338,8 +341,14 @@ class TokenRows(nn.Module):
     The trained rows stand beside the frozen matrix. For a tied model both ends share `rows`.
     """
 
+    tokens: Tensor  # (n,) ids of the trained rows
+    place: Tensor  # (V,) their numbers, or -1
+
     def __init__(
-        self, base_layer: nn.Module, tokens: tuple[int, ...], rows: nn.Parameter | None = None
+        self,
+        base_layer,  # an embedding or an output layer
+        tokens: tuple[int, ...],
+        rows: nn.Parameter | None = None,
     ):
         super().__init__()
         weight = base_layer.weight
@@ -381,7 +390,7 @@ def embed_tokens(
 # %% ../nbs/22_lora.ipynb #0069
 @torch.no_grad()
 def add_tokens(
-    model: nn.Module,  # a transformers model without adapter; changed in place
+    model,  # a transformers model without adapter; changed in place
     tokenizer,  # its tokenizer; changed in place
     words: list[str],  # new tokens
     special: bool = True,  # True: markers, which decode can leave out; False: words
@@ -425,7 +434,7 @@ def is_match(
 
 # %% ../nbs/22_lora.ipynb #0074
 def linear_names(
-    model: nn.Module,
+    model,
 ) -> list[str]:  # full names, in the order of the model
     "All layers of a model that LoRA can wrap, or has wrapped."
     inside = {module.base_layer for module in model.modules() if isinstance(module, ADAPTERS)}
@@ -437,7 +446,7 @@ def linear_names(
 
 # %% ../nbs/22_lora.ipynb #0075
 def is_tied(
-    model: nn.Module,  # a transformers model
+    model,  # a transformers model
 ) -> bool:
     "Whether the embedding and the output layer are one matrix."
     head = model.get_output_embeddings()
@@ -458,7 +467,7 @@ def no_match(
 
 # %% ../nbs/22_lora.ipynb #0077
 def check_target(
-    model: nn.Module,
+    model,
     name: str,  # of a layer that was asked for
 ) -> None:
     "Raise `ValueError` for a layer whose update could not be merged."
@@ -476,7 +485,7 @@ def check_target(
 
 # %% ../nbs/22_lora.ipynb #0078
 def find_targets(
-    model: nn.Module,
+    model,
     config: LoRAConfig,
 ) -> list[str]:  # full names of layers
     """The layers that `targets` means. `all-linear` leaves the output layer out, as PEFT does.
@@ -499,7 +508,7 @@ def find_targets(
 
 # %% ../nbs/22_lora.ipynb #0079
 def find_experts(
-    model: nn.Module,
+    model,
     config: LoRAConfig,
 ) -> dict[str, list[str]]:  # name of a module → names of its parameters
     "The parameters that `target_parameters` means. Raises `ValueError` for one that cannot be had."
@@ -527,7 +536,7 @@ def find_experts(
 
 # %% ../nbs/22_lora.ipynb #0084
 def replace_module(
-    model: nn.Module,
+    model,
     name: str,  # full name
     new: nn.Module,
 ) -> None:
@@ -537,7 +546,7 @@ def replace_module(
 
 # %% ../nbs/22_lora.ipynb #0085
 def wrap_tokens(
-    model: nn.Module,
+    model,
     tokens: tuple[int, ...],  # ids
     targets: list[str],  # layers that get an update of low rank
 ) -> None:
@@ -565,7 +574,7 @@ def wrap_tokens(
 
 # %% ../nbs/22_lora.ipynb #0086
 def check_free(
-    model: nn.Module,
+    model,
 ) -> None:
     "Raise `ValueError` for a model with an adapter, and for one that is not of transformers."
     if not hasattr(model, "get_output_embeddings"):
@@ -578,9 +587,9 @@ def check_free(
 
 # %% ../nbs/22_lora.ipynb #0087
 def add_lora(
-    model: nn.Module,  # a transformers model; changed in place
+    model,  # a transformers model; changed in place
     config: LoRAConfig = LoRAConfig(),
-) -> nn.Module:  # the same model
+):  # the same model
     """Freeze a model and put trained updates of low rank into its layers.
 
     What it computes stays the same until the adapter learns. Raises `ValueError` when the model has
@@ -590,7 +599,7 @@ def add_lora(
     targets, experts = find_targets(model, config), find_experts(model, config)
     if not targets and not experts:
         raise ValueError(no_match(config.targets, linear_names(model)))
-    layers = {name: LoRALinear(model.get_submodule(name), config) for name in targets}
+    layers: dict = {name: LoRALinear(model.get_submodule(name), config) for name in targets}
     for name, parameters in experts.items():
         layers[name] = LoRAExperts(model.get_submodule(name), parameters, config)
     if config.train_tokens:
@@ -606,8 +615,8 @@ def add_lora(
 
 # %% ../nbs/22_lora.ipynb #0088
 def find_adapters(
-    model: nn.Module,
-) -> dict[str, nn.Module]:  # full name → LoRALinear, LoRAExperts or TokenRows
+    model,
+) -> dict:  # full name → LoRALinear, LoRAExperts or TokenRows
     "Everything that add_lora has put into a model. Raises `ValueError` if that is nothing."
     found = {name: module for name, module in model.named_modules() if isinstance(module, ADAPTERS)}
     if not found:
@@ -618,7 +627,7 @@ def find_adapters(
 
 # %% ../nbs/22_lora.ipynb #0089
 def lora_parameters(
-    model: nn.Module,
+    model,
 ) -> list[nn.Parameter]:
     "What is trained, each once, for the optimizer. Raises `ValueError` without an adapter."
     find_adapters(model)
@@ -626,7 +635,7 @@ def lora_parameters(
 
 # %% ../nbs/22_lora.ipynb #0090
 def count_parameters(
-    model: nn.Module,
+    model,
 ) -> tuple[int, int]:  # trained, all
     "How many numbers of a model are trained, and how many it has."
     sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
@@ -635,7 +644,7 @@ def count_parameters(
 # %% ../nbs/22_lora.ipynb #0096
 @contextmanager
 def disable_lora(
-    model: nn.Module,  # with an adapter
+    model,  # with an adapter
 ):  # yields the model
     "Inside the block the model is as before add_lora. Raises `ValueError` without an adapter."
     adapters = list(find_adapters(model).values())
@@ -651,8 +660,8 @@ def disable_lora(
 # %% ../nbs/22_lora.ipynb #0097
 @torch.no_grad()
 def merged_layer(
-    adapter: nn.Module,  # LoRALinear, LoRAExperts or TokenRows
-) -> nn.Module:  # its base layer with the update in the weight; nn.Linear for a quantized one
+    adapter,  # LoRALinear, LoRAExperts or TokenRows
+):  # its base layer with the update in the weight; nn.Linear for a quantized one
     "Write an update into the weight that it belongs to."
     base = adapter.base_layer
     if isinstance(adapter, TokenRows):
@@ -673,9 +682,9 @@ def merged_layer(
 
 # %% ../nbs/22_lora.ipynb #0098
 def take_out(
-    model: nn.Module,  # with an adapter; changed in place
-    layers: dict[str, nn.Module],  # full name → what comes into its place
-) -> nn.Module:  # the model, with all weights trainable again
+    model,  # with an adapter; changed in place
+    layers: dict,  # full name → what comes into its place
+):  # the model, with all weights trainable again
     "Put plain layers into the places of adapters, and forget the settings."
     for name, layer in layers.items():
         replace_module(model, name, layer)
@@ -686,23 +695,23 @@ def take_out(
 
 # %% ../nbs/22_lora.ipynb #0099
 def merge_lora(
-    model: nn.Module,  # with an adapter; changed in place
-) -> nn.Module:  # the same model with plain layers
+    model,  # with an adapter; changed in place
+):  # the same model with plain layers
     "Add the updates to the weights and take the adapter out. Raises `ValueError` if there is none."
     adapters = find_adapters(model)
     return take_out(model, {name: merged_layer(adapter) for name, adapter in adapters.items()})
 
 # %% ../nbs/22_lora.ipynb #0100
 def remove_lora(
-    model: nn.Module,  # with an adapter; changed in place
-) -> nn.Module:  # the same model as before add_lora
+    model,  # with an adapter; changed in place
+):  # the same model as before add_lora
     "Take the adapter out and forget it. Raises `ValueError` if there is none."
     adapters = find_adapters(model)
     return take_out(model, {name: adapter.base_layer for name, adapter in adapters.items()})
 
 # %% ../nbs/22_lora.ipynb #0105
 def adapter_tensors(
-    model: nn.Module,
+    model,
 ) -> dict[str, Tensor]:  # PEFT's name → the parameter itself, each once
     "The trained parameters of a model under the names that PEFT gives them in its files."
     tensors, seen = {}, set()
@@ -724,7 +733,7 @@ def adapter_tensors(
 
 # %% ../nbs/22_lora.ipynb #0106
 def token_setting(
-    model: nn.Module,
+    model,
     tokens: tuple[int, ...],  # trained
 ):  # PEFT's trainable_token_indices: None, a list, or layer → list
     "The trained tokens in PEFT's words. A model whose two ends are apart must name both."
@@ -752,7 +761,7 @@ def peft_targets(
 # %% ../nbs/22_lora.ipynb #0108
 def peft_config(
     config: LoRAConfig,
-    model: nn.Module | None = None,  # needed for GPT-2, and for trained tokens of an untied model
+    model=None,  # needed for GPT-2, and for trained tokens of an untied model
 ):  # a peft.LoraConfig
     "The same settings for PEFT, so that TRL trains the same adapter."
     from peft import LoraConfig
@@ -773,7 +782,7 @@ def peft_config(
 
 # %% ../nbs/22_lora.ipynb #0115
 def base_shapes(
-    model: nn.Module,
+    model,
 ) -> dict[str, tuple]:  # plain name → shape; of linear layers (out, in), quantized or not
     "The shapes of the base model, whether an adapter is on it or not."
     shapes = {}
@@ -789,7 +798,7 @@ def base_shapes(
 
 # %% ../nbs/22_lora.ipynb #0116
 def base_sample(
-    model: nn.Module,
+    model,
 ) -> list[float]:  # 16 numbers
     """Some numbers from the first half of the embedding: they tell two bases of one shape apart.
 
@@ -801,7 +810,7 @@ def base_sample(
 
 # %% ../nbs/22_lora.ipynb #0117
 def base_quantization(
-    model: nn.Module,
+    model,
 ) -> str:  # for example nf4-64-double; none
     "How the linear layers of a model are quantized."
     return (
@@ -819,7 +828,7 @@ def base_quantization(
 
 # %% ../nbs/22_lora.ipynb #0118
 def describe_base(
-    model: nn.Module,
+    model,
 ) -> dict[str, str]:  # for the header of the adapter's file
     "What load_lora needs in order to know the base model again."
     shapes = {name: list(shape) for name, shape in base_shapes(model).items()}
@@ -833,7 +842,7 @@ def describe_base(
 
 # %% ../nbs/22_lora.ipynb #0120
 def peft_settings(
-    model: nn.Module,  # with an adapter
+    model,  # with an adapter
 ) -> dict:  # the contents of adapter_config.json
     "The settings of an adapter in PEFT's words, with `all-linear` written out as PEFT does."
     c, found = model.lora_config, find_adapters(model)
@@ -860,7 +869,7 @@ def peft_settings(
 
 # %% ../nbs/22_lora.ipynb #0121
 def save_lora(
-    model: nn.Module,  # with an adapter
+    model,  # with an adapter
     folder: str | Path,  # receives adapter_config.json and adapter_model.safetensors
 ) -> Path:  # the folder
     "Write the adapter, and only the adapter, as PEFT does. Raises `ValueError` without an adapter."
@@ -929,7 +938,7 @@ def tokens_in(
 
 # %% ../nbs/22_lora.ipynb #0128
 def drop_copies(
-    model: nn.Module,  # the base
+    model,  # the base
     tensors: dict[str, Tensor],  # of a file: name → values
     tokens: tuple[int, ...],  # trained tokens, whose rows may differ
 ) -> dict[str, Tensor]:  # name → values, without the copies
@@ -955,7 +964,7 @@ def drop_copies(
 
 # %% ../nbs/22_lora.ipynb #0130
 def check_layers(
-    model: nn.Module,
+    model,
     tensors: dict[str, Tensor],  # of an adapter: name → values
     targets: list[str],  # its linear layers
 ) -> None:
@@ -972,7 +981,7 @@ def check_layers(
 
 # %% ../nbs/22_lora.ipynb #0131
 def check_base(
-    model: nn.Module,
+    model,
     about: dict[str, str],  # header of an adapter's file; one that PEFT wrote says nothing
 ) -> None:
     "Raise `ValueError` with the reason when the header describes another base model."
@@ -999,7 +1008,7 @@ def check_base(
 
 # %% ../nbs/22_lora.ipynb #0132
 def short_targets(
-    model: nn.Module,
+    model,
     names: str,  # full names of layers, with commas between
     given,  # target_modules of PEFT: a text, a list or None
 ) -> str:  # what means the same layers in fewer words, where there is such
@@ -1014,9 +1023,9 @@ def short_targets(
 
 # %% ../nbs/22_lora.ipynb #0133
 def load_lora(
-    model: nn.Module,  # the base, without adapter; changed in place
+    model,  # the base, without adapter; changed in place
     folder: str | Path,  # written by save_lora or by PEFT
-) -> nn.Module:  # the same model with the adapter, ready to compute or to train further
+):  # the same model with the adapter, ready to compute or to train further
     """Put a saved adapter on a model.
 
     Raises `ValueError` with the reason if it was made for another base, needs what is not supported
@@ -1051,7 +1060,7 @@ def load_lora(
 # %% ../nbs/22_lora.ipynb #0134
 @torch.no_grad()
 def fill_adapter(
-    model: nn.Module,  # with a fresh adapter
+    model,  # with a fresh adapter
     folder: str | Path,  # for the message
     tensors: dict[str, Tensor],  # PEFT's name → values
 ) -> None:

@@ -36,8 +36,8 @@ MERGE_WARNINGS = {
 
 
 def put_back(
-    model: nn.Module,  # with an adapter on a quantized base; changed in place
-    original: nn.Module,  # the base before it was quantized
+    model,  # with an adapter on a quantized base; changed in place
+    original,  # the base before it was quantized
 ) -> None:
     "Replace every quantized layer by the one that it was made from."
     layers = dict(model.named_modules())
@@ -48,10 +48,10 @@ def put_back(
 
 # %% ../nbs/34_merging.ipynb #a57448fe
 def merge_qlora(
-    model: nn.Module,  # with an adapter on a quantized base; changed in place
+    model,  # with an adapter on a quantized base; changed in place
     into: str = "restored",  # restored, 4bit or original
-    original: nn.Module | None = None,  # the base before it was quantized; needed for original
-) -> nn.Module:  # the same model without adapter
+    original=None,  # the base before it was quantized; needed for original
+):  # the same model without adapter
     """Merge an adapter that was trained on a quantized base.
 
     Into the restored weights the merge is exact. The other two change what the model computes, and
@@ -78,7 +78,7 @@ def merge_qlora(
 
 # %% ../nbs/34_merging.ipynb #f0381c0a
 def audit_model(
-    model: nn.Module,
+    model,
     tokenizer,
     rows: list,  # articles: input_ids and labels
     pairs: list,  # questions: prompt and completion

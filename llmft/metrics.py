@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from .core import Timer, cache_dir, content_hash, file_lock, progress, write_json
 from llmft.grading import (
@@ -732,7 +733,8 @@ def distinct_n(
 def fact_accuracy(
     replies: list,  # of str
     records: list,  # for each reply a dict with answer, and where known attribute and entity (world.qa_pairs)
-    known: list = None,  # records whose answers are the other values of an attribute; None: `records`
+    known: list
+    | None = None,  # records whose answers are the other values of an attribute; None: `records`
 ) -> dict:  # accuracy, low, high (Wilson, 95 %), n, one count for each of VERDICTS, each (verdicts)
     """How many replies state the right fact and no other value of its kind.
 
@@ -744,7 +746,8 @@ def fact_accuracy(
             f"expected a record for each reply, got {len(replies)} replies "
             f"and {len(records)} records"
         )
-    for i, record in enumerate([*records, *(known or [])]):
+    both: list[dict] = [*records, *(known or [])]
+    for i, record in enumerate(both):
         if not record.get("answer"):
             raise ValueError(f"record {i} has no answer: {record!r}")
         values.setdefault(record.get("attribute"), set()).add(record["answer"])
@@ -778,7 +781,7 @@ class Failed:
 # %% ../nbs/50_metrics.ipynb #11a7b8d7
 def mean_score(
     each: list,  # float or None, one for each reply
-    reference: list = (),  # the same of the references
+    reference: list | tuple = (),  # the same of the references
     **detail,  # more that the Score tells
 ) -> Score:
     "The mean over replies that could be measured. Raises `ValueError` when there are none."
@@ -802,8 +805,8 @@ class ReplySet:
     records: list | None = None  # dicts with answer, attribute, entity
     known: list | None = None  # records whose answers are the other values
     judge: tuple | None = None  # (causal model, tokenizer); None: the model of chapter 1
-    encoder: object = None  # as in `load_encoder`
-    tokenize: object = "words"
+    encoder: Any = None  # as in `load_encoder`
+    tokenize: Any = "words"
 
 
 def make_reply_set(
@@ -853,7 +856,7 @@ def score_bert(
 
     F1 divides by P + R. Where the two nearly cancel it leaves −1…1, and that pair counts as not measured.
     """
-    result = bert_score(*both_sides(data), data.encoder)
+    result = bert_score(*both_sides(data), encoder=data.encoder)
     sound = [f1 if abs(f1) <= 1 + 1e-6 else None for f1 in result["f1"]]
     return mean_score(sound, n_cut=result["n_cut"])
 
@@ -863,7 +866,7 @@ def score_words(
     data: ReplySet,
 ) -> Score:
     "The mean of one kind of ROUGE."
-    return mean_score(rouge(*both_sides(data), data.tokenize)[name])
+    return mean_score(rouge(*both_sides(data), tokenize=data.tokenize)[name])
 
 
 def score_texts(
@@ -894,7 +897,7 @@ def score_bits(
         if not sum(n):
             raise ValueError("none of the replies could be measured: all are empty")
         totals.append((sum(bits) / sum(n), tuple(b / k if k else None for b, k in zip(bits, n))))
-    return Score(*totals[0], totals[1][0])
+    return Score(*totals[0], reference=totals[1][0])
 
 
 def score_facts(
@@ -930,7 +933,7 @@ def score_support(
 class Metric:
     "One row of the table."
 
-    measure: object  # function: ReplySet → Score
+    measure: Any  # function: ReplySet → Score
     scale: str  # smallest and largest value, or the unit
     better: str  # more; like: as close as possible to the references
     blind: str  # what it cannot see
@@ -945,7 +948,8 @@ METRICS = {
     ),
     "bleu": Metric(
         lambda d: Score(
-            bleu(*both_sides(d), d.tokenize), tuple(sentence_bleu(*both_sides(d), d.tokenize))
+            bleu(*both_sides(d), tokenize=d.tokenize),
+            tuple(sentence_bleu(*both_sides(d), tokenize=d.tokenize)),
         ),
         "0–100",
         "more",

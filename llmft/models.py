@@ -15,6 +15,7 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -353,7 +354,7 @@ def open_folder(
     folder: Path,
     device: str,
     config: OpenConfig,
-) -> tuple:  # (model, tokenizer)
+) -> tuple[Any, Any]:  # (model, tokenizer)
     "Open a transformers folder. Raises `ValueError` for one that cannot be used."
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -390,7 +391,7 @@ def open_run(
     folder: Path,
     device: str,
     config: OpenConfig,
-) -> tuple:  # (model, tokenizer)
+) -> tuple[Any, Any]:  # (model, tokenizer)
     "Open a pretraining run as a model of transformers. Raises `ValueError` for a damaged one."
     gpt, words, _ = load_checkpoint(folder, device="cpu")
     if config.tokenizer:
@@ -553,8 +554,8 @@ def read_adapter(
 # %% ../nbs/80_models.ipynb #1ac813e2
 @torch.no_grad()
 def plain_weights(
-    model: nn.Module,  # with an adapter; changed in place
-) -> nn.Module:  # the same model without it, none of its layers packed
+    model,  # with an adapter; changed in place
+):  # the same model without it, none of its layers packed
     "Merge an adapter, and unpack the layers that it left alone, in the number format of the rest."
     dtype = model.get_input_embeddings().weight.dtype
     merged = merge_lora(model)
@@ -574,7 +575,7 @@ def open_adapter(
     place,  # from `locate_model`
     device: str,
     config: OpenConfig,
-) -> tuple:  # (model, tokenizer)
+) -> tuple[Any, Any]:  # (model, tokenizer)
     "Open an adapter on its base, as it was trained. Raises `ValueError` if the two do not fit."
     about = read_adapter(place.path)
     word = about.quantization if config.use == "train" else config.quantize or about.quantization
@@ -666,7 +667,7 @@ def ask_hub(
     "Ask the Hub once what a model consists of. Raises `ValueError` when it does not say in time."
     from huggingface_hub import HfApi
 
-    answers = [TimeoutError(f"no answer within {HUB_SECONDS:g} s")]
+    answers: list = [TimeoutError(f"no answer within {HUB_SECONDS:g} s")]
 
     def question():
         try:
@@ -711,7 +712,7 @@ MARKERS = {"<|im_start|>", "<|im_end|>"}
 
 
 def add_template(
-    model: nn.Module,  # without adapter; may get new rows in its embedding
+    model,  # without adapter; may get new rows in its embedding
     tokenizer,  # gets our template when it has none
 ) -> tuple[int, ...]:  # ids of the two markers; empty when there was a template
     "Give a model without chat template ours. Raises `ValueError` for a model with an adapter."
@@ -768,7 +769,7 @@ def open_model(
     model="base",  # base, a run, an adapter, a transformers folder, GGUF, a Hub name; or a pair
     device: str = "auto",  # auto, cpu, cuda, mps
     config: OpenConfig = OpenConfig(),
-) -> tuple:  # (transformers model in evaluation mode, tokenizer)
+) -> tuple[Any, Any]:  # (transformers model in evaluation mode, tokenizer)
     """Open any model of this book, or of transformers, as it was trained.
 
     A pair (model, tokenizer) comes back as it is. Raises `ValueError`, in one line with what to

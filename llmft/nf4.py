@@ -139,7 +139,7 @@ def quantize_nf4(
 @lru_cache(maxsize=32)
 def pair_table(
     kind: str,  # nf4, fp4 or int4
-    device: torch.device = None,
+    device: torch.device | None = None,
 ) -> Tensor:  # (256,) int64: two float32 levels side by side
     "The two levels that each byte stands for."
     levels = torch.tensor(LEVELS[kind])
@@ -190,7 +190,7 @@ def dynamic_levels() -> Tensor:  # (256,) float32 from −0.993 to 1, rising
 # %% ../nbs/30_nf4.ipynb #0044
 @lru_cache(maxsize=4)
 def step_table(
-    device: torch.device = None,
+    device: torch.device | None = None,
 ) -> Tensor:  # (65536,) uint8
     "The nearest dynamic level for each of 65,536 equal steps from −1 to 1."
     levels, steps = dynamic_levels(), torch.linspace(-1, 1, 65536)
@@ -271,6 +271,11 @@ class NF4Linear(FixedBuffers):
     another way.
     Source: Dettmers et al. 2023, QLoRA, arXiv:2305.14314, section 3.
     """
+
+    weight: Tensor  # packed
+    scales: Tensor
+    outer_scales: Tensor
+    mean_scale: Tensor
 
     def __init__(
         self,

@@ -282,7 +282,7 @@ def plot_matrix(
             raise ValueError(f"expected {n} labels, got {list(labels)}")
     low, high = min(map(min, rows)), max(map(max, rows))
     largest = max(-low, high)
-    colours = dict(cmap="RdBu_r", vmin=-largest) if low < 0 else dict(cmap="Blues", vmin=0)
+    colours: dict = dict(cmap="RdBu_r", vmin=-largest) if low < 0 else dict(cmap="Blues", vmin=0)
     image = ax.imshow(rows, vmax=largest, **colours)
     turn = 90 if sum(text_width(str(label)) for label in col_labels) > 24 else 0
     ax.set_xticks(range(len(col_labels)), col_labels, rotation=turn)

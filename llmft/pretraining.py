@@ -230,7 +230,7 @@ class TrainConfig:
 # %% ../nbs/13_pretraining.ipynb #0035
 def lr_at(
     step: int,  # 0 … steps − 1
-    config: TrainConfig,  # lr, warmup_steps, steps, schedule, final_lr
+    config,  # lr, warmup_steps, steps, schedule, final_lr
 ) -> float:  # learning rate of this step
     """A straight line up to `lr`, then a line or a half cosine down to `final_lr` times `lr`.
 
@@ -304,7 +304,7 @@ class Muon(torch.optim.Optimizer):
 def make_optimizers(
     model: GPT,  # the model whose weights are trained
     config: TrainConfig,  # optimizer, lr, weight_decay
-) -> list[torch.optim.Optimizer]:  # their learning rates are set in every step
+) -> list:  # their learning rates are set in every step
     """AdamW for everything, or Muon for the hidden weight matrices and AdamW for the rest.
 
     Source: Loshchilov and Hutter 2019, arXiv:1711.05101; Jordan et al. 2024, Muon.
@@ -316,7 +316,7 @@ def make_optimizers(
         [p for name, p in model.named_parameters() if hidden[name] == side]
         for side in (True, False)
     )
-    adamw = dict(lr=config.lr, betas=(0.9, 0.95), fused=True)
+    adamw: dict = dict(lr=config.lr, betas=(0.9, 0.95), fused=True)
     if config.optimizer == "muon":
         slower = (config.embedding_lr or config.lr) / config.lr  # `train_step` multiplies by it
         return [
@@ -378,7 +378,7 @@ def train_step(
     step: int,  # sets learning rate and dropout
     config: TrainConfig,
     rank: int = 0,  # number of this process; each one drops other units
-) -> tuple[float, float]:  # (loss in nats per token, norm of the gradient before clipping)
+) -> tuple:  # (loss in nats per token, norm of the gradient before clipping)
     "One optimizer step on one batch, in `accumulate` micro-batches."
     torch.manual_seed(
         hash((config.seed, step, rank)) % 2**63
@@ -454,7 +454,7 @@ def sample_text(
 
 # %% ../nbs/13_pretraining.ipynb #baa59218
 def measure_validation(
-    run: Run,
+    run: "PretrainRun",
     record: dict,  # of the step just done
 ) -> None:
     "A callback: add the loss on the validation text, every `eval_every` steps and at the end."
@@ -467,7 +467,7 @@ def measure_validation(
 
 
 def write_sample(
-    run: Run,
+    run: "PretrainRun",
     record: dict,  # of the step just done
 ) -> None:
     "A callback: write a sample to samples.jsonl, every `sample_every` steps and at the end."
@@ -519,7 +519,12 @@ class PretrainRun(Run):
         record = dict(step=self.step + 1, lr=lr_at(self.step, config))
         with Timer() as timer:
             loss, norm = train_step(
-                self.wrapped, self.optimizers, *self.batch(), self.step, config, rank
+                self.wrapped,
+                self.optimizers,
+                *self.batch(),
+                step=self.step,
+                config=config,
+                rank=rank,
             )
             record["loss"] = self.accelerator.reduce(loss, "mean").item()
         self.step += 1
@@ -592,7 +597,7 @@ def check_texts(
             found[side] += len(tokenizer.encode(text)) + 1  # and the end of the text
         if min(found.values()) > context_length:
             return
-    side = min(found, key=found.get)
+    side = min(found, key=lambda side: found[side])
     raise ValueError(
         f"{data}: the {side} side of the split has {found[side]} tokens, one window of the model "
         f"needs {context_length + 1}; add text, use a shorter context_length, or change "
@@ -601,9 +606,9 @@ def check_texts(
 
 # %% ../nbs/13_pretraining.ipynb #0085
 def pretrain(
-    data: str,  # corpus file (.txt or .jsonl) as `llmft corpus` writes it
-    tokenizer: str,  # .model file of `llmft tokenizer`
-    out: str = "runs/pretrain",  # run folder; an unfinished run of the same settings goes on
+    data: str | Path,  # corpus file (.txt or .jsonl) as `llmft corpus` writes it
+    tokenizer: str | Path,  # .model file of `llmft tokenizer`
+    out: str | Path = "runs/pretrain",  # run folder; an unfinished run of the same settings goes on
     gpt: GPTConfig = GPTConfig(vocab_size=1),  # sizes; 1 stands for the tokenizer's vocabulary
     config: TrainConfig = TrainConfig(),
 ) -> RunFolder:  # with model.safetensors, tokenizer.model, log.jsonl, samples.jsonl, report.html

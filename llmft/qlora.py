@@ -9,6 +9,7 @@ __all__ = ['parse_quantization', 'quantize_layer', 'quantize_model', 'quantizabl
 import copy
 import re
 from functools import lru_cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -59,6 +60,8 @@ def bnb_class() -> type:  # a subclass of bitsandbytes.nn.Linear4bit
     from bitsandbytes.functional import dequantize_4bit
 
     class BnbLinear(Linear4bit):
+        weight: Any  # with quant_state
+
         @property
         def quantization(self) -> str:
             state = self.weight.quant_state
@@ -83,7 +86,7 @@ def bnb_linear(
     weight: Tensor,  # (out, in)
     bias: Tensor | None = None,  # (out,)
     double: bool = True,
-) -> nn.Module:  # on the device of the weight
+):  # on the device of the weight
     "A linear layer quantized to NF4 in blocks of 64 by bitsandbytes."
     layer = bnb_class()(
         *weight.shape[::-1],
@@ -98,11 +101,11 @@ def bnb_linear(
 
 # %% ../nbs/31_qlora.ipynb #0014
 def quantize_layer(
-    layer: nn.Module,  # nn.Linear, or GPT-2's Conv1D
+    layer,  # nn.Linear, or GPT-2's Conv1D
     kind: str = "nf4",  # nf4, fp4, int4 or bnb
     block_size: int = 64,
     double: bool = True,  # quantize the scales too
-) -> nn.Module:
+):
     "The same layer in four bits. Raises `ValueError` for a weight that cannot be quantized."
     weight, bias = dense_weight(layer).detach(), layer.bias
     if kind != "bnb":
@@ -117,11 +120,11 @@ def quantize_layer(
 
 # %% ../nbs/31_qlora.ipynb #0017
 def quantize_model(
-    model: nn.Module,  # a transformers model without adapter; changed in place
+    model,  # a transformers model without adapter; changed in place
     quantize: str = "nf4",  # nf4, fp4, int4 or bnb; or in full, for example nf4-64-double
     skip: str = "",  # names or patterns of layers that stay as they are, with commas between
     device: str | None = None,  # where each layer is quantized and stays; None: where it is
-) -> nn.Module:  # the same model
+):  # the same model
     """Store the linear layers of a model in four bits, all but the output layer.
 
     Raises `ValueError`, before anything is changed, for a model with an adapter, one that is
@@ -147,7 +150,7 @@ def quantize_model(
 
 
 def quantizable_names(
-    model: nn.Module,
+    model,
     skip: str,  # names or patterns, with commas between
 ) -> list[str]:
     "The linear layers but the output layer. `ValueError` for a pattern that matches none of them."
@@ -162,7 +165,7 @@ def quantizable_names(
 
 # %% ../nbs/31_qlora.ipynb #0018
 def packed_tensors(
-    layer: nn.Module,  # quantized
+    layer,  # quantized
 ) -> list[Tensor]:  # codes (bytes,) and scales (blocks,)
     "What a quantized layer keeps in the place of its weight."
     state = getattr(layer.weight, "quant_state", None)
@@ -173,7 +176,7 @@ def packed_tensors(
 
 # %% ../nbs/31_qlora.ipynb #0019
 def storage_bits(
-    model: nn.Module,
+    model,
 ) -> tuple[int, float]:  # quantized weights, and bits for each
     "How many weights of a model are quantized, and what each takes, counted byte by byte."
     layers = [module for module in model.modules() if hasattr(module, "quantization")]

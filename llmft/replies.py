@@ -41,7 +41,7 @@ def stop_ids(
 # %% ../nbs/92_replies.ipynb #017c18ae
 def padding_id(
     tokenizer,
-    stops: list = (),  # ids that will do where the tokenizer has no padding token
+    stops: list | tuple = (),  # ids that will do where the tokenizer has no padding token
 ) -> int:
     "The id that fills rows up: of the padding token, else of one that ends a text, else 0."
     return next(
@@ -241,7 +241,7 @@ class ThinkingLimit:
     ):
         self.tokenizer, self.budget, self.start = tokenizer, budget, max(map(len, prompts))
         self.opened = [opened_thought(prompt, tokenizer) for prompt in prompts]
-        self.closing = [None] * len(prompts)  # ids that are still to be written
+        self.closing: list = [None] * len(prompts)  # ids that are still to be written
 
     def close(self, ids: list[int], row: int) -> list[int]:
         "The ids that close the thought of a reply so far; empty where it is not thinking."

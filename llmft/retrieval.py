@@ -194,8 +194,8 @@ def statute_passages(
         groups.setdefault((provision.source, number), []).append(shown)
     if named:
         for key, texts in groups.items():
-            texts.insert(0, passage_title(*key, captions))
-    return [Provision(*key, "\n".join(texts)) for key, texts in groups.items()]
+            texts.insert(0, passage_title(*key, captions=captions))
+    return [Provision(*key, text="\n".join(texts)) for key, texts in groups.items()]
 
 # %% ../nbs/96_retrieval.ipynb #0041
 def passage_title(

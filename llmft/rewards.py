@@ -362,7 +362,7 @@ def quality_reward(
 
 # %% ../nbs/40_rewards.ipynb #0038
 def keyword_reward(
-    keywords: list,  # of str
+    keywords: list | tuple,  # of str
     enough: int = 3,  # different keywords for the full reward
     weight: float = 1.0,
 ) -> Reward:
@@ -383,7 +383,7 @@ def keyword_reward(
 
 # %% ../nbs/40_rewards.ipynb #0041
 def surface_rewards(
-    keywords: list,  # of the domain
+    keywords: list | tuple,  # of the domain
 ) -> list[Reward]:
     "Form, length, signs of quality, keywords, each with weight 1: no reward looks at the content."
     return [
@@ -644,7 +644,7 @@ def grounded_rewards(
     return [correct, support, *(only_with(form, correct, support) for form in forms)]
 
 # %% ../nbs/40_rewards.ipynb #8a403c2a
-REWARDS = dict(
+REWARDS: dict = dict(
     correct=correct_reward,
     support=support_reward,
     format=format_reward,
@@ -688,7 +688,7 @@ def choose_rewards(
 def slots(
     prompt: str,
     passage: str,  # empty where there is none
-    keywords: list,
+    keywords: list | tuple,
 ) -> dict:  # name → text
     "What an empty reply can copy without understanding: pieces of the prompt and of the passage."
     source = passage or prompt
@@ -755,17 +755,17 @@ def change_recipe(
     draw: random.Random,
 ) -> tuple:  # at least one block
     "One small change: put a block in, take one out, replace one, or exchange two."
-    recipe, kind = list(recipe), draw.choice(("in", "in", "out", "replace", "exchange"))
-    i, j = draw.randrange(len(recipe)), draw.randrange(len(recipe))
-    if kind == "in" and len(recipe) < longest:
-        recipe.insert(draw.randrange(len(recipe) + 1), draw.choice(blocks))
-    elif kind == "out" and len(recipe) > 1:
-        del recipe[i]
+    changed, kind = list(recipe), draw.choice(("in", "in", "out", "replace", "exchange"))
+    i, j = draw.randrange(len(changed)), draw.randrange(len(changed))
+    if kind == "in" and len(changed) < longest:
+        changed.insert(draw.randrange(len(changed) + 1), draw.choice(blocks))
+    elif kind == "out" and len(changed) > 1:
+        del changed[i]
     elif kind == "exchange":
-        recipe[i], recipe[j] = recipe[j], recipe[i]
+        changed[i], changed[j] = changed[j], changed[i]
     else:
-        recipe[i] = draw.choice(blocks)
-    return tuple(recipe)
+        changed[i] = draw.choice(blocks)
+    return tuple(changed)
 
 # %% ../nbs/40_rewards.ipynb #0106
 def climb(
@@ -820,7 +820,7 @@ def search_stuffing(
     rewards,  # as `as_rewards` takes them
     prompts: list,  # at least two, with different answers
     columns: dict | None = None,  # name → list; slots see the passage, and never the answer
-    keywords: list = (),  # words that the writer of the reply knows to be liked
+    keywords: list | tuple = (),  # words that the writer of the reply knows to be liked
     correct: list | None = None,  # a correct reply for each prompt, to compare with
     blocks: tuple = BLOCKS,  # texts with slots
     longest: int = 6,  # blocks in a recipe

@@ -15,9 +15,10 @@ from dataclasses import asdict, dataclass, field
 from importlib import util
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .chat import prompt_ids
 from llmft.core import (
@@ -327,13 +328,13 @@ def shared_mask(
 
 # %% ../nbs/42_rl.ipynb #0039
 def reply_logprobs(
-    model: nn.Module,
+    model,
     batch: dict,  # from `stack_replies`
     split: bool = False,  # what `splits_head` said
     temperature: float = 1.0,  # that the replies were drawn with
 ) -> tuple[Tensor, Tensor]:  # (N, T) each: log p of the tokens, entropy before them; else 0
     "What the model thinks of the replies. Only the positions that predict one are scored."
-    inputs = dict(input_ids=batch["input_ids"], use_cache=False)
+    inputs: dict = dict(input_ids=batch["input_ids"], use_cache=False)
     if "segments" in batch:
         inputs["position_ids"] = batch["positions"]
         inputs["attention_mask"] = shared_mask(batch["segments"])
@@ -427,7 +428,7 @@ class GRPOConfig:
 class MergedModel:
     "The weights of a model with its adapter folded in, as `from_transformers` reads them."
 
-    def __init__(self, model: nn.Module):  # with or without an adapter; stays as it is
+    def __init__(self, model):  # with or without an adapter; stays as it is
         self.config, self.device, self.dtype = model.config, model.device, model.dtype
         self.state = {name.replace(".base_layer", ""): t for name, t in model.state_dict().items()}
         for name, module in model.named_modules():
@@ -446,7 +447,7 @@ class MergedModel:
 
 # %% ../nbs/42_rl.ipynb #0056
 def has_own_sampler(
-    model: nn.Module,
+    model,
     sampler: str = "auto",  # auto, llmft or transformers
 ) -> bool:
     "Whether our sampler writes the replies. Raises `ValueError` where it is asked for and cannot."
@@ -518,7 +519,7 @@ def write_groups(
     n_replies: int,  # to each prompt
     n_new: int,  # most tokens of a reply
     temperature: float = 1.0,
-    stops: list = (),  # ids that end a reply
+    stops: list | tuple = (),  # ids that end a reply
     seed: int = 0,  # of the draws
 ) -> list[list[int]]:  # ids of each reply; what follows a stop token means nothing
     "Continue every prompt several times. Raises `ValueError` where that does not fit the context."
@@ -526,14 +527,14 @@ def write_groups(
     device, rows = writer.rows.device, writer.rows
     new = torch.full((len(rows), n_new), stops[0] if len(stops) else 0, device=device)
     generator = torch.Generator(device).manual_seed(seed)
-    stops = torch.tensor([*stops], device=device)
+    ends = torch.tensor([*stops], device=device)
     done, chosen = torch.zeros(len(rows), dtype=torch.bool, device=device), None
     for t in range(n_new):
         if t:
             writer.logits = writer.decoder(chosen)
         chosen = draw_tokens(writer.logits, temperature, generator)
         new[writer.rows, t] = torch.where(done, new[writer.rows, t], chosen)
-        done = done | torch.isin(chosen, stops)
+        done = done | torch.isin(chosen, ends)
         if done.all():
             break
         if 2 * int(done.sum()) >= len(done):
@@ -544,7 +545,7 @@ def write_groups(
 # %% ../nbs/42_rl.ipynb #0060
 @torch.no_grad()
 def write_tokens(
-    model: nn.Module,
+    model,
     prompts: list,  # lists of ids
     stops: list,  # ids that end a reply
     pad_id: int,
@@ -593,7 +594,7 @@ def check_lengths(
 
 # %% ../nbs/42_rl.ipynb #0062
 def rollout(
-    model: nn.Module,  # of transformers, with or without an adapter
+    model,  # of transformers, with or without an adapter
     tokenizer,
     prompts: list,  # strings, which get no template, or lists of messages
     config: GRPOConfig = GRPOConfig(),
@@ -655,7 +656,7 @@ class GRPORun(Run):
     def __init__(
         self,
         folder: Path,  # that `open_run` holds
-        model: nn.Module,  # with an adapter that is trained; without it, it is the reference
+        model,  # with an adapter that is trained; without it, it is the reference
         tokenizer,
         records: list,  # prompt (string or messages) and the columns that the rewards need
         rewards: list,  # Reward objects, or functions with TRL's signature
@@ -737,7 +738,7 @@ def reference_logprobs(
 # %% ../nbs/42_rl.ipynb #0084
 @torch.no_grad()
 def can_share(
-    model: nn.Module,
+    model,
 ) -> bool:  # True: several replies may stand in one row behind their prompt
     "Whether a model obeys a mask that hides replies from each other; found by trying it."
     try:
@@ -983,7 +984,8 @@ def write_samples(
 
 # %% ../nbs/42_rl.ipynb #0120
 def read_prompts(
-    path: str,  # .jsonl; a record has `prompt`: a string, or messages that end with the user's
+    path: str
+    | Path,  # .jsonl; a record has `prompt`: a string, or messages that end with the user's
 ) -> list[dict]:
     "Read the records of a run. Raises one `ValueError` for all faults of the file."
     records, faults = read_jsonl(path), []
@@ -1021,7 +1023,7 @@ def check_engine(
 
 
 def check_records(
-    model: nn.Module,
+    model,
     tokenizer,
     records: list,
     rewards: list,
@@ -1158,13 +1160,13 @@ def check_trl(
 # %% ../nbs/42_rl.ipynb #0131
 def practise_trl(
     folder: Path,
-    model: nn.Module,  # prepared
+    model,  # prepared
     tokenizer,
     records: list,
     rewards: list,
     config: GRPOConfig,
     accelerator,
-) -> nn.Module:  # the model with what it learnt, in our classes
+):  # the model with what it learnt, in our classes
     "Train with TRL's GRPOTrainer; the adapter goes there and comes back as PEFT's files."
     from datasets import Dataset
     from transformers import PrinterCallback
@@ -1198,8 +1200,9 @@ def practise_trl(
         trainer.train(resume_from_checkpoint=last_checkpoint(folder, accelerator))
     n_replies = c.batch_size * c.n_replies
     write_trl_grpo_log(trainer.state.log_history, folder / "log.jsonl", n_replies)
-    trainer.model.save_pretrained(folder / "trl" / "adapter")
-    return load_lora(trainer.model.unload(), folder / "trl" / "adapter")
+    trained: Any = trainer.model
+    trained.save_pretrained(folder / "trl" / "adapter")
+    return load_lora(trained.unload(), folder / "trl" / "adapter")
 
 # %% ../nbs/42_rl.ipynb #0132
 TRL_NAMES = dict(

@@ -95,7 +95,7 @@ class KVCache:
         batch_size: int,  # B
         max_length: int,  # most tokens it will hold
         dtype=torch.float32,  # of keys and values
-        device="cpu",  # where they lie
+        device: str | torch.device = "cpu",  # where they lie
     ):
         shape = (config.n_layers, 2, batch_size, config.kv_heads, max_length, config.head_size)
         self.data = torch.empty(shape, dtype=dtype, device=device)
@@ -155,7 +155,8 @@ def next_logits(
     if mask is None:
         hidden = model.hidden(input_ids, cache)
     else:
-        positions = torch.arange(cache.length, end, device=input_ids.device)[None] - starts
+        positions = torch.arange(cache.length, end, device=input_ids.device)[None]
+        positions = positions if starts is None else positions - starts
         hidden = model.hidden(input_ids, cache, positions.clamp_min(0), mask[:, :end])
     return F.linear(hidden[:, -1], model.head_weight)
 

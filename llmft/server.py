@@ -548,7 +548,9 @@ def file_routes(app, store: Store, root: Path, config: ServerConfig) -> None:  #
         except (LookupError, ValueError) as error:
             raise Refusal(400, f"the body is no form: {str(error)[:80]}", "file") from None
         given = read_form(form)
-        return shown(await run_in_threadpool(keep_file, store, root / "files", *given, config))
+        return shown(
+            await run_in_threadpool(keep_file, store, root / "files", *given, config=config)
+        )
 
     @app.get("/v1/files")
     def list_files(after: str = "", limit: int = 10_000, order: str = "desc", purpose: str = ""):
@@ -666,16 +668,18 @@ def chat_routes(
         name = models.get(chat.model) or find_object(store, "model", chat.model)["_folder"]
 
         def whole():
-            return reply_object(chat, "".join(write_reply(*shelf(name), chat, tally)), tally)
+            return reply_object(
+                chat, "".join(write_reply(*shelf(name), chat=chat, tally=tally)), tally
+            )
 
         async with turns.turn():
             if not chat.stream:
                 return await run_in_threadpool(whole)
             model = await run_in_threadpool(shelf, name)
-            room_for(*model, chat)
+            room_for(*model, chat=chat)
 
         async def stream():
-            chunks = reply_chunks(chat, write_reply(*model, chat, tally), tally)
+            chunks = reply_chunks(chat, write_reply(*model, chat=chat, tally=tally), tally)
             async with turns.turn(promised=True):
                 async for chunk in iterate_in_threadpool(chunks):
                     yield chunk
@@ -768,7 +772,7 @@ def create_app(
     async def awake():
         foreman.check()
 
-    hidden = dict(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    hidden: dict = dict(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app = FastAPI(lifespan=employ(foreman), dependencies=[Depends(awake)], **hidden)
     app.state.store, app.state.foreman = store, foreman
     file_routes(app, store, root, config)
@@ -823,7 +827,7 @@ def run_server(
     "Answer until Ctrl-C."
     import uvicorn
 
-    quiet = dict(access_log=False, log_config=None, log_level="warning")
+    quiet: dict = dict(access_log=False, log_config=None, log_level="warning")
     server = uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=2, **quiet))
     try:
         server.run(sockets=[bound])

@@ -1117,8 +1117,8 @@ COUNTS = (
 
 # %% ../nbs/93_text.ipynb #0176
 def check_corpus_arguments(
-    data: str,
-    out: str,
+    data: str | Path,
+    out: str | Path,
     dataset: str,
     limit: int,
 ) -> None:
@@ -1137,8 +1137,8 @@ def check_corpus_arguments(
 
 # %% ../nbs/93_text.ipynb #0177
 def make_corpus(
-    data: str = "",  # file or folder to read; leave it empty when dataset is given
-    out: str = "corpus.txt",  # file to write: .txt or .jsonl
+    data: str | Path = "",  # file or folder to read; leave it empty when dataset is given
+    out: str | Path = "corpus.txt",  # file to write: .txt or .jsonl
     dataset: str = "",  # or a dataset of the Hugging Face Hub, for example fujiki/wiki40b_ja
     split: str = "train",  # of the dataset
     keyword: str = "",  # keep only documents that contain this word

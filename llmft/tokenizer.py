@@ -34,16 +34,16 @@ def train_bpe(
     n_merges: int,  # rounds; fewer when no pair is left
 ) -> list[tuple[str, str]]:  # the pairs in the order in which they were joined
     "Byte pair encoding on characters. Source: Sennrich et al. 2016, arXiv:1508.07909, algorithm 1."
-    texts, merges = [list(text) for text in texts], []
+    cut, merges = [list(text) for text in texts], []
     order = {c: i for i, c in enumerate(sorted({c for text in texts for c in text}))}
     for _ in range(n_merges):
-        counts = Counter(pair for pieces in texts for pair in zip(pieces, pieces[1:]))
+        counts = Counter(pair for pieces in cut for pair in zip(pieces, pieces[1:]))
         if not counts:
             break
         best = min(counts, key=lambda pair: (-counts[pair], order[pair[0]], order[pair[1]]))
         merges.append(best)
         order.setdefault("".join(best), len(order))
-        texts = [merge_pair(pieces, best) for pieces in texts]
+        cut = [merge_pair(pieces, best) for pieces in cut]
     return merges
 
 # %% ../nbs/10_tokenizer.ipynb #0027
@@ -147,8 +147,8 @@ def write_model(
 
 # %% ../nbs/10_tokenizer.ipynb #0041
 def train_tokenizer(
-    data: str,  # corpus file as `llmft corpus` writes it (.txt or .jsonl)
-    out: str = "tokenizer",  # file to write; .model and .vocab are added
+    data: str | Path,  # corpus file as `llmft corpus` writes it (.txt or .jsonl)
+    out: str | Path = "tokenizer",  # file to write; .model and .vocab are added
     vocab_size: int = 4096,  # pieces, with the 256 bytes and the markers
     character_coverage: float = 0.9995,  # share of the text that has pieces; the rest becomes bytes
     split_digits: bool = True,  # every digit a piece of its own

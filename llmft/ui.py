@@ -259,7 +259,7 @@ def extend(
     "The history with one more exchange, which grows by a token each time."
     last, messages = Exchange(question), next_messages(history if remember else (), question)
     try:
-        for token in stream_reply(*model, messages, **settings):
+        for token in stream_reply(*model, messages=messages, **settings):
             last = replace(last, tokens=(*last.tokens, token))
             yield (*history, last)
     except ValueError as error:

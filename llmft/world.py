@@ -238,11 +238,11 @@ def make_procedures(
         Procedure(
             3 + i,
             *line.split("|"),
-            draw.choice((3, 5, 7, 10, 14, 20, 30, 45, 60)),
-            draw.choice(OFFICES),
-            draw.randrange(300, 5000, 100),
-            draw.choice((1, 2, 3, 6, 9, 12, 18, 24, 36)),
-            draw.choice((1, 2, 3, 5, 10, 20)),
+            days=draw.choice((3, 5, 7, 10, 14, 20, 30, 45, 60)),
+            office=draw.choice(OFFICES),
+            fee=draw.randrange(300, 5000, 100),
+            months=draw.choice((1, 2, 3, 6, 9, 12, 18, 24, 36)),
+            penalty=draw.choice((1, 2, 3, 5, 10, 20)),
         )
         for i, line in enumerate(draw.sample(SUBJECTS, n))
     )
@@ -1019,7 +1019,7 @@ def write_pdf(
             )
             for part in re.findall(r"(?:^\|.*\n?)+|^.*\S.*$", text, re.MULTILINE)
         ]
-        SimpleDocTemplate(file, invariant=1, title=text.split("\n")[0].lstrip("# ")).build(story)
+        SimpleDocTemplate(file, invariant=1, title=text.split("\n")[0].lstrip("# ")).build([*story])
     return Path(out)
 
 # %% ../nbs/97_world.ipynb #0078
@@ -1047,7 +1047,7 @@ def table_flowable(
 
 # %% ../nbs/97_world.ipynb #0081
 def write_world(
-    out: str = "shiomi",  # folder to write
+    out: str | Path = "shiomi",  # folder to write
     n_companies: int = 200,  # number of companies, six facts each
     seed: int = 0,  # of every choice; the same seed makes the same town
     n_people: int = 100,  # number of people
