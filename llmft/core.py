@@ -4,12 +4,11 @@
 
 # %% auto #0
 __all__ = ['expect_fail', 'seed_everything', 'pick_device', 'pick_dtype', 'write_beside', 'write_atomic', 'write_json',
-           'read_json', 'append_jsonl', 'cut_unfinished_line', 'write_jsonl', 'read_jsonl', 'number_difference',
-           'largest_difference', 'assert_equal_to', 'assert_learnt', 'file_sha256', 'describe_file', 'check_files',
-           'plain_settings', 'content_hash', 'code_hash', 'check_finite', 'check_settings', 'tensors_sha256',
-           'own_memory', 'save_tensors', 'load_tensors', 'file_lock', 'cache_dir', 'versions', 'git_commit', 'machine',
-           'flatten', 'check_same_settings', 'run_dir', 'claim_run', 'repository_root', 'write_results', 'read_results',
-           'is_quiet', 'progress', 'Timer', 'memory_mb', 'peak_memory_mb']
+           'read_json', 'append_jsonl', 'cut_unfinished_line', 'write_jsonl', 'read_jsonl', 'assert_equal_to',
+           'assert_learnt', 'file_sha256', 'describe_file', 'check_files', 'content_hash', 'code_hash', 'check_finite',
+           'check_settings', 'tensors_sha256', 'save_tensors', 'load_tensors', 'file_lock', 'cache_dir', 'versions',
+           'git_commit', 'machine', 'flatten', 'check_same_settings', 'run_dir', 'claim_run', 'repository_root',
+           'write_results', 'read_results', 'is_quiet', 'progress', 'Timer', 'peak_memory_mb']
 
 # %% ../nbs/90_core.ipynb #0003
 import ast

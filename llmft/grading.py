@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['VERDICTS', 'normalize_answer', 'accepted_answers', 'exact_match', 'contains_answer', 'character_f1', 'final_answer',
-           'find_number', 'with_digits', 'named_values', 'judge_fact', 'bare_pieces', 'states_answer', 'keigo_rate',
-           'repeated_share', 'copied_share', 'Support', 'support', 'wilson_interval', 'mean_interval',
-           'bootstrap_interval', 'mcnemar', 'paired_bootstrap']
+           'find_number', 'with_digits', 'judge_fact', 'bare_pieces', 'states_answer', 'keigo_rate', 'repeated_share',
+           'copied_share', 'Support', 'support', 'wilson_interval', 'mean_interval', 'bootstrap_interval', 'mcnemar',
+           'paired_bootstrap']
 
 # %% ../nbs/95_grading.ipynb #0003
 import math
