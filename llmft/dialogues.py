@@ -7,7 +7,7 @@ __all__ = ['PARTS', 'MAX_BYTES', 'MAX_TOKENS', 'MIN_EXAMPLES', 'EXAMPLE_KEYS', '
            'to_messages', 'split_dialogues', 'prepare', 'count_tokens', 'Fault', 'validate_file', 'find_data_files',
            'validate']
 
-# %% ../nbs/63_dialogues.ipynb #d3c7503e
+# %% ../nbs/63_dialogues.ipynb #b6cfb6f4
 import json
 import os
 import random
@@ -36,7 +36,7 @@ from llmft.core import (
 )
 from .safety import mask_personal
 
-# %% ../nbs/63_dialogues.ipynb #b008ed80
+# %% ../nbs/63_dialogues.ipynb #e217cf52
 SPEAKERS = dict(client="user", counselor="assistant")
 
 
@@ -76,7 +76,7 @@ def dialogue_fault(
         return "the counselor never replies to the client; nothing can be learnt, delete it"
     return ""
 
-# %% ../nbs/63_dialogues.ipynb #a181b731
+# %% ../nbs/63_dialogues.ipynb #6f2c6b23
 def file_records(
     path: Path,  # .json or .jsonl
 ):  # yields (place in words, record or None, reason why it could not be read)
@@ -102,7 +102,7 @@ def file_records(
                     (f"{place}, record {k}", record, "") for k, record in enumerate(found, 1)
                 )
 
-# %% ../nbs/63_dialogues.ipynb #56fbbbc5
+# %% ../nbs/63_dialogues.ipynb #e1a6af5d
 def dialogue_files(
     data: str | Path,  # a file, or a folder with .json and .jsonl files at any depth
 ) -> list[Path]:
@@ -119,7 +119,7 @@ def dialogue_files(
         "KokoroChat's are in its folder kokorochat_dialogues"
     )
 
-# %% ../nbs/63_dialogues.ipynb #0eebdebb
+# %% ../nbs/63_dialogues.ipynb #d047c316
 def read_dialogues(
     data: str | Path,  # a file or a folder
     on_error: str = "continue",  # with a broken file or record: continue, or stop
@@ -148,7 +148,7 @@ def read_dialogues(
         first = faults[0] if faults else "see above"
         raise ValueError(f"{data}: no dialogue can be used; the first fault: {first}")
 
-# %% ../nbs/63_dialogues.ipynb #ff57cace
+# %% ../nbs/63_dialogues.ipynb #7a8589ce
 def to_messages(
     dialogue: dict,  # as `read_dialogues` yields it
     system: str = "",  # system prompt; empty for none
@@ -173,7 +173,7 @@ def to_messages(
         raise ValueError("the counselor never replies to the client; pass over this dialogue")
     return [dict(role="system", content=system)] * bool(system) + merged
 
-# %% ../nbs/63_dialogues.ipynb #ac428da4
+# %% ../nbs/63_dialogues.ipynb #eb396d8e
 PARTS = ("train", "test", "valid")
 
 
@@ -202,7 +202,7 @@ def split_dialogues(
     ends = [sum(sizes[:k]) for k in range(4)]
     return {part: sorted(order[ends[k] : ends[k + 1]]) for k, part in enumerate(PARTS)}
 
-# %% ../nbs/63_dialogues.ipynb #cab33804
+# %% ../nbs/63_dialogues.ipynb #197048ff
 def count_turns(
     dialogue: dict,
 ) -> Counter:  # utterances, of which kept, blank, cut_begin, cut_end
@@ -219,7 +219,7 @@ def count_turns(
         cut_end=spoken(roles[last:]),
     )
 
-# %% ../nbs/63_dialogues.ipynb #e02b30c5
+# %% ../nbs/63_dialogues.ipynb #c4ac82c4
 def mask_dialogue(
     dialogue: dict,
 ) -> tuple[dict, Counter]:  # the dialogue with masks, and how many of each kind
@@ -231,7 +231,7 @@ def mask_dialogue(
         masked.append(turn | dict(utterance=text))
     return dialogue | dict(dialogue=masked), counts
 
-# %% ../nbs/63_dialogues.ipynb #091f435c
+# %% ../nbs/63_dialogues.ipynb #6340eb83
 def write_examples(
     dialogues,  # iterable, as from `read_dialogues`
     file,  # binary file to write to
@@ -260,7 +260,7 @@ def write_examples(
             break
     return places, counts + Counter({f"masked {mask}": n for mask, n in masks.items()})
 
-# %% ../nbs/63_dialogues.ipynb #b13a5f79
+# %% ../nbs/63_dialogues.ipynb #b1c3df95
 def copy_lines(
     source,  # binary file
     places: array,  # where each line begins, and the end of the last
@@ -273,7 +273,7 @@ def copy_lines(
             source.seek(places[k])
             file.write(source.read(places[k + 1] - places[k]))
 
-# %% ../nbs/63_dialogues.ipynb #cd0eeb94
+# %% ../nbs/63_dialogues.ipynb #0423df43
 def find_prepared(
     folder: Path,  # run folder
 ) -> dict | None:  # the report of `prepare`; None without one, or with changed files
@@ -303,7 +303,7 @@ def write_parts(
         sha256={name: file_sha256(folder / name) for name in names.values()},
     )
 
-# %% ../nbs/63_dialogues.ipynb #fe55d228
+# %% ../nbs/63_dialogues.ipynb #4d60c971
 def prepare(
     data: str,  # dialogues in KokoroChat's format: a file or a folder
     out: str = "runs/hosted",  # run folder: three files, data.json with the counts
@@ -334,7 +334,7 @@ def prepare(
             write_json(folder / "data.json", report)
     return report
 
-# %% ../nbs/63_dialogues.ipynb #6f69ad6a
+# %% ../nbs/63_dialogues.ipynb #b7c34b78
 RATES = dict(hiragana=0.65, katakana=0.6, kanji=1.1, letters=0.25, digits=0.4, other=0.55)
 KINDS = dict(
     hiragana="ぁ-ゖ", katakana="ァ-ヺー", kanji="一-鿿々", letters="A-Za-z", digits="0-9０-９"
@@ -360,7 +360,7 @@ def estimate_tokens(
     kinds = text.translate(KIND_TABLE)
     return sum(rate * kinds.count(str(k)) for k, rate in enumerate(RATES.values()))
 
-# %% ../nbs/63_dialogues.ipynb #55ea1375
+# %% ../nbs/63_dialogues.ipynb #701b4579
 VOCABULARY = "https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken"
 
 
@@ -385,7 +385,7 @@ def describe_counting() -> str:
         return "counted with o200k_base"
     return "ESTIMATED by kinds of characters (tiktoken's vocabulary is not here)"
 
-# %% ../nbs/63_dialogues.ipynb #c7296df2
+# %% ../nbs/63_dialogues.ipynb #b8c1657e
 def count_tokens(
     what,  # a text, a list of messages, or an example {"messages": […]}
 ) -> int:
@@ -405,7 +405,7 @@ def count_tokens(
             ) + (key == "name")
     return round(total)
 
-# %% ../nbs/63_dialogues.ipynb #24b6e43a
+# %% ../nbs/63_dialogues.ipynb #455195de
 MAX_BYTES, MAX_TOKENS, MIN_EXAMPLES = 512 * 2**20, 65_536, 10
 EXAMPLE_KEYS = {"messages", "tools", "parallel_tool_calls", "functions"}
 MESSAGE_KEYS = {
@@ -433,7 +433,7 @@ class Fault:
     def __str__(self):
         return f"{f'line {self.line}' if self.line else 'the file'}: {self.message}; {self.remedy}"
 
-# %% ../nbs/63_dialogues.ipynb #5dc292f5
+# %% ../nbs/63_dialogues.ipynb #69df1a1a
 def is_content(
     content,  # of a message
 ) -> bool:
@@ -458,7 +458,7 @@ def key_refusals(
         found = f"message {k} has the key {unknown[0]!r}"
         yield "unknown_message_key", found, "delete it; no fields of one's own may be in the file"
 
-# %% ../nbs/63_dialogues.ipynb #00021be3
+# %% ../nbs/63_dialogues.ipynb #cf2952ca
 def value_refusals(
     message: dict,
     k: int,  # its number, from 1
@@ -493,7 +493,7 @@ def message_refusals(
     yield from key_refusals(message, k, calls)
     yield from value_refusals(message, k, calls)
 
-# %% ../nbs/63_dialogues.ipynb #ae11db94
+# %% ../nbs/63_dialogues.ipynb #102159bf
 def assistant_refusals(
     messages: list,  # of one example, at least one
 ):  # yields (kind, message, remedy)
@@ -530,7 +530,7 @@ def example_refusals(
         yield from message_refusals(message, k)
     yield from assistant_refusals(messages)
 
-# %% ../nbs/63_dialogues.ipynb #027e5ba6
+# %% ../nbs/63_dialogues.ipynb #85ee21c8
 def refuse_constant(name):  # for json.loads; raises ValueError
     "NaN and Infinity are no JSON, though Python reads them."
     raise ValueError(f"{name} is not JSON")
@@ -584,7 +584,7 @@ def line_refusals(
             found = f"about {n:,} tokens, at most {max_tokens:,}"
             yield "too_long", found, "split the dialogue; the service would cut its end off"
 
-# %% ../nbs/63_dialogues.ipynb #b18d2766
+# %% ../nbs/63_dialogues.ipynb #416c3b0f
 def size_faults(
     path: Path,
     max_bytes: int,  # of the file
@@ -598,7 +598,7 @@ def size_faults(
         return [Fault(0, "too_large", found, "use fewer dialogues (limit)")]
     return []
 
-# %% ../nbs/63_dialogues.ipynb #c7a81a8b
+# %% ../nbs/63_dialogues.ipynb #24e5dc9d
 def validate_file(
     path: str | Path,  # .jsonl as it would be uploaded
     max_tokens: int = MAX_TOKENS,  # in one example
@@ -624,7 +624,7 @@ def validate_file(
         faults.append(Fault(0, "more", f"{more} further faults", "mend these, and validate again"))
     return faults
 
-# %% ../nbs/63_dialogues.ipynb #aee5bcd0
+# %% ../nbs/63_dialogues.ipynb #0f5ecfad
 def find_data_files(
     data: str | Path,  # a .jsonl file, or a run folder of `prepare`
 ) -> dict:  # part → file; a single file counts as train
@@ -639,7 +639,7 @@ def find_data_files(
         )
     return {part: data / name for part, name in read_json(data / "data.json")["files"].items()}
 
-# %% ../nbs/63_dialogues.ipynb #9fec7c27
+# %% ../nbs/63_dialogues.ipynb #4011b016
 def validate(
     data: str,  # a .jsonl file, or a run folder of `prepare`
     max_tokens: int = MAX_TOKENS,  # in one example
