@@ -19,7 +19,8 @@ from pathlib import Path
 
 import torch
 
-from .chat import ask, prompt_ids, render
+from .chat import prompt_ids, render
+from .replies import ask
 from .core import progress as progress_bar
 from .core import read_json, write_jsonl
 from .grading import wilson_interval

@@ -8,7 +8,7 @@ __all__ = ['HARMONY_MARKERS', 'HARMONY_ROLES', 'CHANNELS', 'MARKER', 'EFFORTS', 
            'parameter_text', 'tools_text', 'call_message', 'assistant_messages', 'from_chat', 'drop_thoughts',
            'harmony_messages', 'build_harmony', 'parse_header', 'next_marker', 'scan_harmony', 'check_end',
            'parse_harmony', 'harmony_spans', 'check_markers', 'add_markers', 'encode_harmony', 'use_harmony',
-           'final_of', 'is_harmony', 'reply_text', 'FinalOnly', 'each_answer']
+           'read_channels', 'each_answer']
 
 # %% ../nbs/41_harmony.ipynb #0003
 import json
@@ -612,88 +612,21 @@ def use_harmony(
     return tokenizer
 
 # %% ../nbs/41_harmony.ipynb #0101
-def final_of(
+def read_channels(
     reply: str,  # what the model wrote behind <|start|>assistant, markers included
-) -> str:  # its answer; empty when there is none
-    """What the user sees of a reply: the final channel. Rewards judge this.
+) -> dict[str, str]:  # channel → text; several messages of one channel are joined by line breaks
+    """What a reply says on each channel, however broken the reply is.
 
-    An answer without its end counts as it is: it was cut, or an engine removed the stop token.
-    Raises `ValueError` for a text without its markers, and for a whole conversation.
+    A message without its end counts as it is: it was cut, or an engine removed the stop token.
     """
-    if not MARKER.search(reply) and "assistantfinal" in reply:
-        raise ValueError(
-            "the markers were removed from this reply, so thoughts and answer are one "
-            "text; decode with skip_special_tokens=False"
-        )
-    if reply.startswith("<|start|>system<|message|>"):
-        raise ValueError(
-            "this is a conversation, not a reply; decode ids[n_prompt:], or use "
-            "parse_harmony(text)[-1].content"
-        )
     reply = reply.split("<|return|>")[0].removeprefix("<|start|>assistant")
-    answers = []
+    spoken = {}
     for part in f"assistant{reply}".split("<|start|>"):
         header, found, content = part.partition("<|message|>")
         who = HEADER.fullmatch(header)
-        if found and who and (who["role"], who["channel"]) == ("assistant", "final"):
-            answers.append(MARKER.split(content)[0])
-    return "\n".join(answers)
-
-# %% ../nbs/41_harmony.ipynb #0105
-def is_harmony(
-    tokenizer,
-) -> bool:
-    "Whether the template of a tokenizer writes Harmony; then replies need `final_of`."
-    return "<|channel|>" in (tokenizer.chat_template or "")
-
-# %% ../nbs/41_harmony.ipynb #0106
-def reply_text(
-    ids: list[int],  # prompt and reply, as `generate` returns them
-    n_prompt: int,  # ids of the prompt
-    tokenizer,
-) -> str:  # the reply with its markers
-    "The reply, cut by ids, with its markers. Raises `ValueError` where there is no such prompt."
-    if not 0 <= n_prompt <= len(ids):
-        raise ValueError(
-            f"a prompt of {n_prompt} ids does not fit into {len(ids)}; give the "
-            "number of ids that the model was given, padding included"
-        )
-    return tokenizer.decode(ids[n_prompt:], skip_special_tokens=False)
-
-# %% ../nbs/41_harmony.ipynb #0109
-class FinalOnly:
-    "A reward that judges only the final channel; everything else is as in the reward inside."
-
-    def __init__(
-        self,
-        reward,  # callable(prompts, completions, **columns), as TRL calls it
-        tokenizer=None,  # to read completion_ids, where markers were removed from the texts
-    ):
-        self.reward, self.tokenizer, self.__name__ = reward, tokenizer, reward.__name__
-
-    def __getattr__(self, name):
-        if name == "reward":
-            raise AttributeError(name)  # while it is being copied
-        return getattr(self.reward, name)
-
-    def __call__(
-        self,
-        prompts,
-        completions,  # strings, or lists of one message
-        completion_ids=None,  # of each completion
-        **columns,
-    ) -> list:  # what the reward inside says
-        texts = [c if isinstance(c, str) else c[-1]["content"] for c in completions]
-        if self.tokenizer and completion_ids is not None:
-            texts = [reply_text(list(ids), 0, self.tokenizer) for ids in completion_ids]
-        finals = [final_of(text) for text in texts]
-        judged = [
-            final if isinstance(c, str) else [dict(c[-1], content=final)]
-            for c, final in zip(completions, finals)
-        ]
-        return self.reward(
-            prompts=prompts, completions=judged, completion_ids=completion_ids, **columns
-        )
+        if found and who and who["role"] == "assistant" and who["channel"]:
+            spoken.setdefault(who["channel"], []).append(MARKER.split(content)[0])
+    return {channel: "\n".join(texts) for channel, texts in spoken.items()}
 
 # %% ../nbs/41_harmony.ipynb #0113
 def each_answer(

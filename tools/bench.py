@@ -563,7 +563,8 @@ def write_dialogues(folder, n_dialogues, n_utterances):
 def one_hosted(n_dialogues=6589, n_utterances=600_000):
     "Seconds and memory of `llmft hosted prepare` on a folder of KokoroChat's size, and whether nothing got lost."
     from llmft.core import peak_memory_mb, read_jsonl
-    from llmft.hosted import prepare, validate
+    from llmft.dialogues import validate
+    from llmft.hosted import prepare
 
     with TemporaryDirectory() as name:
         (data := Path(name) / "data").mkdir()

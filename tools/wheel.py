@@ -26,14 +26,17 @@ STEPS = {  # command → a file that it must leave
     "evaluate --model runs/answers --data shiomi/choices.json --limit 8 --out runs/exam": "runs/exam/report.json",
 }
 READ_COMMANDS = """
-import shlex, sys
-from llmft.cli import COMMANDS, command_options, load_function
+import contextlib, io, re, shlex, sys
+from llmft.cli import COMMANDS, main
+def options(name):
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):
+        main([*name.split(), "--help"])
+    return {*re.findall(r"--[a-z][\\w-]*", said.getvalue())}
 for line in sys.argv[1:]:
     words = shlex.split(line, comments=True)[1:]
     name = next((name for name in (" ".join(words[:2]), words[0]) if name in COMMANDS), None)
     if name is None: sys.exit(f"there is no command for: {line}")
-    known = {"--" + option["name"].replace("_", "-") for option in command_options(load_function(COMMANDS[name][0]))}
-    if unknown := [word for word in words if word.startswith("--") and word not in known]: sys.exit(f"{unknown} of: {line}")
+    if unknown := {word for word in words if word.startswith("--")} - options(name): sys.exit(f"{unknown} of: {line}")
 """
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
