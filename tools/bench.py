@@ -200,7 +200,7 @@ def bench_train(rounds=3):
 
 
 def make_tokens(folder, n_companies, vocab_size):
-    "The text of a Shiomi, and a tokenizer for it: (corpus, tokenizer)."
+    "The text of a Shiomi, and a tokenizer for it: paths of both."
     from llmft.text import make_corpus
     from llmft.tokenizer import train_tokenizer
     from llmft.world import write_world
@@ -242,11 +242,12 @@ def one_loss(kind, lr, steps, target, folder):
 def bench_loss():
     "Time to the loss that HF GPT-2 with AdamW reaches in 300 steps with the best of three learning rates."
     from llmft.pretraining import TrainConfig, prepare_tokens
+    from llmft.tokenizer import Tokenizer
 
     with TemporaryDirectory() as name:
         folder = Path(name)
-        corpus, tokenizer = make_tokens(folder, 2000, VOCAB)
-        prepare_tokens(corpus, tokenizer, folder, TrainConfig(validation_fraction=0.05))
+        corpus, path = make_tokens(folder, 2000, VOCAB)
+        prepare_tokens(corpus, Tokenizer(path), folder, TrainConfig(validation_fraction=0.05))
         plain = {lr: measure("loss", "gpt2", lr, 300, -1, name) for lr in (1e-3, 2e-3, 4e-3)}
         best = min(plain, key=lambda lr: plain[lr]["loss"])
         ours = measure("loss", "ours", 0.01, 120, plain[best]["loss"], name)

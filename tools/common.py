@@ -9,8 +9,6 @@ from configparser import ConfigParser
 from functools import cache
 from pathlib import Path
 
-import nbformat
-
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))
 PINS = ROOT / "constraints.txt"
@@ -41,6 +39,8 @@ def last_json(text):
 @cache
 def read_notebook(path, kind=""):
     "The cells of a notebook; with a kind only those of code, or of markdown."
+    import nbformat  # heavy, and `make bench` measures the memory of what does not need it
+
     cells = nbformat.read(path, as_version=4).cells
     return [cell for cell in cells if kind in ("", cell.cell_type)]
 
