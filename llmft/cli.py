@@ -33,8 +33,7 @@ COMMANDS = {
         "same run."),
     "generate": ("llmft.models:generate_text", "Continue a text."),
     "export": ("llmft.models:export_model",
-        "Write a pretrained model so that other programs can read it. The folder appears only "
-        "when complete."),
+        "Write a model so that other programs can read it. The folder appears only when complete."),
     "sft": ("llmft.finetuning:sft",
         "Fine-tune a model on records, from its weights or from the last checkpoint of the same "
         "run."),
@@ -90,13 +89,12 @@ COMMANDS = {
         "From a folder of dialogues to an evaluated model; what is done already is not done "
         "again."),
     "hosted serve": ("llmft.server:serve",
-        "Serve OpenAI's fine-tuning API on this machine; Ctrl-C ends it, and unfinished jobs go "
-        "on at the next start."),
+        "Serve OpenAI's fine-tuning API on this machine until Ctrl-C."),
     "ui": ("llmft.ui:run_ui",
         "Talk to two models side by side, on a web page of this machine; Ctrl-C ends it."),
     "report": ("llmft.report:report_runs",
-        "Write the report of a run again, or a page that compares several runs; every page is "
-        "one offline file."),
+        "Write the report of a run again, or a page that compares several; each is one offline "
+        "file."),
     "book": ("llmft.book:run_book", "Run the notebooks in order and write them as offline pages."),
 }
 # fmt: on

@@ -166,7 +166,7 @@ def read_questions(
 # %% ../nbs/52_comparison.ipynb #0016
 def find_training_file(
     model,  # a run folder of `llmft sft` or its adapter, or anything else that is a model
-    data: str,  # file of the questions, which may be the training file itself
+    data: str | Path,  # file of the questions, which may be the training file itself
 ) -> Path | None:  # None: this is no run folder, or the file is gone or has changed
     "The file that a run was trained on, as its settings name it, with the contents of that time."
     folder = Path(name_of(model))
@@ -1082,9 +1082,10 @@ def summarize(
 
 # %% ../nbs/52_comparison.ipynb #7794c061
 def compare(
-    data: str,  # questions with references, in any format that sft reads; or four-choice items
-    base: str,  # before: anything that `open_model` opens, or NAME@http://…/v1
-    tuned: str,  # after: the same kinds of names
+    data: str
+    | Path,  # questions with references, in any format that sft reads; or four-choice items
+    base: str | Path,  # before: anything that `open_model` opens, or NAME@http://…/v1
+    tuned: str | Path,  # after: the same kinds of names
     out: str = "runs/compare",  # folder for report.html, .md, .json, answers.csv; it can go on
     train: str = "",  # training data of the tuned model; empty: as its run folder says
     document: str = "",  # text that replies should be based on, for the metric support

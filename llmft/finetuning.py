@@ -240,7 +240,7 @@ class SFTRun(Run):
         pad_id: int,
         config,  # SFTConfig, or that of a task built on this one  # with its steps counted
         accelerator,
-        callbacks: tuple = (),  # each called as callback(run, record) after a step
+        callbacks: tuple | list = (),  # each called as callback(run, record) after a step
     ):
         self.model, self.rows, self.eval_rows, self.pad_id = model, rows, eval_rows, pad_id
         self.split, self.best, self.stale = splits_head(model), math.inf, 0
@@ -637,7 +637,7 @@ def describe_training(
 # %% ../nbs/23_finetuning.ipynb #0052
 def sft(
     data: str | Path,  # records to learn from: .jsonl or .json of any known format
-    model: str = "base",  # base (chapter 1), a run, an adapter, any folder or Hub name; or a pair
+    model="base",  # base (chapter 1), a run, an adapter, any folder or Hub name; or a pair
     out: str | Path = "runs/sft",  # run folder; an unfinished run of the same settings goes on
     eval_data: str = "",  # records to measure the loss on; the best measurement is kept
     engine: str = "llmft",  # llmft (this page) or trl (SFTTrainer)
@@ -645,7 +645,7 @@ def sft(
     quantize: str = "",  # store the base in four bits: nf4, fp4, int4, bnb; empty: as it is
     config: SFTConfig = SFTConfig(),
     lora: LoRAConfig = LoRAConfig(),
-    callbacks: tuple = (),  # each called as callback(run, record) after a step
+    callbacks: tuple | list = (),  # each called as callback(run, record) after a step
 ) -> RunFolder:  # with adapter (or model), log.jsonl, samples.jsonl and report.html
     """Fine-tune a model on records, from its weights or from the last checkpoint of the same run.
 
@@ -688,7 +688,7 @@ def sft(
 # %% ../nbs/23_finetuning.ipynb #0059
 def answer_question(
     question: str,  # what the user says
-    model: str = "base",  # anything that `open_model` opens
+    model="base",  # anything that `open_model` opens
     system: str = "",  # what is said before, as the system
     max_new_tokens: int = 60,  # most tokens of the reply
     temperature: float = 0.0,  # 0: always the likeliest token
@@ -1019,7 +1019,7 @@ def read_questions(
 def company_case(
     data: str | Path = "data/company_qa.jsonl",  # id, question, answer, key, split (train or eval)
     report: str = "data/company_report.md",  # the document that they are about
-    model: str = "base",  # anything that `open_model` opens
+    model="base",  # anything that `open_model` opens
     out: str | Path = "runs/company",  # folder; unfinished parts go on
     read_epochs: int = 20,  # times that the report is read, all weights trained; 0: not at all
     read_lr: float = 1e-3,  # peak learning rate of the reading

@@ -116,8 +116,8 @@ def check_target(
 
 # %% ../nbs/34_merging.ipynb #db2e0218
 def merge_run(
-    model: str,  # a run with an adapter, or an adapter folder
-    out: str,  # receives a transformers folder
+    model: str | Path,  # a run with an adapter, or an adapter folder
+    out: str | Path,  # receives a transformers folder
     into: str = "restored",  # restored: exact; original: on weights never rounded, inexact
     device: str = "cpu",  # auto, cpu, cuda, mps
 ) -> Path:  # the folder

@@ -798,7 +798,7 @@ def open_model(
 # %% ../nbs/80_models.ipynb #a4782a9b
 def generate_text(
     prompt: str,  # text to continue
-    model: str = "base",  # anything that `open_model` opens
+    model="base",  # anything that `open_model` opens
     device: str = "auto",  # auto, cpu, cuda, mps
     config: GenerateConfig = GenerateConfig(),
     opening: OpenConfig = TEXT,
@@ -812,8 +812,8 @@ def generate_text(
 
 
 def export_model(
-    model: str,  # anything that `open_model` opens
-    out: str,  # folder to write
+    model: str | Path,  # anything that `open_model` opens
+    out: str | Path,  # folder to write
     format: str = "transformers",  # transformers, custom-code (any parts) or gguf (llama.cpp)
     data: str = "unknown",  # trained on what: shiomi, wiki40b, aozora, unknown
     overwrite: bool = False,  # replace an older export in that folder

@@ -662,7 +662,7 @@ class GRPORun(Run):
         rewards: list,  # Reward objects, or functions with TRL's signature
         config: GRPOConfig,
         accelerator,
-        callbacks: tuple = (),  # as in `Run`; `run.replies` are those of the step
+        callbacks: tuple | list = (),  # as in `Run`; `run.replies` are those of the step
     ):
         self.model, self.tokenizer, self.rows = model, tokenizer, records
         self.rewards, self.pad_id = as_rewards(rewards), padding_id(tokenizer)
