@@ -1082,8 +1082,7 @@ def summarize(
 
 # %% ../nbs/52_comparison.ipynb #7794c061
 def compare(
-    data: str
-    | Path,  # questions with references, in any format that sft reads; or four-choice items
+    data: str | Path,  # questions with references as sft reads them; or four-choice items
     base: str | Path,  # before: anything that `open_model` opens, or NAME@http://…/v1
     tuned: str | Path,  # after: the same kinds of names
     out: str = "runs/compare",  # folder for report.html, .md, .json, answers.csv; it can go on
