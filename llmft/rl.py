@@ -984,8 +984,7 @@ def write_samples(
 
 # %% ../nbs/42_rl.ipynb #0120
 def read_prompts(
-    path: str
-    | Path,  # .jsonl; a record has `prompt`: a string, or messages that end with the user's
+    path: str | Path,  # .jsonl; `prompt` is a string, or messages that end with the user's
 ) -> list[dict]:
     "Read the records of a run. Raises one `ValueError` for all faults of the file."
     records, faults = read_jsonl(path), []
