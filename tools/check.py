@@ -113,7 +113,10 @@ def check_spread():
 
 def report(check):
     "Run a check, say how it went, and tell whether it found faults."
-    faults = check()
+    try:
+        faults = check()
+    except SystemExit as stop:  # what the other tools say when they cannot go on
+        faults = [str(stop)]
     print(f"{'FAILED' if faults else 'passed'}  {check.__doc__}", flush=True)
     for fault in faults:
         print(f"        {fault}", flush=True)
