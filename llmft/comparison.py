@@ -17,6 +17,7 @@ from pathlib import Path
 from random import Random
 from statistics import fmean
 from typing import Any
+from collections.abc import Sequence
 
 from .choice import ChoiceItem, choice_messages, parse_choice
 from llmft.core import (
@@ -533,7 +534,7 @@ def keep_answered(
 
 def compare_sides(
     questions: list[Question],
-    sides: tuple,  # two lists of replies
+    sides: Sequence,  # two lists of replies
     scores: list[dict],  # of each side: name → Score or Failed
     config: CompareConfig,
 ) -> list[dict]:  # rows, as `judge_rows` gives them
@@ -552,7 +553,7 @@ def compare_sides(
 
 def question_table(
     questions: list[Question],
-    sides: tuple,  # two lists of replies
+    sides: Sequence,  # two lists of replies
     scores: list[dict],  # of each side: name → Score or Failed
 ) -> list[dict]:  # id, question, references, before, after, scores: name → two numbers
     "Question by question, what was replied and what it is worth."
@@ -1117,7 +1118,7 @@ def compare(
             del backend  # one must fit into memory, not two
         reason = next((why for side in sides for why in side["failed"].values()), "")
         replies = [side["replies"] for side in sides]
-        result = compare_replies(asked, *replies, config, passage, reason)
+        result = compare_replies(asked, *replies, config=config, document=passage, reason=reason)
         notes = [note, *[f"Could not be asked: {fault}" for fault in faults]]
         result |= dict(base=sides[0], tuned=sides[1], config=asdict(config), notes=notes)
         report = write_comparison(result | dict(questions_file=Path(data).name), folder)

@@ -347,7 +347,7 @@ def micro_step(
 
 # %% ../nbs/23_finetuning.ipynb #0033
 def apply_gradients(
-    run: Run,  # with a scaler, and one optimizer
+    run,  # with a scaler, and one optimizer
 ) -> float:  # norm of the gradient before clipping
     """Add up the gradients of all processes, clip, and let the optimizer step.
 
@@ -637,7 +637,7 @@ def describe_training(
 # %% ../nbs/23_finetuning.ipynb #0052
 def sft(
     data: str | Path,  # records to learn from: .jsonl or .json of any known format
-    model="base",  # base (chapter 1), a run, an adapter, any folder or Hub name; or a pair
+    model: Any = "base",  # base (chapter 1), a run, an adapter, any folder or Hub name; or a pair
     out: str | Path = "runs/sft",  # run folder; an unfinished run of the same settings goes on
     eval_data: str = "",  # records to measure the loss on; the best measurement is kept
     engine: str = "llmft",  # llmft (this page) or trl (SFTTrainer)
@@ -688,7 +688,7 @@ def sft(
 # %% ../nbs/23_finetuning.ipynb #0059
 def answer_question(
     question: str,  # what the user says
-    model="base",  # anything that `open_model` opens
+    model: Any = "base",  # anything that `open_model` opens
     system: str = "",  # what is said before, as the system
     max_new_tokens: int = 60,  # most tokens of the reply
     temperature: float = 0.0,  # 0: always the likeliest token
@@ -826,7 +826,7 @@ def to_peft(
     from peft.tuners.lora import Linear
 
     save_lora(model, folder)
-    config = LoraConfig.from_pretrained(folder)
+    config = LoraConfig.from_pretrained(str(folder))
     packed = {type(module) for module in model.modules() if hasattr(module, "quantization")}
     config._register_custom_module(dict.fromkeys(packed, Linear))
     bare = remove_lora(model)
@@ -875,7 +875,7 @@ def train_trl(
         rows_at(step, len(rows), config.batch_size, config.seed) for step in range(config.steps)
     ]
     prompts = sample_prompts(eval_rows or rows, config.n_samples, context_of(model))
-    watch = [sample_callback(tokenizer, prompts, config.eval_every, folder, accelerator)]
+    watch: list = [sample_callback(tokenizer, prompts, config.eval_every, folder, accelerator)]
     if config.patience:
         watch.append(EarlyStoppingCallback(config.patience))
     settings = trl_settings(folder, config, accelerator.num_processes, bool(eval_rows))
@@ -1019,7 +1019,7 @@ def read_questions(
 def company_case(
     data: str | Path = "data/company_qa.jsonl",  # id, question, answer, key, split (train or eval)
     report: str = "data/company_report.md",  # the document that they are about
-    model="base",  # anything that `open_model` opens
+    model: Any = "base",  # anything that `open_model` opens
     out: str | Path = "runs/company",  # folder; unfinished parts go on
     read_epochs: int = 20,  # times that the report is read, all weights trained; 0: not at all
     read_lr: float = 1e-3,  # peak learning rate of the reading

@@ -15,6 +15,7 @@ import signal
 import sys
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from collections.abc import Sequence
 
 import torch
 
@@ -234,7 +235,7 @@ class Run:
         optimizers: list,
         config,  # steps, save_every, and what the task needs
         accelerator,
-        callbacks: tuple = (),
+        callbacks: Sequence = (),
     ):
         self.folder, self.trained, self.optimizers = Path(folder), trained, optimizers
         self.config, self.accelerator, self.callbacks = config, accelerator, list(callbacks)
