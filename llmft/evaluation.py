@@ -18,7 +18,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import torch
 
@@ -972,7 +971,7 @@ def summarize(
 # %% ../nbs/51_evaluation.ipynb #9f61d04c
 def evaluate(
     data: str,  # questions: .json as lawqa_jp, {"samples": [records]}, or a list of records
-    model: Any = "base",  # anything that `open_model` opens; a name at the server, or NAME@http://…
+    model: str | Path | tuple = "base",  # as `open_model` opens, or NAME@http://…
     out: str = "runs/evaluate",  # folder for report.md, report.json, rows.csv; a killed run goes on
     train: str = "",  # training data of the model; questions that stand in it are refused
     statute: str = "",  # law to search for passages, a file named as the law; empty: all passages

@@ -637,7 +637,7 @@ def describe_training(
 # %% ../nbs/23_finetuning.ipynb #0052
 def sft(
     data: str | Path,  # records to learn from: .jsonl or .json of any known format
-    model: Any = "base",  # base (chapter 1), a run, an adapter, any folder or Hub name; or a pair
+    model: str | Path | tuple = "base",  # anything that `open_model` opens, or a pair
     out: str | Path = "runs/sft",  # run folder; an unfinished run of the same settings goes on
     eval_data: str = "",  # records to measure the loss on; the best measurement is kept
     engine: str = "llmft",  # llmft (this page) or trl (SFTTrainer)
@@ -688,7 +688,7 @@ def sft(
 # %% ../nbs/23_finetuning.ipynb #0059
 def answer_question(
     question: str,  # what the user says
-    model: Any = "base",  # anything that `open_model` opens
+    model: str | Path | tuple = "base",  # anything that `open_model` opens
     system: str = "",  # what is said before, as the system
     max_new_tokens: int = 60,  # most tokens of the reply
     temperature: float = 0.0,  # 0: always the likeliest token
@@ -1019,7 +1019,7 @@ def read_questions(
 def company_case(
     data: str | Path = "data/company_qa.jsonl",  # id, question, answer, key, split (train or eval)
     report: str = "data/company_report.md",  # the document that they are about
-    model: Any = "base",  # anything that `open_model` opens
+    model: str | Path | tuple = "base",  # anything that `open_model` opens
     out: str | Path = "runs/company",  # folder; unfinished parts go on
     read_epochs: int = 20,  # times that the report is read, all weights trained; 0: not at all
     read_lr: float = 1e-3,  # peak learning rate of the reading

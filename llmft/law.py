@@ -13,7 +13,6 @@ import re
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from .replies import ask
 from llmft.choice import (
@@ -670,7 +669,7 @@ def measure_items(
 # %% ../nbs/33_law.ipynb #0071
 def law_evaluate(
     data: str = "data/law",  # folder of `llmft dataset law`
-    model: Any = "base",  # anything that `open_model` opens, such as runs/law/A
+    model: str | Path | tuple = "base",  # anything that `open_model` opens, such as runs/law/A
     pattern: str = "A",  # whose evaluations: A, B, C or D
     method: str = "generation",  # generation, or loglikelihood: the most probable choice
     context: int = 512,  # tokens that it should be able to read
@@ -810,7 +809,7 @@ def read_experiment(
 # %% ../nbs/33_law.ipynb #0081
 def law_run(
     data: str = "data/law",  # folder of `llmft dataset law`
-    model: Any = "base",  # anything that `open_model` opens
+    model: str | Path | tuple = "base",  # anything that `open_model` opens
     out: str = "",  # run folder; empty: runs/law/PATTERN
     pattern: str = "A",  # A, B, C or D
     dry_run: bool = False,  # say what would be done, and do nothing

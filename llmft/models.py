@@ -766,7 +766,7 @@ OPENERS = {"transformers folder": open_folder, "pretraining run": open_run, "GGU
 
 # %% ../nbs/80_models.ipynb #d07a60e5
 def open_model(
-    model: Any = "base",  # base, a run, an adapter, a transformers folder, GGUF, a Hub name; or a pair
+    model: str | Path | tuple = "base",  # anything that `open_model` opens, or a pair
     device: str = "auto",  # auto, cpu, cuda, mps
     config: OpenConfig = OpenConfig(),
 ) -> tuple[Any, Any]:  # (transformers model in evaluation mode, tokenizer)
@@ -798,7 +798,7 @@ def open_model(
 # %% ../nbs/80_models.ipynb #a4782a9b
 def generate_text(
     prompt: str,  # text to continue
-    model: Any = "base",  # anything that `open_model` opens
+    model: str | Path | tuple = "base",  # anything that `open_model` opens
     device: str = "auto",  # auto, cpu, cuda, mps
     config: GenerateConfig = GenerateConfig(),
     opening: OpenConfig = TEXT,

@@ -1043,7 +1043,7 @@ def check_records(
 # %% ../nbs/42_rl.ipynb #0126
 def grpo(
     data: str | Path,  # .jsonl with prompt, and what the rewards need (answer …)
-    model: Any = "base",  # anything that `open_model` opens; the adapter of a run is merged
+    model: str | Path | tuple = "base",  # as `open_model` opens; an adapter is merged
     out: str | Path = "runs/grpo",  # run folder; an unfinished run of the same settings goes on
     rewards: str = "correct",  # names: correct,length:0.2; the sets grounded, surface; or a list
     keywords: str = "",  # of the domain, commas between: for keywords and surface
