@@ -356,12 +356,12 @@ class EncoderConfig:
 # %% ../nbs/50_metrics.ipynb #6c6ef6dc
 def encoder_texts() -> list[str]:  # different sentences
     "What the encoder reads: articles, statute, questions, answers and dialogues of Shiomi."
-    from llmft.world import dialogues, make_world, qa_pairs, world_documents
+    from llmft.world import make_dialogues, make_world, qa_pairs, world_documents
 
     world = make_world()
     texts = [document.text for document in world_documents(world)]
     texts += [pair[part] for pair in qa_pairs(world) for part in ("prompt", "completion")]
-    texts += [turn["utterance"] for talk in dialogues(world) for turn in talk["dialogue"]]
+    texts += [turn["utterance"] for talk in make_dialogues(world) for turn in talk["dialogue"]]
     sentences = (normalize(s).strip() for text in texts for s in split_sentences(text))
     return list(dict.fromkeys(s for s in sentences if s))
 

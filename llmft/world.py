@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ORDINANCE', 'OFFICES', 'TRADES', 'HOBBIES', 'COMPANY_PHRASES', 'PERSON_PHRASES', 'LETTERS', 'CHOICE_INSTRUCTION',
            'make_world', 'fact_text', 'company_articles', 'ordinance_text', 'world_documents', 'cloze_prompts',
-           'qa_pairs', 'split_entities', 'balanced_letters', 'choice_items', 'law_items', 'dialogues', 'write_pdf',
+           'qa_pairs', 'split_entities', 'balanced_letters', 'choice_items', 'law_items', 'make_dialogues', 'write_pdf',
            'write_world']
 
 # %% ../nbs/97_world.ipynb #0003
@@ -906,7 +906,7 @@ CLOSINGS = (
 )
 
 # %% ../nbs/97_world.ipynb #0070
-def dialogues(
+def make_dialogues(
     world: World,
     n: int = 60,
     seed: int = 0,
@@ -1060,7 +1060,7 @@ def write_world(
         "qa.jsonl": qa_pairs(world),
         "qa_facts.jsonl": qa_pairs(world, style="fact"),
         "problems.jsonl": word_problems(world),
-        "dialogues.jsonl": dialogues(world),
+        "dialogues.jsonl": make_dialogues(world),
     }
     for name, records in tables.items():
         write_jsonl(out / name, records)
