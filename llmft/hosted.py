@@ -540,7 +540,7 @@ def known_job(
         )
     return dict(job_id=state["job_id"], status=state["status"])
 
-# %% ../nbs/60_hosted.ipynb #0d8694f8
+# %% ../nbs/60_hosted.ipynb #d33c60f6
 def check_uploads(
     files: dict,  # train and perhaps valid → file
 ) -> None:
@@ -873,7 +873,7 @@ def part_result(
         reading=reading,
     )
 
-# %% ../nbs/60_hosted.ipynb #be9f5858
+# %% ../nbs/60_hosted.ipynb #ed1e2c2b
 def plan_questions(
     files: dict,  # part → file
     max_cases: int,  # questions from each of test and validation; 0 for all
