@@ -1,7 +1,7 @@
 """Everything that `make test` checks; the last line is `N passed, N failed`: notebooks, and checks that fail.
 
 Words name the notebooks to run, by how they begin (then PARITY.md is not measured). `--second NAME`
-runs the pages that learn once more, under another arithmetic of `make spread`.
+runs the second_pages of pyproject.toml once more, under another arithmetic of `make spread`.
 """
 
 import argparse
@@ -145,7 +145,7 @@ def test_notebooks(pages, second):
     "Run notebooks side by side; the first is the one that trains the model that others wait for."
     jobs = [(path, "") for path in pages]
     if second:
-        jobs += [(path, second) for path in spread.learning_pages() if path in pages]
+        jobs += [(path, second) for path in pages if path.stem[:2] in LIMITS["second_pages"]]
     jobs.sort(key=lambda job: job[0].stem[:2] != "13")
     with ThreadPoolExecutor(WORKERS) as pool:
         return list(pool.map(lambda job: test_notebook(*job), jobs))
