@@ -832,7 +832,8 @@ def run_server(
     try:
         server.run(sockets=[bound])
     except KeyboardInterrupt:
-        print("ended; unfinished jobs go on at the next start", flush=True)
+        pass  # uvicorn ends first and raises it again, unless the shell lets its children ignore it
+    print("ended; unfinished jobs go on at the next start", flush=True)
 
 # %% ../nbs/61_server.ipynb #0101
 def serve(
