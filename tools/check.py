@@ -146,7 +146,7 @@ def test_notebooks(pages, second):
     jobs = [(path, "") for path in pages]
     if second:
         jobs += [(path, second) for path in pages if path.stem[:2] in LIMITS["second_pages"]]
-    jobs.sort(key=lambda job: job[0].stem[:2] != "13")
+    jobs.sort(key=lambda job: job[0].stem[:2] != "14")
     with ThreadPoolExecutor(WORKERS) as pool:
         return list(pool.map(lambda job: test_notebook(*job), jobs))
 

@@ -17,7 +17,7 @@ BROWSERS = (
 )
 # words → a page that holds them
 SEARCHES = {
-    "学習率": "nbs/13_pretraining",
+    "学習率": "nbs/14_pretraining",
     "汐見町": "nbs/97_world",
     "LoRA": "nbs/22_lora",
     "方策勾配": "nbs/42_rl",
