@@ -59,7 +59,7 @@ from llmft.metrics import (
 )
 from .models import OpenConfig, locate_model, open_model
 from .report import axis_ticks
-from .text import read_text
+from .encoding import read_text
 
 # %% ../nbs/52_comparison.ipynb #0008
 @dataclass(frozen=True)

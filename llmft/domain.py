@@ -11,6 +11,7 @@ import re
 import warnings
 import zlib
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,16 +27,14 @@ from llmft.core import (
 from .grading import wilson_interval
 from .japanese import words
 from .replies import ask
-from llmft.text import (
-    chunk_text,
+from llmft.readers import (
+    drop_running_lines,
     list_files,
-    normalize,
     read_documents,
     read_pdf,
-    split_sentences,
     unwrap_lines,
-    squeeze,
 )
+from .text import chunk_text, normalize, split_sentences, squeeze
 from .world import split_entities
 
 # %% ../nbs/43_domain.ipynb #0006
@@ -52,28 +51,6 @@ class Source:
         "The page of a place in the text, counted from 1."
         return sum(start <= place for start in self.pages) or None
 
-# %% ../nbs/43_domain.ipynb #0007
-def running_form(
-    line: str,
-) -> str:  # empty for a line that is only a page number
-    "A line as it looks on every page: without spaces, its numbers all the same."
-    return re.sub(r"\d+", "0", re.sub(r"[\s\-–—―・/|]", "", normalize(line))).strip("0")
-
-# %% ../nbs/43_domain.ipynb #0008
-def drop_running_lines(
-    pages: list[str],  # text of each page
-) -> list[str]:  # the same pages without what the printer put on them
-    """Drop first and last lines that are a number, or the same on most of at least three pages."""
-    cut = [page.strip("\n").split("\n") for page in pages]
-    for end in (0, -1):
-        forms = Counter(running_form(lines[end]) for lines in cut)
-        for lines in cut:
-            form = running_form(lines[end])
-            same = len(cut) > 2 and forms[form] > len(cut) / 2
-            if lines[end].strip() and (same or not form):
-                lines[end] = ""
-    return ["\n".join(lines).strip("\n") for lines in cut]
-
 # %% ../nbs/43_domain.ipynb #0010
 def page_starts(
     pages: list[str],
@@ -89,7 +66,7 @@ def read_source(
     file: Path,
     name: str,  # the name that its records will carry
 ) -> list[Source]:  # one, or several where the file holds several documents
-    "The documents of one file. Raises `ValueError` as the readers of 93_text do."
+    "The documents of one file. Raises `ValueError` as the readers of 99_readers do."
     if file.suffix.lower() == ".pdf":
         pages = drop_running_lines(read_pdf(file))
         text = unwrap_lines("\n".join(pages))
@@ -110,11 +87,13 @@ def read_sources(
     files: list[Path],
     root: Path,  # the sources are named from here
     on_error: str = "stop",  # stop: raise ValueError that lists all faults; skip: warn of them
+    unknown: Iterable[str] = (),  # a sentence for each file that `list_files` could not name
 ) -> tuple:  # Sources, and a sentence for each file that could not be read
     "Read files, and tell of all that cannot be read. `ValueError` where none can."
     if on_error not in ("stop", "skip"):
         raise ValueError(f"on_error must be stop or skip, got {on_error!r}")
-    sources, faults = [], []
+    sources, faults = [], [*unknown]
+    n_files = len(files) + len(faults)
     for file in progress(files, desc="reading", unit=" files"):
         try:
             sources += read_source(file, file.relative_to(root).as_posix())
@@ -122,7 +101,7 @@ def read_sources(
             faults.append(str(error))
     if not faults:
         return sources, faults
-    said = f"{len(faults)} of {len(files)} files cannot be read:\n  " + "\n  ".join(faults)
+    said = f"{len(faults)} of {n_files} files cannot be read:\n  " + "\n  ".join(faults)
     if on_error == "stop" or not sources:
         more = "\nMend them, move them away, or leave them out with on_error=skip." * bool(sources)
         raise ValueError(said + more)
@@ -597,16 +576,17 @@ def question_record(
 
 # %% ../nbs/43_domain.ipynb #0065
 def dataset_documents(
-    data: str = "data/documents",  # a folder of documents, or one file: PDF, text, Markdown, JSONL
+    data: str = "data/documents",  # a folder of documents, or one file: PDF, Word, text …
     out: str = "data/custom_dataset",  # folder to write
     on_error: str = "stop",  # files that cannot be read: stop, or skip and warn
     creator: DatasetCreator = DatasetCreator(),
 ) -> dict:  # counts
     "Make a dataset for GRPO from documents: questions with answers and sources, split by document."
     path = Path(data)
-    files = list_files(path)
+    unknown = []
+    files = list_files(path, unknown)
     made = build_dataset(
-        *read_sources(files, path if path.is_dir() else path.parent, on_error),
+        *read_sources(files, path if path.is_dir() else path.parent, on_error, unknown),
         creator=creator,
         out=out,
     )

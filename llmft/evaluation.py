@@ -67,7 +67,8 @@ from llmft.retrieval import (
 )
 from .sampling import left_pad
 from .models import open_model
-from .text import read_text, squeeze
+from .encoding import read_text
+from .text import squeeze
 
 # %% ../nbs/51_evaluation.ipynb #0006
 MODES = ("direct", "cot", "letter", "loglik", "loglik_char")

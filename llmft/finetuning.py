@@ -74,7 +74,8 @@ from llmft.run import (
     open_run,
     start_accelerator,
 )
-from .text import chunk_text, read_text
+from .encoding import read_text
+from .text import chunk_text
 
 # %% ../nbs/23_finetuning.ipynb #0006
 @dataclass(frozen=True)

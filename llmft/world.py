@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .core import write_atomic, write_json, write_jsonl
-from .text import Document
+from .readers import Document
 
 # %% ../nbs/97_world.ipynb #0006
 FIRST = "松竹梅桜藤菊萩椿柏杉桂楠白青朝夕春秋東西南北浜磯海高長大小中"
@@ -950,7 +950,7 @@ def make_dialogues(
 def wiki40b_records(
     documents: Iterable[Document],
 ) -> Iterator[str]:
-    "Documents in the form of Wiki-40B, the reverse of `text.parse_wiki40b`."
+    "Documents in the form of Wiki-40B, the reverse of `readers.parse_wiki40b`."
     for document in documents:
         yield f"\n_START_ARTICLE_\n{document.title}\n_START_PARAGRAPH_\n" + document.text.replace(
             "\n", "_NEWLINE_"
