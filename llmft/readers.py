@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Document', 'read_pdf', 'unwrap_lines', 'parse_wiki40b', 'list_files', 'read_documents']
 
-# %% ../nbs/99_readers.ipynb #6afbf943
+# %% ../nbs/99_readers.ipynb #b0b532c9
 import csv
 import io
 import json
@@ -25,7 +25,7 @@ from xml.parsers.expat import ExpatError
 
 from .encoding import character_values, iter_text, read_text
 
-# %% ../nbs/99_readers.ipynb #f0e32683
+# %% ../nbs/99_readers.ipynb #0d050e58
 @dataclass(frozen=True)
 class Document:
     "One text with its title and where it came from."
@@ -34,7 +34,7 @@ class Document:
     text: str
     source: str = ""
 
-# %% ../nbs/99_readers.ipynb #73257e69
+# %% ../nbs/99_readers.ipynb #d04cda1b
 @dataclass
 class Line:
     "A printed line: its characters, and their boxes on the page as (left, bottom, right, top) in points."
@@ -61,13 +61,13 @@ class Line:
         "The size of its characters: the longer side of a box, in the middle of all."
         return statistics.median(max(b[2] - b[0], b[3] - b[1]) for b in self.boxes)
 
-# %% ../nbs/99_readers.ipynb #7c384d6d
+# %% ../nbs/99_readers.ipynb #eb3e19d3
 def is_apart(
     box: tuple,  # left, bottom, right, top of a character
     after: tuple,  # of the next one
 ) -> bool:
     "Whether the next character stands well below or above: the other tier of a vertical page."
-    size = max(box[2] - box[0], box[3] - box[1])
+    size = max(b[n + 2] - b[n] for b in (box, after) for n in (0, 1))  # the box of 。 is small
     return max(box[1] - after[3], after[1] - box[3]) > 1.5 * size
 
 
@@ -138,7 +138,7 @@ def page_text(
         texts = [line.text for line in lines]
     return "\n".join(text.strip(" ") for text in texts)
 
-# %% ../nbs/99_readers.ipynb #cba12194
+# %% ../nbs/99_readers.ipynb #78104c70
 LEAST_SCORE = 0.3  # mean value of a character; garbage lies below
 
 
@@ -155,7 +155,7 @@ def check_readable(
         )
     return text
 
-# %% ../nbs/99_readers.ipynb #ff0b801a
+# %% ../nbs/99_readers.ipynb #2c121472
 MOST_PAGES = 5000  # of one PDF
 
 
@@ -199,7 +199,7 @@ def read_page(
     except pypdfium2.PdfiumError as error:
         raise ValueError(f"{place}: the page is broken ({error})") from error
 
-# %% ../nbs/99_readers.ipynb #255ef6eb
+# %% ../nbs/99_readers.ipynb #8c89dfbc
 def read_pdf(
     path: str | Path,  # .pdf file
 ) -> list[str]:  # text of each page
@@ -223,7 +223,7 @@ def read_pdf(
         warnings.warn(f"{path}: only a picture and no text on page {numbers}", stacklevel=2)
     return [text for text, _ in found]
 
-# %% ../nbs/99_readers.ipynb #01552cdb
+# %% ../nbs/99_readers.ipynb #8c63727e
 def running_form(
     line: str,
 ) -> str:  # numbers as 0, without signs and spaces; empty for a page number
@@ -231,7 +231,7 @@ def running_form(
     bare = re.sub(r"[\s\-–—―・/|]", "", unicodedata.normalize("NFKC", line))
     return re.sub(r"\d+", "0", bare).strip("0")
 
-# %% ../nbs/99_readers.ipynb #6ff47ab5
+# %% ../nbs/99_readers.ipynb #50d9cb17
 def drop_running_lines(
     pages: list[str],  # text of each page
 ) -> list[str]:  # the same pages without what the printer put on them
@@ -246,17 +246,17 @@ def drop_running_lines(
                 lines[end] = ""
     return ["\n".join(lines).strip("\n") for lines in cut]
 
-# %% ../nbs/99_readers.ipynb #1f98be86
+# %% ../nbs/99_readers.ipynb #3881e3ab
 def display_width(
     line: str,
 ) -> int:  # in half-width columns
     "How wide a line is in print: two columns for kana and kanji, one for ASCII."
     return sum(2 if unicodedata.east_asian_width(c) in "WFA" else 1 for c in line)
 
-# %% ../nbs/99_readers.ipynb #91661b05
+# %% ../nbs/99_readers.ipynb #4d6c4188
 LIST_ITEM = r"[・\-*●○■□◆◇▼※「『【（(]|[0-9０-９]+[.．、)）]"
 
-# %% ../nbs/99_readers.ipynb #fa4dea9f
+# %% ../nbs/99_readers.ipynb #bf720f29
 def line_joint(
     line: str,
     after: str,  # the next line
@@ -270,7 +270,7 @@ def line_joint(
         return "\n"
     return " " if re.match("[0-9A-Za-z]{2}", line[-1] + after[0]) else ""
 
-# %% ../nbs/99_readers.ipynb #59c331ca
+# %% ../nbs/99_readers.ipynb #ef38007a
 def unwrap_lines(
     text: str,  # printed lines
 ) -> str:  # paragraphs
@@ -280,7 +280,7 @@ def unwrap_lines(
     joints = [line_joint(line, after, widest) for line, after in zip(lines, lines[1:])]
     return "".join(chain.from_iterable(zip(lines, [*joints, ""])))
 
-# %% ../nbs/99_readers.ipynb #0b99727f
+# %% ../nbs/99_readers.ipynb #8775599f
 MOST_BYTES = 300 << 20  # of a file when it is unpacked
 
 
@@ -328,7 +328,7 @@ def office_file(
         ) as error:
             raise ValueError(f"{path}: cannot be read as {path.suffix} ({error})") from error
 
-# %% ../nbs/99_readers.ipynb #17988a0b
+# %% ../nbs/99_readers.ipynb #45c81e25
 def markdown_table(
     rows: list,  # lists of texts; the first is the head
 ) -> str:
@@ -343,7 +343,7 @@ def markdown_table(
         lines.insert(1, "|" + " --- |" * len(used))
     return "\n".join(lines)
 
-# %% ../nbs/99_readers.ipynb #bc72eb43
+# %% ../nbs/99_readers.ipynb #b538a1a9
 NO_TEXT = (
     "script style nav header footer aside form noscript template rt rp button svg head".split()
 )
@@ -374,7 +374,7 @@ def parse_html(
     text = re.sub(r"^・ ", "・", re.sub(r"\n{3,}", "\n\n", text), flags=re.MULTILINE)
     return Document(title or name, text.strip("\n"), source)
 
-# %% ../nbs/99_readers.ipynb #ca2b2766
+# %% ../nbs/99_readers.ipynb #63e6f571
 def without_ruby(
     file,  # a .docx file, opened
 ) -> io.BytesIO:  # the same with base characters in place of ruby
@@ -402,7 +402,7 @@ def docx_documents(
         html = mammoth.convert_to_html(without_ruby(file), convert_image=no_picture).value
     yield parse_html(html, path.stem, path.name)
 
-# %% ../nbs/99_readers.ipynb #b618e8a5
+# %% ../nbs/99_readers.ipynb #ee851821
 def cell_text(
     cell,  # of openpyxl
 ) -> str:
@@ -433,7 +433,7 @@ def xlsx_documents(
                 several = f"_{sheet.title}" if len(book.worksheets) > 1 else ""
                 yield Document(f"{path.stem}{several}", table, f"{path.name}:{sheet.title}")
 
-# %% ../nbs/99_readers.ipynb #134ab867
+# %% ../nbs/99_readers.ipynb #81d99588
 def shape_texts(
     shapes,  # of python-pptx
 ) -> Iterator[str]:
@@ -462,7 +462,7 @@ def pptx_documents(
             slides.append("\n".join(text.strip("\n") for text in texts if text.strip()))
     yield Document(path.stem, "\n\n".join(filter(None, slides)), path.name)
 
-# %% ../nbs/99_readers.ipynb #967909c2
+# %% ../nbs/99_readers.ipynb #a15e3560
 def plain_markdown(
     text: str,  # Markdown without code blocks
 ) -> str:
@@ -478,7 +478,7 @@ def plain_markdown(
     text = re.sub(r"(?<!\w)(__|_)(?=\S)([^\n]{1,500}?)(?<=\S)\1(?!\w)", r"\2", text)
     return re.sub("[\ue021-\ue07e]", lambda found: chr(ord(found[0]) - 0xE000), text)
 
-# %% ../nbs/99_readers.ipynb #71f7c043
+# %% ../nbs/99_readers.ipynb #f30f2218
 def parse_markdown(
     text: str,
     name: str = "",  # title where there is no heading
@@ -494,7 +494,7 @@ def parse_markdown(
     title = plain_markdown(heading[1]).strip() if heading else name
     return Document(title, "".join(parts).strip("\n"), source)
 
-# %% ../nbs/99_readers.ipynb #eff3f5fc
+# %% ../nbs/99_readers.ipynb #53ccf6be
 SMALL_KANA = dict(
     zip(
         "アイウエオツヤユヨワカケあいうえおつやゆよわかけ",
@@ -523,7 +523,7 @@ def resolve_gaiji(
         return SMALL_KANA.get(found[1], found[1])
     return "〓"
 
-# %% ../nbs/99_readers.ipynb #f6cd4ddf
+# %% ../nbs/99_readers.ipynb #09c46f96
 ACCENTS = {
     "'": ("\u0301", "aeiouy"),
     "`": ("\u0300", "aeiou"),
@@ -549,7 +549,7 @@ LIGATURES = {
     "?@": "¿",
 }
 
-# %% ../nbs/99_readers.ipynb #26a5a536
+# %% ../nbs/99_readers.ipynb #60e90ff6
 def compose_accents(
     text: str,  # what stands between 〔 and 〕
 ) -> str:
@@ -565,7 +565,7 @@ def compose_accents(
 
     return re.sub(r"([A-Za-z])(['`^~:&,_])(?=([A-Za-z])?)", compose, text)
 
-# %% ../nbs/99_readers.ipynb #ad0476a2
+# %% ../nbs/99_readers.ipynb #18c5b0b6
 def strip_annotations(
     text: str,
 ) -> str:
@@ -584,7 +584,7 @@ def strip_annotations(
     text = marks.sub(plain, text)
     return re.sub(r"〔([\x20-\x7eÀ-ɏ]*)〕", lambda found: compose_accents(found[1]), text)
 
-# %% ../nbs/99_readers.ipynb #23382202
+# %% ../nbs/99_readers.ipynb #b7fe70bc
 COLOPHON = r"^(?:翻訳の底本|底本の親本|底本|初出|入力|校正)[^\n：:。、]{0,12}[：:]"
 
 
@@ -601,7 +601,7 @@ def parse_aozora(
     body = re.sub(r"\n{3,}", "\n\n", strip_annotations(body)).strip("\n")
     return Document(strip_annotations(lines[0]).strip(), body, source)
 
-# %% ../nbs/99_readers.ipynb #e3fc30f6
+# %% ../nbs/99_readers.ipynb #28075b6b
 def parse_wiki40b(
     record: str,  # one record
     source: str = "",
@@ -620,7 +620,7 @@ def parse_wiki40b(
     bodies = [body.replace("_NEWLINE_", "\n").strip() for body in [rest, *parts[4::2]]]
     return Document(title.strip(), "\n".join(body for body in bodies if body), source)
 
-# %% ../nbs/99_readers.ipynb #d711868f
+# %% ../nbs/99_readers.ipynb #d1126627
 LONGEST_LINE = 10_000_000  # characters
 
 
@@ -647,7 +647,7 @@ def iter_lines(
             begun, length, number = [line], len(line), number + 1
     yield "".join(begun)
 
-# %% ../nbs/99_readers.ipynb #203cc8d7
+# %% ../nbs/99_readers.ipynb #a3ef2035
 def is_joined(
     text: str,
     place: int,  # between two characters
@@ -672,7 +672,7 @@ def is_joined(
         first -= 1
     return flag(place) and (place - first) % 2 == 1  # two letters are a flag
 
-# %% ../nbs/99_readers.ipynb #0c89e083
+# %% ../nbs/99_readers.ipynb #375d8aea
 def safe_cut(
     text: str,
     place: int,  # wanted place of a cut, in characters
@@ -683,7 +683,7 @@ def safe_cut(
         place += step
     return place
 
-# %% ../nbs/99_readers.ipynb #ab7cc042
+# %% ../nbs/99_readers.ipynb #d174672b
 def iter_parts(
     pieces: Iterable[str],  # a text in any pieces
     is_border: Callable[[str], bool],  # whether a new part begins at this line
@@ -699,7 +699,7 @@ def iter_parts(
             yield text
         part = [line] if keep and line is not None else []
 
-# %% ../nbs/99_readers.ipynb #767e3800
+# %% ../nbs/99_readers.ipynb #1947f243
 def iter_stretches(
     pieces: Iterable[str],  # a text in any pieces
     longest: int = 200_000,  # most characters in a stretch
@@ -720,7 +720,7 @@ def iter_stretches(
             yield held[:cut]
             held = held[cut:]
 
-# %% ../nbs/99_readers.ipynb #2a783795
+# %% ../nbs/99_readers.ipynb #4407c4de
 def jsonl_documents(
     path: Path,
     encoding: str | None = None,
@@ -740,7 +740,7 @@ def jsonl_documents(
             raise ValueError(f"{place}: expected an object, got {type(record).__name__}")
         yield record_document(record, place, f"{path.name}:{number}", text_key, title_key)
 
-# %% ../nbs/99_readers.ipynb #716510d0
+# %% ../nbs/99_readers.ipynb #4e6470a7
 def record_document(
     record: dict,
     place: str,  # of the record, for messages
@@ -763,7 +763,7 @@ def record_document(
         return parse_wiki40b(text, source)
     return Document(str(title or ""), text, str(record.get("source") or source))
 
-# %% ../nbs/99_readers.ipynb #47738fc1
+# %% ../nbs/99_readers.ipynb #3e5404fe
 def table_documents(
     path: Path,  # .csv or .tsv
     encoding: str | None = None,
@@ -789,10 +789,10 @@ def table_documents(
     except csv.Error as error:
         raise ValueError(f"{path}, line {reader.line_num}: not a table ({error})") from error
 
-# %% ../nbs/99_readers.ipynb #4adb8cc8
+# %% ../nbs/99_readers.ipynb #1b213a8a
 SEPARATOR = "<|endoftext|>"  # on a line of its own between the documents of a corpus
 
-# %% ../nbs/99_readers.ipynb #77740bad
+# %% ../nbs/99_readers.ipynb #9f6c273e
 def is_aozora(
     text: str,  # the beginning of a file, or its beginning and its end
 ) -> bool:
@@ -807,7 +807,7 @@ def is_aozora(
     )
     return sum(re.search(sign, text, re.MULTILINE) is not None for sign in signs) >= 2
 
-# %% ../nbs/99_readers.ipynb #fcf1a988
+# %% ../nbs/99_readers.ipynb #13354e8c
 def text_kind(
     path: Path,
     encoding: str | None = None,
@@ -824,7 +824,7 @@ def text_kind(
         return "corpus"
     return "aozora" if is_aozora(f"{head}\n{last[-2000:]}") else "plain"
 
-# %% ../nbs/99_readers.ipynb #e68a4ad9
+# %% ../nbs/99_readers.ipynb #6c3c264d
 def split_title(
     text: str,  # as `join_title` makes it
 ) -> tuple[str, str]:  # title (empty if there is none), text
@@ -832,14 +832,14 @@ def split_title(
     found = re.match(r"【([^\n]+)】\n", text)
     return (found[1], text[found.end() :]) if found else ("", text)
 
-# %% ../nbs/99_readers.ipynb #30e36f5e
+# %% ../nbs/99_readers.ipynb #992b205d
 def unescape_separators(
     text: str,
 ) -> str:
     "The reverse of `text.escape_separators`."
     return re.sub(rf"^ ( *{re.escape(SEPARATOR)})$", r"\1", text, flags=re.MULTILINE)
 
-# %% ../nbs/99_readers.ipynb #1ac6f731
+# %% ../nbs/99_readers.ipynb #745b6cc7
 def txt_documents(
     path: Path,
     encoding: str | None = None,
@@ -860,7 +860,7 @@ def txt_documents(
             source = path.name if first else f"{path.name}:{number}"
             yield Document(path.stem if first else "", text, source)
 
-# %% ../nbs/99_readers.ipynb #bbfafc27
+# %% ../nbs/99_readers.ipynb #f431716f
 def pdf_documents(
     path: Path,
 ) -> Iterator[Document]:
@@ -878,7 +878,7 @@ READERS = {  # of files that are no text, from their path alone
 SUFFIXES = ".txt .md .html .htm .csv .tsv .jsonl".split() + [*READERS]
 LEFT_BEHIND = re.compile(r"\..*|thumbs\.db|desktop\.ini|~\$.*", re.IGNORECASE)
 
-# %% ../nbs/99_readers.ipynb #9bd5a4c8
+# %% ../nbs/99_readers.ipynb #bbcad2c6
 def list_files(
     path: str | Path,  # a file or a folder
     faults: list | None = None,  # receives a sentence for each file of an unknown kind
@@ -909,7 +909,7 @@ def list_files(
     (faults if faults is not None else []).extend(unknown)
     return [file for file in files if str(file) not in strange and ascii(str(file)) not in strange]
 
-# %% ../nbs/99_readers.ipynb #da9b63b9
+# %% ../nbs/99_readers.ipynb #044069d9
 def file_documents(
     file: Path,
     encoding: str | None = None,
@@ -933,7 +933,7 @@ def file_documents(
     else:
         yield from txt_documents(file, encoding)
 
-# %% ../nbs/99_readers.ipynb #8989fb90
+# %% ../nbs/99_readers.ipynb #49cbca7f
 def read_documents(
     path: str | Path,  # a file, or a folder that is searched through
     encoding: str | None = None,  # of text files; None: told from the content of each
