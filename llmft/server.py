@@ -875,12 +875,15 @@ def serve(
     """Serve OpenAI's fine-tuning API on this machine until Ctrl-C.
 
     Unfinished jobs go on at the next start. Raises `ValueError` without a key, for a key that git
-    tracks, for models that cannot be named, for a folder that another server uses, and for a port
-    that is taken.
+    tracks, for models that cannot be named or are not there, for a folder that another server
+    uses, and for a port that is taken.
     """
+    from llmft.models import TEXT, locate_model
     from llmft.ui import bind_socket
 
     key, named = find_key(api_key_name, env_file), read_models(models)
+    for folder in {*named.values()} - {"base"}:  # base is made when it is first asked for
+        locate_model(folder, TEXT)
     lock = file_lock(Path(root) / "server.lock", f"the server folder {root}", wait=False)
     with lock, bind_socket(port) as bound:
         keep_log()
