@@ -436,6 +436,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'llmft.evaluation.order_lines': ('evaluation.html#order_lines', 'llmft/evaluation.py'),
                                   'llmft.evaluation.percent': ('evaluation.html#percent', 'llmft/evaluation.py'),
                                   'llmft.evaluation.plan_batches': ('evaluation.html#plan_batches', 'llmft/evaluation.py'),
+                                  'llmft.evaluation.practice_examples': ('evaluation.html#practice_examples', 'llmft/evaluation.py'),
                                   'llmft.evaluation.predict': ('evaluation.html#predict', 'llmft/evaluation.py'),
                                   'llmft.evaluation.read_records': ('evaluation.html#read_records', 'llmft/evaluation.py'),
                                   'llmft.evaluation.reply_of': ('evaluation.html#reply_of', 'llmft/evaluation.py'),

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['EvalConfig', 'Request', 'make_request', 'LocalModel', 'Endpoint', 'AnswerCache', 'answer_all', 'evaluate_items',
            'compare_evaluations', 'find_leaks', 'check_leaks', 'write_evaluation', 'name_of', 'open_backend',
-           'read_records', 'evaluate', 'write_lm_eval_task']
+           'practice_examples', 'read_records', 'evaluate', 'write_lm_eval_task']
 
 # %% ../nbs/51_evaluation.ipynb #0003
 import csv
@@ -21,7 +21,7 @@ from statistics import fmean
 
 import torch
 
-from .chat import prompt_ids, read_examples, read_thinking
+from .chat import Example, numbered_records, prompt_ids, read_examples, read_thinking
 from .replies import check_thought, reply_batch, stop_ids
 from llmft.choice import (
     LETTERS,
@@ -898,14 +898,33 @@ def open_backend(
     return LocalModel(*open_model(model, device), name, config.batch_size, config.context)
 
 
+def practice_examples(
+    records: list,  # of `llmft grpo`: prompt, and the answer or answers that a reward knows
+) -> list[Example]:
+    "Prompts for practice as examples, so that they can be asked, or looked through for leaks."
+    examples = []
+    for record in records:
+        prompt, answer = record["prompt"], record["answer"]
+        plain = isinstance(prompt, str)
+        asked = [dict(role="user", content=prompt)] if plain else prompt
+        text = "\n".join(map(str, answer if isinstance(answer, list) else [answer]))
+        answered = (*asked, dict(role="assistant", content=text))
+        examples.append(Example(answered, {"id": record["id"]} if "id" in record else {}, plain))
+    return examples
+
+
 def read_records(
-    path: str | Path,  # any format of 20_chat, or items as lawqa_jp
+    path: str | Path,  # any format of 20_chat, prompts of `llmft grpo`, or items as lawqa_jp
 ) -> tuple:  # ChoiceItems or Examples, and what is wrong with items that cannot be asked
     "What a file of questions or of training data holds. Raises `ValueError` as the readers do."
     content = read_json(path) if Path(path).suffix == ".json" else None
     records = content.get("samples") if isinstance(content, dict) else content
     if any(isinstance(record, dict) and "選択肢" in record for record in records or ()):
         return sound_items(path)
+    lines = numbered_records(Path(path).read_bytes())[0] if Path(path).is_file() else []
+    practice = ({"prompt", "answer"} <= {*r} and "completion" not in r for _, r in lines)
+    if lines and all(practice):
+        return practice_examples([record for _, record in lines]), []
     return read_examples(path), []
 
 # %% ../nbs/51_evaluation.ipynb #0068
@@ -916,8 +935,8 @@ def summarize(
     "The result in a few words, with the best of the baselines."
     best = max(result["baselines"], key=result["baselines"].get)
     names = ("accuracy", "interval", "n", "n_failed", "n_unknown")
-    said = {name: result[name] for name in names}
-    return said | dict(best_baseline=f"{best} {result['baselines'][best]:.1%}", report=report)
+    found = {name: result[name] for name in names}
+    return found | dict(best_baseline=f"{best} {result['baselines'][best]:.1%}", report=report)
 
 # %% ../nbs/51_evaluation.ipynb #9f61d04c
 def evaluate(
