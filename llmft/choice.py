@@ -403,8 +403,8 @@ def parse_choice(
     text = normalize(reply).lower().strip()
     if marked := re.findall(MARKED, text):
         first = re.findall(r"^\W*([abcd])(?=[々一-龯ァ-ヶ])", marked[-1])  # 答え：b島田
-        said = re.split(r"(?<=\w)\)?[。(]", marked[-1], maxsplit=1)[0]  # a reason may follow
-        named = letters_in(said) | set(first)
+        claim = re.split(r"(?<=\w)\)?[。(]", marked[-1], maxsplit=1)[0]  # a reason may follow
+        named = letters_in(claim) | set(first)
         return named.pop() if len(named) == 1 else None
     alone = re.findall(r"^\W*([abcd])\W*$", text, re.M)
     for named in (set(alone), set(re.findall(CHOSEN, text)), letters_in(text)):
@@ -463,10 +463,10 @@ def grade_choices(
             )
         )
         by_law.setdefault(item.law, []).append(rows[-1])
-    said = Counter(letter or "unknown" for letter in predictions)
+    counts = Counter(letter or "unknown" for letter in predictions)
     return rate(rows) | dict(
-        n_unknown=said["unknown"],
-        predicted={key: said[key] for key in (*LETTERS, "unknown")},
+        n_unknown=counts["unknown"],
+        predicted={key: counts[key] for key in (*LETTERS, "unknown")},
         by_law={law: rate(group) for law, group in by_law.items()},
         baselines=choice_baselines(items),
         rows=rows,
@@ -526,7 +526,7 @@ def later_logprobs(
     picked = logits.float().log_softmax(-1).gather(2, padded[:, 1:, None])[..., 0]
     return (picked * real).sum(1)
 
-# %% ../nbs/21_choice.ipynb #62a85a31
+# %% ../nbs/21_choice.ipynb #85ee5d0d
 @torch.inference_mode()
 def ending_logprobs(
     model,  # a causal language model of transformers, in evaluation mode
@@ -679,8 +679,8 @@ def order_sensitivity(
         accuracies.append(result["accuracy"])
         letters.update(result["predicted"])
         for found, item, row in zip(chosen, turned, result["rows"]):
-            said = row["predicted"]
-            found.add(item.choices[LETTERS.index(said)] if said else None)
+            letter = row["predicted"]
+            found.add(item.choices[LETTERS.index(letter)] if letter else None)
     same = [len(found) == 1 and None not in found for found in chosen]
     right = [found == {item.right} for found, item in zip(chosen, items)]
     return dict(

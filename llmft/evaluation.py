@@ -579,12 +579,12 @@ def grade_answers(
             laws.setdefault(row["law"], []).append(scores[row["item_id"]])
     if not scores:
         raise ValueError(f"no question has an answer; the first failed: {rows[0]['failed']}")
-    said = Counter(row["predicted"] or "unknown" for row in rows if row["right"] is not None)
+    counts = Counter(row["predicted"] or "unknown" for row in rows if row["right"] is not None)
     result = mean_with_interval([*scores.values()], config.seed) | dict(
         n_failed=n - len(scores),
         at_least=sum(scores.values()) / n,
-        n_unknown=said["unknown"],
-        predicted={key: said[key] for key in (*LETTERS, "unknown")},
+        n_unknown=counts["unknown"],
+        predicted={key: counts[key] for key in (*LETTERS, "unknown")},
         by_law={law: mean_with_interval(group, config.seed) for law, group in laws.items()},
         baselines=baselines,
         cost=sum_costs(rows),
@@ -672,13 +672,13 @@ def shared_parts(
     "What share of the pairs of characters of a text each training text has; rare pairs count more."
     import numpy as np
 
-    theirs, ours = ([{*character_bigrams(text)} for text in many] for many in (train_texts, texts))
-    count, places = Counter(pair for pairs in theirs + ours for pair in pairs), {}
-    for k, pairs in enumerate(theirs):
+    learnt, asked = ([{*character_bigrams(text)} for text in many] for many in (train_texts, texts))
+    count, places = Counter(pair for pairs in learnt + asked for pair in pairs), {}
+    for k, pairs in enumerate(learnt):
         for pair in pairs:
             places.setdefault(pair, []).append(k)
-    shares, n = np.zeros((len(ours), len(theirs))), len(ours) + len(theirs)
-    for row, pairs in zip(shares, ours):
+    shares, n = np.zeros((len(asked), len(learnt))), len(asked) + len(learnt)
+    for row, pairs in zip(shares, asked):
         weights = {
             pair: inverse_document_frequency(count[pair], n) * (1 if pair in places else 0.3)
             for pair in pairs
@@ -829,7 +829,9 @@ def report_text(
         f"{result['n']} questions, mode {config['mode']}, {config['n_passages']} passages, "
         f"{config['orders']} order(s) of the choices. The interval is at 95 %, over questions.",
         *table_lines(("without reading", "rate"), plain),
-        *table_lines(("letter", *result["predicted"]), [("said", *result["predicted"].values())]),
+        *table_lines(
+            ("letter", *result["predicted"]), [("predicted", *result["predicted"].values())]
+        ),
         *table_lines(("law", "questions", "right"), laws),
         *fault_lines(result),
         *order_lines(result.get("orders")),

@@ -6,7 +6,7 @@
 __all__ = ['sft_settings', 'grpo_settings', 'with_schedule', 'to_peft', 'from_peft', 'after_step', 'quiet_trl', 'run_trainer',
            'sft_trainer', 'sft_log', 'grpo_log', 'check_grpo']
 
-# %% ../nbs/81_trl.ipynb #0e59590f
+# %% ../nbs/81_trl.ipynb #a2ca0f50
 import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ from .lora import load_lora, remove_lora, save_lora
 from .pretraining import lr_at
 from .run import forget_after
 
-# %% ../nbs/81_trl.ipynb #0ce49f06
+# %% ../nbs/81_trl.ipynb #5334e3de
 def trainer_settings(
     folder: Path,  # of the run; TRL works in its folder trl
     config,  # of a task: accumulate, clip, seed, device, dtype
@@ -45,7 +45,7 @@ def trainer_settings(
         disable_tqdm=is_quiet(),
     )
 
-# %% ../nbs/81_trl.ipynb #4bc4093f
+# %% ../nbs/81_trl.ipynb #5bfd4b06
 def sft_settings(
     folder: Path,  # of the run
     config,  # SFTConfig with its steps counted
@@ -71,7 +71,7 @@ def sft_settings(
         greater_is_better=False,
     )
 
-# %% ../nbs/81_trl.ipynb #90946b46
+# %% ../nbs/81_trl.ipynb #baaa8b88
 def grpo_settings(
     folder: Path,  # of the run
     config,  # GRPOConfig
@@ -107,7 +107,7 @@ def grpo_settings(
         **(dict(vllm_mode="colocate") if vllm else {}),
     )
 
-# %% ../nbs/81_trl.ipynb #4a886c76
+# %% ../nbs/81_trl.ipynb #3fe1a166
 def with_schedule(
     optimizer: torch.optim.Optimizer,  # at the peak learning rate
     config,  # lr, steps, and what `lr_at` needs
@@ -117,7 +117,7 @@ def with_schedule(
     factor = lambda step: lr_at(step // per_step, config) / config.lr
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
-# %% ../nbs/81_trl.ipynb #61503a71
+# %% ../nbs/81_trl.ipynb #7f048e09
 def to_peft(
     model,  # with an adapter of ours; loses it
     folder: Path,  # for the adapter's files
@@ -145,7 +145,7 @@ def from_peft(
     model.save_pretrained(folder)
     return load_lora(model.unload(), folder)
 
-# %% ../nbs/81_trl.ipynb #f37fcdba
+# %% ../nbs/81_trl.ipynb #310b74b7
 def after_step(
     callback: Callable,  # (model, step, steps of the run)
     accelerator,
@@ -162,7 +162,7 @@ def after_step(
 
     return AfterStep()
 
-# %% ../nbs/81_trl.ipynb #0101742e
+# %% ../nbs/81_trl.ipynb #456b85a9
 def last_checkpoint(
     folder: Path,  # of the run
     accelerator,
@@ -175,7 +175,7 @@ def last_checkpoint(
         forget_after(folder / "samples.jsonl", int(found.rsplit("-", 1)[1]) if found else 0)
     return found
 
-# %% ../nbs/81_trl.ipynb #a8732424
+# %% ../nbs/81_trl.ipynb #39c1021b
 @contextmanager
 def quiet_trl():
     "Without advice of transformers, and without warnings about names that it will drop."
@@ -200,7 +200,7 @@ def run_trainer(
         trainer.train(resume_from_checkpoint=last_checkpoint(folder, accelerator))
     return trainer
 
-# %% ../nbs/81_trl.ipynb #6b027ae2
+# %% ../nbs/81_trl.ipynb #80ac7b15
 def sft_trainer(
     own_logits: bool,  # True: the output layer is wrapped, because rows of tokens are trained
 ):  # SFTTrainer or a subclass
@@ -223,7 +223,7 @@ def sft_trainer(
 
     return OwnLogitsTrainer
 
-# %% ../nbs/81_trl.ipynb #b5a66dbc
+# %% ../nbs/81_trl.ipynb #1400f497
 SFT_NAMES = dict(lr="learning_rate", loss="loss", gradient_norm="grad_norm", eval_loss="eval_loss")
 GRPO_NAMES = dict(
     lr="learning_rate",
@@ -252,7 +252,7 @@ def log_records(
         record |= {word: entry[its_word] for word, its_word in names.items() if its_word in entry}
     return [record for record in records.values() if needed in record]
 
-# %% ../nbs/81_trl.ipynb #2eec38a5
+# %% ../nbs/81_trl.ipynb #c19188c2
 def sft_log(
     history: list,  # `trainer.state.log_history`
     tokens: list,  # of each step
@@ -286,7 +286,7 @@ def grpo_log(
         for record in records
     ]
 
-# %% ../nbs/81_trl.ipynb #dc07ab22
+# %% ../nbs/81_trl.ipynb #857726be
 def check_grpo(
     config,  # GRPOConfig
     trains_tokens: bool,  # whether rows of the embedding are trained
