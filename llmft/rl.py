@@ -1107,6 +1107,7 @@ def practise_trl(
     c, model = config, to_peft(model, folder / "trl" / "start")
     first = [prompt_ids(r["prompt"], tokenizer, c.thinking) for r in records[: c.n_samples]]
     listen = sample_writer(tokenizer, first, folder / "samples.jsonl", 1, c.thinking)
+    watch = [after_step(listen, accelerator)]  # TRL's settings make Accelerate forget its state
     order = [rows_at(step, len(records), c.batch_size, c.seed) for step in range(c.steps)]
     optimizer = make_optimizer([p for p in model.parameters() if p.requires_grad], c)
     vllm = bool(util.find_spec("vllm")) and accelerator.device.type == "cuda"
@@ -1118,7 +1119,7 @@ def practise_trl(
             GRPOTrainer,
             folder,
             accelerator,
-            [after_step(listen, accelerator)],
+            watch,
             model=model,
             reward_funcs=[FinalOnly(reward, tokenizer, c.thinking) for reward in rewards],
             args=settings,
