@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['KEYS', 'INSTRUCTION', 'TRAIN_MODES', 'ROTATIONS', 'METHODS', 'ChoiceItem', 'parse_item', 'collect_items',
            'read_items', 'choice_messages', 'choice_record', 'rank_passages', 'fault_of', 'select_mode',
-           'permute_choices', 'balance_answers', 'parse_choice', 'grade_choices', 'reply_tokens', 'reply_logprobs',
-           'evaluate_choice', 'order_sensitivity']
+           'permute_choices', 'balance_answers', 'parse_choice', 'grade_choices', 'reply_tokens', 'ending_logprobs',
+           'reply_logprobs', 'evaluate_choice', 'order_sensitivity']
 
 # %% ../nbs/21_choice.ipynb #0003
 import random
@@ -403,8 +403,8 @@ def parse_choice(
     text = normalize(reply).lower().strip()
     if marked := re.findall(MARKED, text):
         first = re.findall(r"^\W*([abcd])(?=[々一-龯ァ-ヶ])", marked[-1])  # 答え：b島田
-        said = re.split(r"(?<=\w)\)?[。(]", marked[-1], maxsplit=1)[0]  # a reason may follow
-        named = letters_in(said) | set(first)
+        claim = re.split(r"(?<=\w)\)?[。(]", marked[-1], maxsplit=1)[0]  # a reason may follow
+        named = letters_in(claim) | set(first)
         return named.pop() if len(named) == 1 else None
     alone = re.findall(r"^\W*([abcd])\W*$", text, re.M)
     for named in (set(alone), set(re.findall(CHOSEN, text)), letters_in(text)):
@@ -463,10 +463,10 @@ def grade_choices(
             )
         )
         by_law.setdefault(item.law, []).append(rows[-1])
-    said = Counter(letter or "unknown" for letter in predictions)
+    counts = Counter(letter or "unknown" for letter in predictions)
     return rate(rows) | dict(
-        n_unknown=said["unknown"],
-        predicted={key: said[key] for key in (*LETTERS, "unknown")},
+        n_unknown=counts["unknown"],
+        predicted={key: counts[key] for key in (*LETTERS, "unknown")},
         by_law={law: rate(group) for law, group in by_law.items()},
         baselines=choice_baselines(items),
         rows=rows,
@@ -487,28 +487,97 @@ def reply_tokens(
     return list(tokenizer(reply, add_special_tokens=False)["input_ids"])
 
 # %% ../nbs/21_choice.ipynb #0063
-def scoring_rows(
-    conversations,  # lists of messages
-    replies: list,  # for each conversation, a list of texts
-    tokenizer,
-) -> dict:  # ids to read (a tuple) → list of (conversation, reply, ids of the reply)
-    "The different rows that a model must read, and which replies each of them scores, by number."
-    rows = {}
-    for i, (messages, texts) in enumerate(zip(conversations, replies)):
-        prompt = prompt_ids(messages, tokenizer)
-        for j, reply in enumerate(texts):
-            ending = reply_tokens(messages, reply, tokenizer)
-            rows.setdefault((*prompt, *ending[:-1]), []).append((i, j, ending))
-    return rows
+def read_prompts(
+    model,
+    prompts: list,  # lists of ids
+) -> tuple:  # log-probabilities of the next token (B, V), cache or None, mask (B, T)
+    "Read prompts together, padded on the left, and keep their keys and values."
+    input_ids, mask = left_pad([list(prompt) for prompt in prompts], 0)
+    input_ids, mask = input_ids.to(model.device), mask.to(model.device)
+    read = model(
+        input_ids=input_ids,
+        attention_mask=mask.long(),
+        position_ids=(mask.cumsum(1) - 1).clamp(min=0),
+        use_cache=True,
+        logits_to_keep=1,
+    )
+    return read.logits[:, -1].float().log_softmax(-1), getattr(read, "past_key_values", None), mask
+
+
+def later_logprobs(
+    model,
+    cache,  # keys and values of the prompts, one row for each ending
+    mask: torch.Tensor,  # (N, T) bool, False for padding on the left
+    endings: list,  # N lists of ids
+) -> torch.Tensor:  # (N,) log p of all but the first token
+    "Continue prompts that were read already; shorter endings are padded on the right."
+    width = max(map(len, endings)) - 1
+    lengths = torch.tensor([len(ending) - 1 for ending in endings], device=mask.device)
+    padded = torch.tensor([[*ending, *[0] * (width + 1 - len(ending))] for ending in endings])
+    padded, steps = padded.to(mask.device), torch.arange(width, device=mask.device)
+    real = steps[None] < lengths[:, None]
+    logits = model(
+        input_ids=padded[:, :-1],
+        attention_mask=torch.cat([mask, real], 1).long(),
+        position_ids=mask.sum(1, keepdim=True) + steps[None],
+        past_key_values=cache,
+        use_cache=True,
+    ).logits
+    picked = logits.float().log_softmax(-1).gather(2, padded[:, 1:, None])[..., 0]
+    return (picked * real).sum(1)
+
+# %% ../nbs/21_choice.ipynb #85ee5d0d
+@torch.inference_mode()
+def ending_logprobs(
+    model,  # a causal language model of transformers, in evaluation mode
+    prompts: list,  # lists of ids, read together
+    endings: list,  # for each prompt, lists of ids; none empty
+) -> list[list[float]]:  # for each prompt: log p of each ending
+    """How probable endings are behind their prompts, each prompt read once.
+
+    A model that keeps no cache reads every prompt again with all but the last token of each ending.
+    """
+    first, cache, mask = read_prompts(model, prompts)
+    flat = [(row, ending) for row, many in enumerate(endings) for ending in many]
+    rows = torch.tensor([row for row, _ in flat], device=model.device)
+    scores = first[rows, torch.tensor([ending[0] for _, ending in flat], device=model.device)]
+    if max(len(ending) for _, ending in flat) > 1:
+        if cache is None:
+            pairs = zip(prompts, endings, strict=True)
+            return [whole_logprobs(model, prompt, many) for prompt, many in pairs]
+        cache.reorder_cache(rows)
+        scores = scores + later_logprobs(model, cache, mask[rows], [ending for _, ending in flat])
+    found = iter(scores.tolist())
+    return [[next(found) for _ in many] for many in endings]
+
+# %% ../nbs/21_choice.ipynb #0066
+def whole_logprobs(
+    model,  # that keeps no cache
+    prompt: list,  # ids
+    endings: list,  # lists of ids
+) -> list[float]:  # log p of each ending
+    "The same for one prompt, with a row for each ending that is read as a whole."
+    width = max(map(len, endings))
+    input_ids, mask = left_pad([[*prompt, *ending[:-1]] for ending in endings], 0)
+    given = dict(attention_mask=mask.long(), position_ids=(mask.cumsum(1) - 1).clamp(min=0))
+    given = {name: tensor.to(model.device) for name, tensor in given.items()}
+    logits = model(input_ids=input_ids.to(model.device), **given, use_cache=False).logits
+    tables = logits[:, -width:].float().log_softmax(-1)
+    return [
+        table[-len(ending) :]
+        .gather(1, torch.tensor(ending, device=table.device)[:, None])
+        .sum()
+        .item()
+        for table, ending in zip(tables, endings, strict=True)
+    ]
 
 # %% ../nbs/21_choice.ipynb #0064
-@torch.inference_mode()
 def reply_logprobs(
     model,  # a causal language model of transformers
     tokenizer,
     conversations,  # lists of messages; or strings, which get no template
     replies: list,  # for each conversation, a list of texts
-    batch_size: int = 16,  # rows that are read together
+    batch_size: int = 16,  # conversations that are read together
     progress: str = "scoring",  # words beside the progress bar; empty for no bar
 ) -> list[list[float]]:  # for each conversation: log p of each reply, without its stop token
     """How probable each reply is.
@@ -520,19 +589,21 @@ def reply_logprobs(
             f"expected a list of replies for each of {len(conversations)} "
             f"conversations, got {len(replies)}"
         )
-    rows = scoring_rows(conversations, replies, tokenizer)
-    check_context(model, rows)
-    scores, training = [[0.0] * len(texts) for texts in replies], model.training
-    order = sorted(rows, key=len)
+    prompts = [prompt_ids(messages, tokenizer) for messages in conversations]
+    endings = [
+        [reply_tokens(m, text, tokenizer) for text in texts]
+        for m, texts in zip(conversations, replies)
+    ]
+    check_context(model, [[*p, *e[:-1]] for p, many in zip(prompts, endings) for e in many])
+    scores, training = [[] for _ in prompts], model.training
+    order = sorted(range(len(prompts)), key=lambda k: len(prompts[k]))  # little padding
     bar: dict = dict(desc=progress, quiet=None if progress else True)
     model.eval()
     for start in progress_bar(range(0, len(order), batch_size), unit="batch", **bar):
         batch = order[start : start + batch_size]
-        n_last = max(len(ending) for row in batch for _, _, ending in rows[row])
-        for row, table in zip(batch, last_logprobs(model, batch, n_last)):
-            for i, j, ending in rows[row]:
-                picked = table[-len(ending) :].gather(1, torch.tensor(ending)[:, None])
-                scores[i][j] = picked.sum().item()
+        parts = [[many[k] for k in batch] for many in (prompts, endings)]
+        for k, row in zip(batch, ending_logprobs(model, *parts), strict=True):
+            scores[k] = row
     model.train(training)
     return scores
 
@@ -549,20 +620,6 @@ def check_context(
             f"a prompt of {longest} tokens does not fit into the context of {context}; "
             "show fewer passages"
         )
-
-# %% ../nbs/21_choice.ipynb #0066
-def last_logprobs(
-    model,
-    rows: list,  # tuples of ids
-    n: int,  # positions at the end
-) -> torch.Tensor:  # (B, n, V) float32: log-probabilities of the next token
-    "What a model expects at the last positions of rows of different length."
-    input_ids, mask = left_pad([list(row) for row in rows], 0)
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
-    given = dict(input_ids=input_ids, attention_mask=mask.long(), position_ids=positions)
-    given = {name: tensor.to(model.device) for name, tensor in given.items()}
-    logits = model(**given, use_cache=False, logits_to_keep=n).logits
-    return logits[:, -n:].float().log_softmax(-1).cpu()
 
 # %% ../nbs/21_choice.ipynb #0071
 METHODS = ("generation", "loglikelihood")
@@ -622,8 +679,8 @@ def order_sensitivity(
         accuracies.append(result["accuracy"])
         letters.update(result["predicted"])
         for found, item, row in zip(chosen, turned, result["rows"]):
-            said = row["predicted"]
-            found.add(item.choices[LETTERS.index(said)] if said else None)
+            letter = row["predicted"]
+            found.add(item.choices[LETTERS.index(letter)] if letter else None)
     same = [len(found) == 1 and None not in found for found in chosen]
     right = [found == {item.right} for found, item in zip(chosen, items)]
     return dict(

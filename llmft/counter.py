@@ -73,6 +73,7 @@ class ServerConfig:
     max_waiting: int = 128  # chats that wait for their turn; more are answered with 429
     concurrency: int = 2  # replies that are computed at the same time
     max_new_tokens: int = 4096  # longest reply
+    thinking: str = "off"  # off, on, or a number: most tokens of a thought before a reply
     models_in_memory: int = 3  # models that stay loaded
     save_every: int = 20  # most steps between two checkpoints of a job
     attempts: int = 3  # times that a job may die without a step of progress before it is given up
@@ -104,6 +105,10 @@ class ServerConfig:
             raise ValueError(
                 f"train_tokens must be ids with commas between, got {self.train_tokens[:60]!r}"
             )
+        if self.thinking != "off":
+            from llmft.chat import read_thinking  # imports torch, so only when needed
+
+            read_thinking(self.thinking)
 
 # %% ../nbs/62_counter.ipynb #f288d079
 TABLE = """

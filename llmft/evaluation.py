@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['EvalConfig', 'Request', 'make_request', 'LocalModel', 'Endpoint', 'AnswerCache', 'answer_all', 'evaluate_items',
            'compare_evaluations', 'find_leaks', 'check_leaks', 'write_evaluation', 'name_of', 'open_backend',
-           'read_records', 'evaluate', 'write_lm_eval_task']
+           'practice_examples', 'read_records', 'evaluate', 'write_lm_eval_task']
 
 # %% ../nbs/51_evaluation.ipynb #0003
 import csv
@@ -21,20 +21,20 @@ from statistics import fmean
 
 import torch
 
-from .chat import prompt_ids, read_examples
-from .replies import reply_batch, stop_ids
+from .chat import Example, numbered_records, prompt_ids, read_examples, read_thinking
+from .replies import check_thought, reply_batch, stop_ids
 from llmft.choice import (
     LETTERS,
     ROTATIONS,
     ChoiceItem,
     choice_messages,
     collect_items,
+    ending_logprobs,
     grade_choices,
     order_sensitivity,
     parse_choice,
     permute_choices,
     rank_passages,
-    reply_logprobs,
     reply_tokens,
 )
 from llmft.core import (
@@ -65,7 +65,6 @@ from llmft.retrieval import (
     right_passages,
     statute_passages,
 )
-from .sampling import left_pad
 from .models import open_model
 from .encoding import read_text
 from .text import squeeze
@@ -83,6 +82,7 @@ class EvalConfig:
     orders: int = 1  # rotations of the choices in which each question is asked, 1 to 4
     limit: int = 0  # ask only the first questions; 0 for all
     max_new_tokens: int = 0  # longest reply; 0 for 8 in mode direct and 256 in mode cot
+    thinking: str | int = "off"  # off, on, or a number: most tokens of a thought before a reply
     batch_size: int = 32  # questions that a local model reads together
     context: int = 0  # most tokens that a local model may read; 0: as its configuration says
     on_error: str = "continue"  # when a question or an item fails: continue, or stop
@@ -98,6 +98,11 @@ class EvalConfig:
             at_least=least | dict(orders=1, batch_size=1),
             at_most=dict(orders=len(ROTATIONS)),
         )
+        if read_thinking(self.thinking) != 0 and self.mode not in ("direct", "cot"):
+            raise ValueError(
+                f"mode {self.mode} writes no reply, so there is nothing to think before; set "
+                "thinking to off, or mode to direct or cot"
+            )
 
     @property
     def longest_reply(self) -> int:  # tokens
@@ -111,6 +116,7 @@ class Request:
     messages: tuple | str  # of {"role", "content"}; or a string, which gets no template
     max_new_tokens: int = 0  # longest reply
     texts: tuple = ()  # texts to score; empty: a reply is wanted
+    thinking: str | int = "off"  # as in `EvalConfig`
 
 
 def make_request(
@@ -122,72 +128,8 @@ def make_request(
         choice_messages(item, config.mode == "cot", config.n_passages if item.passages else 0)
     )
     if config.mode in ("direct", "cot"):
-        return Request(messages, config.longest_reply)
+        return Request(messages, config.longest_reply, thinking=config.thinking)
     return Request(messages, texts=tuple(LETTERS) if config.mode == "letter" else item.choices)
-
-# %% ../nbs/51_evaluation.ipynb #0012
-def read_prompts(
-    model,
-    prompts: list,  # lists of ids
-) -> tuple:  # log-probabilities of the next token (B, V), cache or None, mask (B, T)
-    "Read prompts together, padded on the left, and keep their keys and values."
-    input_ids, mask = left_pad(prompts, 0)
-    input_ids, mask = input_ids.to(model.device), mask.to(model.device)
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
-    read = model(
-        input_ids=input_ids,
-        attention_mask=mask.long(),
-        position_ids=positions,
-        use_cache=True,
-        logits_to_keep=1,
-    )
-    return read.logits[:, -1].float().log_softmax(-1), getattr(read, "past_key_values", None), mask
-
-
-@torch.inference_mode()
-def prefix_logprobs(
-    model,  # a causal language model of transformers, in evaluation mode
-    prompts: list,  # lists of ids, read together
-    endings: list,  # for each prompt, lists of ids; none empty
-) -> list | None:  # for each prompt, log p of each ending; None where the model keeps no cache
-    "How probable endings are behind their prompts, each prompt read once."
-    first, cache, mask = read_prompts(model, prompts)
-    flat = [(row, ending) for row, many in enumerate(endings) for ending in many]
-    rows = torch.tensor([row for row, _ in flat], device=model.device)
-    scores = first[rows, torch.tensor([ending[0] for _, ending in flat], device=model.device)]
-    width = max(len(ending) for _, ending in flat) - 1
-    if width:
-        if cache is None:
-            return None
-        cache.reorder_cache(rows)
-        scores = scores + later_logprobs(
-            model, cache, mask[rows], [ending for _, ending in flat], width
-        )
-    found = iter(scores.tolist())
-    return [[next(found) for _ in many] for many in endings]
-
-# %% ../nbs/51_evaluation.ipynb #0013
-def later_logprobs(
-    model,
-    cache,  # keys and values of the prompts, one row for each ending
-    mask: torch.Tensor,  # (N, T) bool, False for padding on the left
-    endings: list,  # N lists of ids
-    width: int,  # of the longest ending, without its first token
-) -> torch.Tensor:  # (N,) log p of all but the first token
-    "Continue prompts that were read already; shorter endings are padded on the right."
-    lengths = torch.tensor([len(ending) - 1 for ending in endings], device=mask.device)
-    padded = torch.tensor([[*ending, *[0] * (width + 1 - len(ending))] for ending in endings])
-    padded, steps = padded.to(mask.device), torch.arange(width, device=mask.device)
-    real = steps[None] < lengths[:, None]
-    logits = model(
-        input_ids=padded[:, :-1],
-        attention_mask=torch.cat([mask, real], 1).long(),
-        position_ids=mask.sum(1, keepdim=True) + steps[None],
-        past_key_values=cache,
-        use_cache=True,
-    ).logits
-    picked = logits.float().log_softmax(-1).gather(2, padded[:, 1:, None])[..., 0]
-    return (picked * real).sum(1)
 
 # %% ../nbs/51_evaluation.ipynb #0017
 def encode_request(
@@ -196,7 +138,7 @@ def encode_request(
 ) -> tuple:  # ids of the prompt, and for each text its ids behind the prompt
     "A request as ids, cut as 21_choice cuts them."
     endings = [reply_tokens(request.messages, text, tokenizer) for text in request.texts]
-    return prompt_ids(request.messages, tokenizer), endings
+    return prompt_ids(request.messages, tokenizer, request.thinking), endings
 
 
 def plan_batches(
@@ -207,7 +149,8 @@ def plan_batches(
     "Batches of one kind and of like length, the longest first: what is too large fails at once."
     groups = {}
     for k in sorted(range(len(requests)), key=lambda k: -lengths[k]):
-        groups.setdefault((requests[k].max_new_tokens, bool(requests[k].texts)), []).append(k)
+        kind = requests[k].max_new_tokens, requests[k].thinking, bool(requests[k].texts)
+        groups.setdefault(kind, []).append(k)
     return [
         numbers[i : i + batch_size]
         for numbers in groups.values()
@@ -221,26 +164,21 @@ def score_batch(
     requests: list[Request],  # with texts
     encoded: list,  # the same as ids
 ) -> list[dict]:  # logprobs and n_new
-    "Log-probabilities of the texts; a model without a cache reads each row as a whole."
-    prompts, endings = zip(*encoded)
-    found = prefix_logprobs(model, prompts, endings)
-    if found is None:
-        asked = [request.messages for request in requests]
-        texts = [request.texts for request in requests]
-        found = reply_logprobs(model, tokenizer, asked, texts, len(requests), progress="")
-    return [dict(logprobs=row, n_new=0) for row in found]
+    "Log-probabilities of the texts."
+    return [dict(logprobs=row, n_new=0) for row in ending_logprobs(model, *zip(*encoded))]
 
 
 def write_batch(
     model,
     tokenizer,
-    requests: list[Request],  # all with the same max_new_tokens
+    requests: list[Request],  # all with the same max_new_tokens and thinking
     encoded: list,
 ) -> list[dict]:  # reply and n_new, its tokens without the stop token
     "Replies, greedily."
     prompts = [prompt for prompt, _ in encoded]
     with torch.inference_mode():
-        replies = reply_batch(model, tokenizer, prompts, requests[0].max_new_tokens, 0.0)
+        how = dict(max_new_tokens=requests[0].max_new_tokens, thinking=requests[0].thinking)
+        replies = reply_batch(model, tokenizer, prompts, temperature=0.0, **how)
     count = lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
     return [dict(reply=reply, n_new=count(reply)) for reply in replies]
 
@@ -272,11 +210,16 @@ class LocalModel:
 
     def key(self, request: Request) -> list:
         "What is read: the ids of the prompt, the settings, and the texts."
-        return [prompt_ids(request.messages, self.tokenizer), request.max_new_tokens, request.texts]
+        prompt = prompt_ids(request.messages, self.tokenizer, request.thinking)
+        return [prompt, request.max_new_tokens, request.texts, read_thinking(request.thinking)]
 
     def check_room(self, request: Request, encoded: tuple) -> str:
-        "Why a request does not fit into the context; empty where it does."
+        "Why a request does not fit into the context, or into its reply; empty where it does."
         prompt, endings = encoded
+        try:
+            check_thought(self.tokenizer, request.thinking, request.max_new_tokens)
+        except ValueError as error:
+            return str(error)
         n = len(prompt) + max([request.max_new_tokens, *map(len, endings)])
         if n <= self.context:
             return ""
@@ -363,7 +306,9 @@ def ask_server(
     """
     import openai
 
-    begin = time.perf_counter()
+    begin, switch = time.perf_counter(), {}
+    if request.thinking != "off":  # in the words of vLLM, SGLang and our own server
+        switch = dict(extra_body=dict(chat_template_kwargs=dict(enable_thinking=True)))
     for attempt in range(endpoint.retries + 1):
         try:
             answer = reply_of(
@@ -372,6 +317,7 @@ def ask_server(
                     messages=[*request.messages],
                     max_tokens=request.max_new_tokens,
                     temperature=0.0,
+                    **switch,
                 )
             )
             return answer | dict(seconds=round(time.perf_counter() - begin, 6))
@@ -419,7 +365,7 @@ class Endpoint:
         return dict(base_url=self.base_url, model=self.model)
 
     def key(self, request: Request) -> list:  # what an answer depends on
-        return [request.messages, request.max_new_tokens]
+        return [request.messages, request.max_new_tokens, request.thinking]
 
     def hide(self, error) -> str:
         "The message of an error in one line, without the key, which some servers repeat."
@@ -446,6 +392,11 @@ class Endpoint:
                 "a server of the chat protocol tells no probability of given texts; use mode "
                 "direct or cot, "
                 "or load the weights as a local model"
+            )
+        if any(request.thinking not in ("off", "on") for request in requests):
+            raise ValueError(
+                "a server of the chat protocol takes no limit of a thought; set thinking to on or "
+                "off, or load the weights as a local model"
             )
         client, pool = self.client(), ThreadPoolExecutor(self.concurrency)
         futures = {
@@ -629,12 +580,12 @@ def grade_answers(
             laws.setdefault(row["law"], []).append(scores[row["item_id"]])
     if not scores:
         raise ValueError(f"no question has an answer; the first failed: {rows[0]['failed']}")
-    said = Counter(row["predicted"] or "unknown" for row in rows if row["right"] is not None)
+    counts = Counter(row["predicted"] or "unknown" for row in rows if row["right"] is not None)
     result = mean_with_interval([*scores.values()], config.seed) | dict(
         n_failed=n - len(scores),
         at_least=sum(scores.values()) / n,
-        n_unknown=said["unknown"],
-        predicted={key: said[key] for key in (*LETTERS, "unknown")},
+        n_unknown=counts["unknown"],
+        predicted={key: counts[key] for key in (*LETTERS, "unknown")},
         by_law={law: mean_with_interval(group, config.seed) for law, group in laws.items()},
         baselines=baselines,
         cost=sum_costs(rows),
@@ -722,13 +673,13 @@ def shared_parts(
     "What share of the pairs of characters of a text each training text has; rare pairs count more."
     import numpy as np
 
-    theirs, ours = ([{*character_bigrams(text)} for text in many] for many in (train_texts, texts))
-    count, places = Counter(pair for pairs in theirs + ours for pair in pairs), {}
-    for k, pairs in enumerate(theirs):
+    learnt, asked = ([{*character_bigrams(text)} for text in many] for many in (train_texts, texts))
+    count, places = Counter(pair for pairs in learnt + asked for pair in pairs), {}
+    for k, pairs in enumerate(learnt):
         for pair in pairs:
             places.setdefault(pair, []).append(k)
-    shares, n = np.zeros((len(ours), len(theirs))), len(ours) + len(theirs)
-    for row, pairs in zip(shares, ours):
+    shares, n = np.zeros((len(asked), len(learnt))), len(asked) + len(learnt)
+    for row, pairs in zip(shares, asked):
         weights = {
             pair: inverse_document_frequency(count[pair], n) * (1 if pair in places else 0.3)
             for pair in pairs
@@ -879,7 +830,9 @@ def report_text(
         f"{result['n']} questions, mode {config['mode']}, {config['n_passages']} passages, "
         f"{config['orders']} order(s) of the choices. The interval is at 95 %, over questions.",
         *table_lines(("without reading", "rate"), plain),
-        *table_lines(("letter", *result["predicted"]), [("said", *result["predicted"].values())]),
+        *table_lines(
+            ("letter", *result["predicted"]), [("predicted", *result["predicted"].values())]
+        ),
         *table_lines(("law", "questions", "right"), laws),
         *fault_lines(result),
         *order_lines(result.get("orders")),
@@ -948,14 +901,33 @@ def open_backend(
     return LocalModel(*open_model(model, device), name, config.batch_size, config.context)
 
 
+def practice_examples(
+    records: list,  # of `llmft grpo`: prompt, and the answer or answers that a reward knows
+) -> list[Example]:
+    "Prompts for practice as examples, so that they can be asked, or looked through for leaks."
+    examples = []
+    for record in records:
+        prompt, answer = record["prompt"], record["answer"]
+        plain = isinstance(prompt, str)
+        asked = [dict(role="user", content=prompt)] if plain else prompt
+        text = "\n".join(map(str, answer if isinstance(answer, list) else [answer]))
+        answered = (*asked, dict(role="assistant", content=text))
+        examples.append(Example(answered, {"id": record["id"]} if "id" in record else {}, plain))
+    return examples
+
+
 def read_records(
-    path: str | Path,  # any format of 20_chat, or items as lawqa_jp
+    path: str | Path,  # any format of 20_chat, prompts of `llmft grpo`, or items as lawqa_jp
 ) -> tuple:  # ChoiceItems or Examples, and what is wrong with items that cannot be asked
     "What a file of questions or of training data holds. Raises `ValueError` as the readers do."
     content = read_json(path) if Path(path).suffix == ".json" else None
     records = content.get("samples") if isinstance(content, dict) else content
     if any(isinstance(record, dict) and "選択肢" in record for record in records or ()):
         return sound_items(path)
+    lines = numbered_records(Path(path).read_bytes())[0] if Path(path).is_file() else []
+    practice = ({"prompt", "answer"} <= {*r} and "completion" not in r for _, r in lines)
+    if lines and all(practice):
+        return practice_examples([record for _, record in lines]), []
     return read_examples(path), []
 
 # %% ../nbs/51_evaluation.ipynb #0068
@@ -966,8 +938,8 @@ def summarize(
     "The result in a few words, with the best of the baselines."
     best = max(result["baselines"], key=result["baselines"].get)
     names = ("accuracy", "interval", "n", "n_failed", "n_unknown")
-    said = {name: result[name] for name in names}
-    return said | dict(best_baseline=f"{best} {result['baselines'][best]:.1%}", report=report)
+    found = {name: result[name] for name in names}
+    return found | dict(best_baseline=f"{best} {result['baselines'][best]:.1%}", report=report)
 
 # %% ../nbs/51_evaluation.ipynb #9f61d04c
 def evaluate(

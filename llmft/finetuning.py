@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -30,17 +29,17 @@ from llmft.chat import (
     pack_sequences,
     parse_record,
     read_examples,
+    read_thinking,
 )
-from .replies import ask, padding_id, reply_batch
+from .replies import ask, padding_id, reply_batch, thought_length
 from .choice import TRAIN_MODES, select_mode
 from llmft.core import (
     Timer,
     append_jsonl,
     check_settings,
+    content_hash,
     describe_file,
-    is_quiet,
     load_tensors,
-    pick_device,
     pick_dtype,
     read_jsonl,
     save_tensors,
@@ -58,8 +57,6 @@ from llmft.lora import (
     base_quantization,
     check_free,
     count_parameters,
-    load_lora,
-    remove_lora,
     save_lora,
 )
 from .models import OpenConfig, add_template, open_model
@@ -69,13 +66,22 @@ from llmft.run import (
     Run,
     RunFolder,
     fill_tensors,
-    forget_after,
     no_number,
     open_run,
     start_accelerator,
 )
-from .encoding import read_text
-from .text import chunk_text
+from .text import chunk_text, read_text
+from llmft.trl import (
+    after_step,
+    from_peft,
+    quiet_trl,
+    run_trainer,
+    sft_log,
+    sft_settings,
+    sft_trainer,
+    to_peft,
+    with_schedule,
+)
 
 # %% ../nbs/23_finetuning.ipynb #0006
 @dataclass(frozen=True)
@@ -100,6 +106,7 @@ class SFTConfig:
     loss: str = "completion"  # learnt: completion (last answer), assistant (every answer) or all
     train_mode: str = ""  # of records with meta.mode: direct, cot, or auto; empty: as they are
     max_length: int = 0  # most tokens in a row; 0: the context of the model
+    thinking: str | int = "off"  # records with a thought need on; a number limits it in samples
     packing: bool = False  # several examples in a row, which do not see each other
     dtype: str = "fp32"  # fp32, bf16 or fp16 for the frozen weights and the products
     gradient_checkpointing: bool = False  # compute activations twice instead of keeping them
@@ -128,6 +135,7 @@ class SFTConfig:
             above=dict(lr=0, clip=0),
             below=dict(warmup_ratio=1),
         )
+        read_thinking(self.thinking)
         if self.batch_size % self.accumulate:
             raise ValueError(
                 f"batch_size {self.batch_size} must be a multiple of accumulate {self.accumulate}"
@@ -270,9 +278,6 @@ class SFTRun(Run):
         super().load_state(state)
         self.best, self.stale = state["best"], state["stale"]
         self.scaler.load_state_dict(state["scaler"])
-        if self.config.optimizer != "adamw":  # bitsandbytes counts its steps in plain numbers
-            for averages in self.optimizers[0].state.values():
-                averages["step"] = int(averages["step"])
 
     def fit(self) -> None:
         "Do the remaining steps, and take back the weights of the best measurement."
@@ -444,15 +449,17 @@ def sample_replies(
     prompts: list,  # from `sample_prompts`
     step: int,  # that was done last
     path: Path,  # samples.jsonl of the run
-    max_new_tokens: int = 40,
+    thinking: str | int = "off",  # a number of tokens: a thought ends there
+    max_new_tokens: int = 40,  # without the thought
 ) -> None:
     "Write down what a model replies now, greedily; its mode and the random numbers stay."
     if not prompts:
         return
     training, room = model.training, context_of(model) - max(map(len, prompts))
+    longest = min(max_new_tokens + thought_length(tokenizer, thinking), room)
     model.eval()
     with torch.no_grad():
-        replies = reply_batch(model, tokenizer, prompts, min(max_new_tokens, room), 0.0)
+        replies = reply_batch(model, tokenizer, prompts, longest, 0.0, thinking=thinking)
     model.train(training)
     for ids, reply in zip(prompts, replies):
         append_jsonl(path, dict(step=step, prompt=tokenizer.decode(ids), reply=reply))
@@ -467,17 +474,32 @@ def sample_due(
     return step == steps or step % max(every, steps // 10) == 0
 
 
-def sampler(
+def sample_writer(
     tokenizer,
     prompts: list,  # from `sample_prompts`
-) -> Callable:  # a callback of an `SFTRun`
-    "Write samples where they are due, from the main process."
+    path: Path,  # samples.jsonl of the run
+    every: int = 1,  # steps between two measurements
+    thinking: str | int = "off",  # as in `sample_replies`
+) -> Callable:  # (model, step, steps of the run)
+    "Write samples where they are due."
 
-    def listen(run, record):
-        if run.is_main and sample_due(run.step, run.config.steps, run.config.eval_every):
-            sample_replies(run.model, tokenizer, prompts, run.step, run.folder / "samples.jsonl")
+    def listen(model, step, steps):
+        if sample_due(step, steps, every):
+            sample_replies(model, tokenizer, prompts, step, path, thinking)
 
     return listen
+
+
+def in_main_process(
+    listen: Callable,  # (model, step, steps of the run)
+) -> Callable:  # a callback of a `Run`
+    "Call something after each step, in the main process alone."
+
+    def watch(run, record):
+        if run.is_main:
+            listen(run.model, run.step, run.config.steps)
+
+    return watch
 
 # %% ../nbs/23_finetuning.ipynb #0046
 def read_training(
@@ -509,7 +531,7 @@ def prepare_rows(
             stacklevel=2,
         )
     examples = read_training(path, config.train_mode)
-    rows = encode_examples(examples, tokenizer, config.loss, length)
+    rows = encode_examples(examples, tokenizer, config.loss, length, config.thinking)
     return pack_sequences(rows, length) if config.packing else rows
 
 # %% ../nbs/23_finetuning.ipynb #0047
@@ -668,16 +690,21 @@ def sft(
     settings = dict(model=name, quantization=base_quantization(model), engine=engine, full=full)
     settings |= dict(data=describe_file(data), eval_data=eval_data and describe_file(eval_data))
     settings |= dict(sft=asdict(config), lora=asdict(lora))
+    settings["chat_template"] = content_hash(tokenizer.chat_template)
     seed_everything(config.seed)
     prepare_model(model, config, lora, full)
     model.to(accelerator.device)  # cast before: a card may hold the half, not the whole
 
     with open_run(out, settings, accelerator) as folder:
+        room = context - thought_length(tokenizer, config.thinking)
+        prompts = sample_prompts(eval_rows or rows, config.n_samples, room)
+        path, every = folder / "samples.jsonl", config.eval_every
+        listen = sample_writer(tokenizer, prompts, path, every, config.thinking)
         if engine == "trl":
-            model = train_trl(folder, model, tokenizer, rows, eval_rows, config, accelerator)
+            parts = model, tokenizer, rows, eval_rows, config, accelerator, listen
+            model = train_trl(folder, *parts)
         else:
-            prompts = sample_prompts(eval_rows or rows, config.n_samples, context)
-            watch = (measure, sampler(tokenizer, prompts), *callbacks)
+            watch = (measure, in_main_process(listen), *callbacks)
             pad_id = padding_id(tokenizer)
             SFTRun(folder, model, rows, eval_rows, pad_id, config, accelerator, watch).fit()
         if accelerator.is_main_process:
@@ -706,157 +733,7 @@ def answer_question(
     chat = [*first, dict(role="user", content=question)]
     return ask(*opened, [chat], max_new_tokens, 1, temperature, seed, progress="")[0]
 
-# %% ../nbs/23_finetuning.ipynb #0061
-def trl_settings(
-    folder: Path,
-    config: SFTConfig,  # with its steps counted
-    n_processes: int,
-    measured: bool,  # True: there is evaluation data
-) -> dict:  # keyword arguments of TRL's SFTConfig
-    "Our settings in TRL's words. Rows come ready and in order; TRL neither cuts nor shuffles them."
-    due = config.eval_every if measured else config.save_every
-    sizes = dict(
-        max_steps=config.steps,
-        gradient_accumulation_steps=config.accumulate,
-        per_device_train_batch_size=config.batch_size // config.accumulate // n_processes,
-        per_device_eval_batch_size=config.batch_size,
-        max_length=None,
-    )
-    numbers = dict(
-        max_grad_norm=config.clip,
-        seed=config.seed,
-        use_cpu=pick_device(config.device) == "cpu",
-        bf16=config.dtype == "bf16",
-        fp16=config.dtype == "fp16",
-        activation_checkpointing=False,
-    )
-    order = dict(
-        train_sampling_strategy="sequential",
-        dataset_kwargs=dict(skip_prepare_dataset=True),
-        remove_unused_columns=False,
-    )
-    saving = dict(save_total_limit=2, save_strategy="steps", save_steps=due)
-    best = dict(
-        eval_strategy="steps" if measured else "no",
-        eval_steps=due,
-        load_best_model_at_end=measured,
-        metric_for_best_model="eval_loss",
-        greater_is_better=False,
-    )
-    log = dict(logging_steps=1, report_to="none", disable_tqdm=is_quiet())
-    return dict(output_dir=str(folder / "trl")) | sizes | numbers | order | saving | best | log
-
-# %% ../nbs/23_finetuning.ipynb #0062
-def trl_optimizers(
-    model,  # ours, prepared, or a PeftModel
-    config: SFTConfig,  # with its steps counted
-) -> tuple:  # (optimizer, schedule of its learning rate)
-    "Our optimizer and our learning rates, in the classes that a Trainer takes."
-    optimizer = make_optimizer([p for p in model.parameters() if p.requires_grad], config)
-    schedule = torch.optim.lr_scheduler.LambdaLR
-    return optimizer, schedule(optimizer, lambda step: lr_at(step, config) / config.lr)
-
-# %% ../nbs/23_finetuning.ipynb #0063
-def sample_callback(
-    tokenizer,
-    prompts: list,  # from `sample_prompts`
-    every: int,  # steps between two measurements
-    folder: Path,  # of the run
-    accelerator,
-):  # for a Trainer
-    """Samples while a Trainer of transformers trains.
-
-    A model in shards (FSDP, DeepSpeed) cannot reply from one process, and takes none.
-    """
-    from transformers import TrainerCallback
-
-    sharded = accelerator.distributed_type in ("FSDP", "DEEPSPEED", "MEGATRON_LM")
-    path = folder / "samples.jsonl"
-
-    class Listening(TrainerCallback):
-        def on_step_end(self, args, state, control, model=None, **others):
-            due = sample_due(state.global_step, state.max_steps, every)
-            if due and state.is_world_process_zero and not sharded:
-                sample_replies(model, tokenizer, prompts, state.global_step, path)
-
-    return Listening()
-
-# %% ../nbs/23_finetuning.ipynb #0065
-def last_checkpoint(
-    folder: Path,  # of the run
-    accelerator,
-) -> str | None:  # folder of TRL's newest checkpoint; None: there is none
-    "Where TRL goes on from. Samples of steps that it will do again are dropped."
-    from transformers.trainer_utils import get_last_checkpoint
-
-    found = get_last_checkpoint(str(folder / "trl"))
-    if accelerator.is_main_process:
-        forget_after(folder / "samples.jsonl", int(found.rsplit("-", 1)[1]) if found else 0)
-    return found
-
-# %% ../nbs/23_finetuning.ipynb #0066
-def trainer_class(
-    own_logits: bool,  # True: the output layer is wrapped, because rows of tokens are trained
-):  # SFTTrainer or a subclass
-    """TRL's trainer. It multiplies hidden states with `lm_head.weight` in chunks, to save memory.
-
-    In a tied model with trained token rows PEFT wraps that layer, and TRL 1.16 stops with an
-    AttributeError. There the loss is taken from the model's own logits, as `transformers.Trainer`
-    does.
-    """
-    from transformers import Trainer
-    from trl import SFTTrainer
-
-    if not own_logits:
-        return SFTTrainer
-
-    class OwnLogitsTrainer(SFTTrainer):
-        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-            inputs = inputs | dict(use_cache=False)
-            return Trainer.compute_loss(self, model, inputs, return_outputs, num_items_in_batch)
-
-    return OwnLogitsTrainer
-
-# %% ../nbs/23_finetuning.ipynb #0067
-def to_peft(
-    model,  # with an adapter of ours; loses it
-    folder: Path,  # for the adapter's files
-):  # the base in a PeftModel with the same adapter, ready to be trained
-    "Hand a model with its adapter over to PEFT."
-    from peft import LoraConfig, PeftModel
-    from peft.tuners.lora import Linear
-
-    save_lora(model, folder)
-    config = LoraConfig.from_pretrained(str(folder))
-    packed = {type(module) for module in model.modules() if hasattr(module, "quantization")}
-    config._register_custom_module(dict.fromkeys(packed, Linear))
-    bare = remove_lora(model)
-    with warnings.catch_warnings():
-        # a quantized layer does what a linear layer does
-        warnings.filterwarnings("ignore", message="Unsupported layer type")
-        return PeftModel.from_pretrained(bare, folder, is_trainable=True, config=config)
-
 # %% ../nbs/23_finetuning.ipynb #0068
-def write_trl_log(
-    history: list,  # `trainer.state.log_history`
-    path: Path,  # log.jsonl
-    tokens: list,  # of each step
-) -> None:
-    "Write TRL's log in the words of ours."
-    words = dict(lr="learning_rate", loss="loss", gradient_norm="grad_norm")
-    records, runtime = {}, 0.0
-    for entry in history:
-        record = records.setdefault(entry["step"], dict(step=entry["step"]))
-        if "loss" in entry:
-            record |= {ours: entry[word] for ours, word in words.items()}
-        if "eval_loss" in entry:
-            record["eval_loss"] = entry["eval_loss"]
-        runtime = entry.get("train_runtime", runtime)
-    seconds = round(runtime / len(records), 4)
-    kept = [record for record in records.values() if "loss" in record]
-    write_jsonl(path, (r | dict(seconds=seconds, tokens=tokens[r["step"] - 1]) for r in kept))
-
-
 def train_trl(
     folder: Path,
     model,  # prepared
@@ -865,46 +742,39 @@ def train_trl(
     eval_rows: list,
     config: SFTConfig,  # with its steps counted
     accelerator,
+    listen: Callable,  # from `sample_writer`
 ):  # the model with what it learnt, in our classes
     "Train with TRL's SFTTrainer; an adapter goes there and comes back as PEFT's files."
     from datasets import Dataset
-    from transformers import EarlyStoppingCallback, PrinterCallback
+    from transformers import EarlyStoppingCallback
     from trl import SFTConfig as TRLConfig
 
     adapter, pad_id = getattr(model, "lora_config", None), padding_id(tokenizer)
     order = [
         rows_at(step, len(rows), config.batch_size, config.seed) for step in range(config.steps)
     ]
-    prompts = sample_prompts(eval_rows or rows, config.n_samples, context_of(model))
-    watch: list = [sample_callback(tokenizer, prompts, config.eval_every, folder, accelerator)]
-    if config.patience:
-        watch.append(EarlyStoppingCallback(config.patience))
-    settings = trl_settings(folder, config, accelerator.num_processes, bool(eval_rows))
-
-    with quiet_transformers(), warnings.catch_warnings():
-        # TRL and PEFT call names that transformers will drop in version 6
-        warnings.simplefilter("ignore", FutureWarning)
-        model = to_peft(model, folder / "trl" / "start") if adapter else model
-        trainer = trainer_class(bool(adapter and adapter.train_tokens))(
-            model,
-            TRLConfig(**settings),
+    watch = [after_step(listen, accelerator)]
+    watch += [EarlyStoppingCallback(config.patience)] if config.patience else []
+    model = to_peft(model, folder / "trl" / "start") if adapter else model
+    optimizer = make_optimizer([p for p in model.parameters() if p.requires_grad], config)
+    with quiet_trl():
+        settings = sft_settings(folder, config, accelerator.num_processes, bool(eval_rows))
+        trainer = run_trainer(
+            sft_trainer(bool(adapter and adapter.train_tokens)),
+            folder,
+            accelerator,
+            watch,
+            model=model,
+            args=TRLConfig(**settings),
             train_dataset=Dataset.from_list(rows).select(sum(order, [])),
             eval_dataset=Dataset.from_list(eval_rows) if eval_rows else None,
             processing_class=tokenizer,
             data_collator=lambda part: collate(part, pad_id),
-            optimizers=trl_optimizers(model, config),
-            callbacks=watch,
+            optimizers=with_schedule(optimizer, config),
         )
-        trainer.remove_callback(PrinterCallback)
-        trainer.train(resume_from_checkpoint=last_checkpoint(folder, accelerator))
-
     tokens = [sum(len(rows[number]["input_ids"]) for number in part) for part in order]
-    write_trl_log(trainer.state.log_history, folder / "log.jsonl", tokens)
-    if not adapter:
-        return trainer.model
-    trained: Any = trainer.model
-    trained.save_pretrained(folder / "trl" / "adapter")
-    return load_lora(trained.unload(), folder / "trl" / "adapter")
+    write_jsonl(folder / "log.jsonl", sft_log(trainer.state.log_history, tokens))
+    return from_peft(trainer.model, folder / "trl" / "adapter") if adapter else trainer.model
 
 # %% ../nbs/23_finetuning.ipynb #0104
 def judge(
@@ -913,13 +783,13 @@ def judge(
     pairs: list,  # dicts with prompt and completion
     max_new_tokens: int = 40,
     batch_size: int = 64,
-) -> list[dict]:  # the pairs, with `said` and `right`
+) -> list[dict]:  # the pairs, with `reply` and `right`
     "Ask each question, and compare the reply with the completion, to the letter."
     questions = [[dict(role="user", content=pair["prompt"])] for pair in pairs]
-    said = ask(model, tokenizer, questions, max_new_tokens, batch_size)
+    replies = ask(model, tokenizer, questions, max_new_tokens, batch_size)
     return [
-        {**pair, "said": reply, "right": exact_match(reply, pair["completion"])}
-        for pair, reply in zip(pairs, said)
+        {**pair, "reply": reply, "right": exact_match(reply, pair["completion"])}
+        for pair, reply in zip(pairs, replies)
     ]
 
 # %% ../nbs/23_finetuning.ipynb #0116
@@ -938,14 +808,14 @@ def answer_sheet(
     tokenizer,
     questions: list,  # dicts with id, split, question, answer and key, the fact that must appear
     max_new_tokens: int = 60,
-) -> list[dict]:  # the questions, with said, right (the key appears), f1 (overlap of characters)
+) -> list[dict]:  # the questions, with reply, right (the key appears), f1 (shared characters)
     "Ask a model all questions, and mark the replies."
     chats = [[dict(role="user", content=q["question"])] for q in questions]
     replies = ask(model, tokenizer, chats, max_new_tokens, 64)
     return [
         {
             **q,
-            "said": reply,
+            "reply": reply,
             "right": contains_answer(reply, q["key"]),
             "f1": round(character_f1(reply, q["answer"]), 3),
         }
@@ -982,18 +852,18 @@ def write_sheet(
     lines += [f"| {name} | {t['right']} | {t['n']} | {t['f1']} |" for name, t in totals.items()]
     lines += ["", "| question | key fact | before | after | right |", "|---|---|---|---|---|"]
     for b, a in pairs:
-        words = b["question"], b["key"], b["said"][:60], a["said"], "○" if a["right"] else "×"
+        words = b["question"], b["key"], b["reply"][:60], a["reply"], "○" if a["right"] else "×"
         lines.append(f"| {' | '.join(map(cell, words))} |")
     with write_atomic(folder / "answers.md") as file:
         file.write("\n".join(lines) + "\n")
 
-    fields = ("id", "split", "question", "answer", "key", "said", "right")
+    fields = ("id", "split", "question", "answer", "key", "reply", "right")
     heads = [*fields[:5], "before", "right before", "after", "right after"]
     with write_atomic(folder / "answers.csv") as file:
         file.write("\ufeff")  # so that spreadsheets read UTF-8
         table = csv.writer(file)
         table.writerow(heads)
-        table.writerows([*(b[f] for f in fields), a["said"], a["right"]] for b, a in pairs)
+        table.writerows([*(b[f] for f in fields), a["reply"], a["right"]] for b, a in pairs)
     return totals
 
 # %% ../nbs/23_finetuning.ipynb #0119

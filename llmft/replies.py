@@ -123,19 +123,19 @@ def split_thoughts(
     opened: bool,  # whether the prompt has opened a thought
 ) -> ReplyText:
     "Tell thought from answer by the markers of blocks. Line breaks around a block belong to it."
-    said, thoughts, inside = [], [], opened
+    answers, thoughts, inside = [], [], opened
     pieces = re.split("(" + "|".join(map(re.escape, OPENING + CLOSING)) + ")", text)
     for piece in pieces:
         if piece in OPENING:
             inside = True
         elif piece in CLOSING:
             if not inside:  # it began before the reply
-                thoughts, said = thoughts + said, []
+                thoughts, answers = thoughts + answers, []
             inside = False
         else:
-            (thoughts if inside else said).append(piece)
+            (thoughts if inside else answers).append(piece)
     thinking = "\n".join(filter(None, (thought.strip() for thought in thoughts)))
-    answer = "".join(said)
+    answer = "".join(answers)
     return ReplyText(answer if len(pieces) == 1 else answer.strip("\n"), thinking, not inside)
 
 # %% ../nbs/92_replies.ipynb #39d4c331
@@ -268,18 +268,29 @@ class ThinkingLimit:
         return scores
 
 # %% ../nbs/92_replies.ipynb #ef37fe53
-def check_room(
+def thought_length(
     tokenizer,
-    budget: int,  # most tokens of a thought
+    thinking: str | int,  # off, on, or a number of tokens
+) -> int:  # tokens; 0 where nothing limits a thought
+    "How many tokens the longest thought takes, with what closes it."
+    budget = read_thinking(thinking)
+    if not budget:
+        return 0
+    text = "<|end|>" + HARMONY_ANSWER if writes_harmony(tokenizer, "") else "\n</think>\n\n"
+    return budget + len(tokenizer.encode(text, add_special_tokens=False))
+
+
+def check_thought(
+    tokenizer,
+    thinking: str | int,  # off, on, or a number of tokens
     max_new_tokens: int,
 ) -> None:
     "Raise `ValueError` where a thought of full length leaves no token for the answer."
-    text = "<|end|>" + HARMONY_ANSWER if writes_harmony(tokenizer, "") else "\n</think>\n\n"
-    least = budget + len(tokenizer.encode(text, add_special_tokens=False)) + 1
-    if max_new_tokens < least:
+    longest = thought_length(tokenizer, thinking)
+    if longest and max_new_tokens <= longest:
         raise ValueError(
-            f"thinking={budget} leaves no room for an answer in max_new_tokens={max_new_tokens}; "
-            f"set max_new_tokens to more than {least}, or a smaller budget"
+            f"thinking={thinking} leaves no room for an answer in max_new_tokens="
+            f"{max_new_tokens}; set max_new_tokens to more than {longest}, or a smaller budget"
         )
 
 # %% ../nbs/92_replies.ipynb #5cf98619
@@ -300,7 +311,7 @@ def reply_ids(
     stops, budget = stop_ids(model, tokenizer), read_thinking(thinking)
     pad_id, limits = padding_id(tokenizer, stops), []
     if budget:
-        check_room(tokenizer, budget, max_new_tokens)
+        check_thought(tokenizer, budget, max_new_tokens)
         limits = [ThinkingLimit(tokenizer, prompts, budget)]
     config = dict(max_new_tokens=max_new_tokens, eos_token_id=stops or None, pad_token_id=pad_id)
     if temperature:

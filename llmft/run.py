@@ -50,12 +50,17 @@ def restore_optimizer(
     tensors: dict,  # all tensors of a checkpoint
     prefix: str,  # for example "optimizer.0."
 ) -> None:
-    "Put the saved averages of one optimizer back; its settings stay those of the present run."
+    """Put the saved averages of one optimizer back; its settings stay those of the present run.
+
+    A single whole number comes back as one: bitsandbytes counts its steps in them, and its
+    kernels take nothing else. torch counts its steps in floating point.
+    """
     state = {}
     for key, value in tensors.items():
         if key.startswith(prefix):
             number, name = key.removeprefix(prefix).split(".")
-            state.setdefault(int(number), {})[name] = value
+            is_count = value.ndim == 0 and not value.is_floating_point()
+            state.setdefault(int(number), {})[name] = value.item() if is_count else value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 # %% ../nbs/91_run.ipynb #3a78efa0

@@ -107,6 +107,7 @@ CHAT_FIELDS = (
     "stop",
     "stream",
     "stream_options",
+    "chat_template_kwargs",
 )
 
 
@@ -122,6 +123,7 @@ class Chat:
     stop: tuple  # texts at which the reply ends
     stream: bool = False
     usage: bool = False  # whether a stream ends with the counts
+    thinking: str | int = "off"  # off, on, or a number: most tokens of a thought
 
 
 def read_message(message, k: int) -> dict:
@@ -174,6 +176,26 @@ def read_stops(
     return tuple(stop)
 
 
+def read_switch(
+    body: dict,  # of the request
+    config: ServerConfig,
+) -> str | int:  # off, on, or a number: most tokens of a thought
+    """Whether to think: as the server is set, or as a request says it, in the words of vLLM.
+
+    Raises `Refusal`.
+    """
+    name = "chat_template_kwargs"
+    words = body.get(name) or dict(enable_thinking=None)
+    if not isinstance(words, dict) or [*words] != ["enable_thinking"]:
+        raise Refusal(400, f"{name} can only hold enable_thinking at this server", name)
+    asked = words["enable_thinking"]
+    if asked not in (None, True, False):
+        raise Refusal(400, "enable_thinking must be true or false", name)
+    if asked is None:
+        return config.thinking
+    return ("on" if config.thinking == "off" else config.thinking) if asked else "off"
+
+
 def read_chat(
     body: dict,  # of the request
     config: ServerConfig = ServerConfig(),
@@ -191,6 +213,7 @@ def read_chat(
         read_stops(body),
         bool(body.get("stream")),
         bool(options.get("include_usage")),
+        read_switch(body, config),
     )
 
 # %% ../nbs/61_server.ipynb #0072
@@ -226,13 +249,14 @@ def room_for(
     "How long the reply may be. Raises `Refusal` for messages without prompt or without room."
     from llmft.chat import prompt_ids
     from llmft.finetuning import context_of
+    from llmft.replies import thought_length
 
     try:
-        n_prompt = len(prompt_ids([*chat.messages], tokenizer))
+        n_prompt = len(prompt_ids([*chat.messages], tokenizer, chat.thinking))
     except ValueError as error:
         raise Refusal(400, str(error), "messages") from None
-    room = context_of(model) - n_prompt
-    if room < 1:
+    room, least = context_of(model) - n_prompt, thought_length(tokenizer, chat.thinking)
+    if room <= least:
         raise Refusal(
             400,
             f"the context has {context_of(model)} tokens, the messages have "
@@ -240,6 +264,9 @@ def room_for(
             "messages",
             "context_length_exceeded",
         )
+    if 0 < chat.max_new_tokens <= least:
+        words = f"a thought may take {least} tokens here; ask for more than {least}"
+        raise Refusal(400, words, "max_completion_tokens")
     return n_prompt, min(chat.max_new_tokens or room, room)
 
 
@@ -250,19 +277,20 @@ def write_reply(
     tally: dict,  # gets prompt_tokens, completion_tokens, finish_reason
 ):  # yields pieces of text
     "Reply to a chat, piece by piece. Raises `Refusal` before the first piece, or never."
+    from llmft.replies import stop_ids
     from llmft.ui import stream_reply
 
+    stops = stop_ids(model, tokenizer)
     tally["prompt_tokens"], most = room_for(model, tokenizer, chat)
     tally |= dict(completion_tokens=0, finish_reason="length")
 
     def texts():
-        for token in stream_reply(
-            model, tokenizer, [*chat.messages], most, chat.temperature, chat.seed
-        ):
+        how = most, chat.temperature, chat.seed, chat.thinking
+        for token in stream_reply(model, tokenizer, [*chat.messages], *how):
             tally["completion_tokens"] += 1
-            if token.special:
+            if token.token_id in stops:
                 tally["finish_reason"] = "stop"
-            yield token.text
+            yield token.answer
 
     stopped = yield from until_stop(texts(), chat.stop)
     if stopped:
@@ -847,12 +875,15 @@ def serve(
     """Serve OpenAI's fine-tuning API on this machine until Ctrl-C.
 
     Unfinished jobs go on at the next start. Raises `ValueError` without a key, for a key that git
-    tracks, for models that cannot be named, for a folder that another server uses, and for a port
-    that is taken.
+    tracks, for models that cannot be named or are not there, for a folder that another server
+    uses, and for a port that is taken.
     """
+    from llmft.models import TEXT, locate_model
     from llmft.ui import bind_socket
 
     key, named = find_key(api_key_name, env_file), read_models(models)
+    for folder in {*named.values()} - {"base"}:  # base is made when it is first asked for
+        locate_model(folder, TEXT)
     lock = file_lock(Path(root) / "server.lock", f"the server folder {root}", wait=False)
     with lock, bind_socket(port) as bound:
         keep_log()

@@ -23,8 +23,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .chat import encode_example, label_tokens, parse_record, prompt_ids, read_examples
-from .replies import stop_ids
+from llmft.chat import (
+    encode_example,
+    label_tokens,
+    parse_record,
+    prompt_ids,
+    read_examples,
+    read_thinking,
+)
+from .replies import ThinkingLimit, check_thought, read_reply, stop_ids
 from .core import pick_device
 from .models import OpenConfig, models_inside, open_model
 from .sampling import pick_tokens
@@ -36,10 +43,12 @@ class ReplyToken:
 
     token_id: int
     piece: str  # its name, for the reader
-    text: str  # what it adds to the reply; empty inside a character, and for a special token
+    text: str  # what it adds to the text; empty inside a character, and for a special token
     probability: float  # 0 to 1, at temperature 1
     likeliest: tuple = ()  # pairs (piece, probability) of the likeliest in its place, best first
     special: bool = False  # True: a marker such as the stop token, which is no text
+    answer: str = ""  # what it adds to what a user reads; a thought adds nothing
+    thought: bool = False  # True: part of a thought
 
 # %% ../nbs/24_ui.ipynb #0010
 def piece_names(
@@ -98,6 +107,7 @@ def fit_messages(
         dict
     ],  # questions and answers in turns, a question last; a system message may come first
     n_new: int,  # most tokens of the reply
+    thinking: str | int = "off",  # off, on, or a number: most tokens of a thought
 ) -> list[dict]:  # the last of them
     """As much of a conversation as leaves room for a reply.
 
@@ -106,7 +116,7 @@ def fit_messages(
     room = getattr(model.config, "max_position_embeddings", None)
     n_kept = int(messages[0]["role"] == "system")
     first, turns = messages[:n_kept], messages[n_kept:]
-    while room and (size := len(prompt_ids([*first, *turns], tokenizer))) + n_new > room:
+    while room and (size := len(prompt_ids([*first, *turns], tokenizer, thinking))) + n_new > room:
         if len(turns) < 3:
             raise ValueError(
                 f"{size} tokens of question and {n_new} of reply do not fit into the context of "
@@ -140,22 +150,30 @@ def stream_reply(
     max_new_tokens: int = 40,
     temperature: float = 0.0,  # 0: always the likeliest token
     seed: int = 0,  # of the draws
+    thinking: str | int = "off",  # off, on, or a number: most tokens of a thought
 ) -> Iterator[ReplyToken]:
     """Answer, one token at a time; the stop token comes last, if the model gets to it.
 
     The oldest exchanges are left out where they do not fit. Raises `ValueError` where the last
-    question does not.
+    question does not, and where a thought of full length leaves no room for an answer.
     """
-    ids, cache = (
-        prompt_ids(fit_messages(model, tokenizer, messages, max_new_tokens), tokenizer),
-        None,
-    )
-    stops, start = stop_ids(model, tokenizer), len(ids)
+    check_thought(tokenizer, thinking, max_new_tokens)
+    kept = fit_messages(model, tokenizer, messages, max_new_tokens, thinking)
+    prompt, ids, cache = prompt_ids(kept, tokenizer, thinking), [], None
+    stops, budget, answer = stop_ids(model, tokenizer), read_thinking(thinking), ""
+    limit = ThinkingLimit(tokenizer, [prompt], budget) if budget else None
     generator = torch.Generator(model.device).manual_seed(seed)
     for _ in range(max_new_tokens):
-        logits, cache = read_next(model, ids, cache)
-        ids.append(pick_tokens(logits[None], temperature, generator=generator).item())
-        yield describe_token(ids[start:], logits, tokenizer)
+        logits, cache = read_next(model, [*prompt, *ids], cache)
+        scores = logits[None].clone()
+        if limit:
+            scores = limit(torch.tensor([[*prompt, *ids]]), scores)
+        ids.append(pick_tokens(scores, temperature, generator=generator).item())
+        read = read_reply(ids, tokenizer, prompt)
+        grown = read.text.rstrip("\ufffd").removeprefix(answer)
+        token = describe_token(ids, logits, tokenizer)
+        yield replace(token, answer=grown, thought=not read.complete)
+        answer += grown
         if ids[-1] in stops:
             return
 
@@ -163,8 +181,8 @@ def stream_reply(
 def reply_text(
     tokens,  # of one reply
 ) -> str:
-    "What a reply says."
-    return "".join(token.text for token in tokens)
+    "What a user reads of a reply: without its thought."
+    return "".join(token.answer for token in tokens)
 
 # %% ../nbs/24_ui.ipynb #0030
 def doubt_colour(
@@ -195,7 +213,8 @@ def token_html(
     others = "、".join(f"{piece} {p:.1%}" for piece, p in token.likeliest)
     tip = f"{token.piece}　確率 {token.probability:.1%}\n候補：{others}"
     shown = token.piece if token.special else token.text or "▯"
-    return span(shown, tip, doubt_colour(token.probability), "special" * token.special)
+    kind = "special" if token.special else "thought" * token.thought
+    return span(shown, tip, doubt_colour(token.probability), kind)
 
 # %% ../nbs/24_ui.ipynb #0036
 STYLE = """
@@ -209,6 +228,7 @@ STYLE = """
 space:pre-wrap}
 .llmft .token.special {white-space:nowrap; font-size:11px; opacity:.8; border:1px dotted
 currentColor}
+.llmft .token.thought {font-style:italic; opacity:.7}
 .llmft .token.learnt {border-bottom:2px solid #0072b2}
 .llmft .token:hover, .llmft .token:focus {outline:1px solid currentColor}
 .llmft .token:hover::after, .llmft .token:focus::after {content:attr(data-tip); position:absolute;
@@ -254,7 +274,7 @@ def extend(
     history: tuple[Exchange, ...],
     question: str,
     remember: bool = True,  # False: the model does not read the earlier exchanges
-    **settings,  # max_new_tokens, temperature, seed
+    **settings,  # max_new_tokens, temperature, seed, thinking
 ) -> Iterator[tuple[Exchange, ...]]:
     "The history with one more exchange, which grows by a token each time."
     last, messages = Exchange(question), next_messages(history if remember else (), question)
@@ -292,7 +312,7 @@ def conversation_html(
     parts = []
     for exchange in history:
         parts.append(f'<div class="asked">{html.escape(exchange.question)}</div>')
-        parts.append(f'<div class="said">{"".join(map(token_html, exchange.tokens))}</div>')
+        parts.append(f'<div class="reply">{"".join(map(token_html, exchange.tokens))}</div>')
         if exchange.error:
             parts.append(error_html(exchange.error))
     return f'<div class="llmft">{"".join(parts)}</div>'
@@ -388,6 +408,7 @@ def answer_both(
     max_new_tokens: int = 40,
     temperature: float = 0.0,
     seed: int = 0,
+    thinking: str = "off",
 ) -> Iterator[
     tuple
 ]:  # histories, HTML of the left side, HTML of the right side, what is left in the question's field
@@ -406,6 +427,7 @@ def answer_both(
             max_new_tokens=int(max_new_tokens),
             temperature=float(temperature),
             seed=int(seed),
+            thinking=thinking,
         ):
             yield histories, *map(conversation_html, histories), left
     except ValueError as error:
@@ -452,7 +474,7 @@ def chat_buttons(
 
 def chat_settings(
     gr,  # gradio
-) -> list:  # remember, max_new_tokens, temperature, seed
+) -> list:  # remember, max_new_tokens, temperature, seed, thinking
     "How the models shall answer, folded away."
     with gr.Accordion("設定", open=False), gr.Row():
         return [
@@ -460,6 +482,12 @@ def chat_settings(
             gr.Slider(1, 512, 40, step=1, label="最大の長さ（トークン）"),
             gr.Slider(0, 2, 0, step=0.1, label="温度（0 なら常に最有力の候補を選ぶ）"),
             gr.Number(0, label="乱数の種", precision=0),
+            gr.Dropdown(
+                ["off", "on", "64", "256"],
+                value="off",
+                label="考えてから答える（数なら、考える長さの上限）",
+                allow_custom_value=True,
+            ),
         ]
 
 

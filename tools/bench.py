@@ -512,13 +512,11 @@ def one_rollout():
     model, tokenizer = open_model("base", "cpu")
     ask = lambda pair: prompt_ids([dict(role="user", content=pair["prompt"])], tokenizer)
     prompts = [ask(pair) for pair in qa_pairs(make_world())[:48:6]]
-    model, pad_id, settings = (
-        add_lora(model, LoRAConfig()),
-        tokenizer.pad_token_id,
-        dict(max_new_tokens=32),
-    )
+    model, settings = add_lora(model, LoRAConfig()), dict(max_new_tokens=32)
+    # no token may stop a reply
+    model.generation_config.eos_token_id = tokenizer.eos_token = tokenizer.chat_template = None
     write = lambda name: write_tokens(
-        model, prompts, [], pad_id, GRPOConfig(sampler=name, **settings), 0
+        model, tokenizer, prompts, GRPOConfig(sampler=name, **settings), 0
     )
     times = race({name: partial(write, name) for name in ("llmft", "transformers")}, 6)
     times = {name: found[1:] for name, found in times.items()}
