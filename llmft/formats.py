@@ -254,7 +254,10 @@ def add_gguf_tokenizer(
     tokenizer,  # of transformers, with a vocabulary of BPE
     n_rows: int,  # tokens that the model knows; more than the tokenizer has, in Qwen
 ) -> None:
-    "Write pieces and rules, so that llama.cpp cuts a text alike (NFKC and NFC aside)."
+    """Write pieces and rules, so that llama.cpp cuts a text alike (NFKC and NFC aside).
+
+    Raises `ValueError` for a tokenizer that is no BPE, or whose rule llama.cpp has no name for.
+    """
     engine = json.loads(tokenizer.backend_tokenizer.to_str())
     if engine["model"]["type"] != "BPE":
         raise ValueError(f"the writer of GGUF knows BPE tokenizers, not {engine['model']['type']}")
