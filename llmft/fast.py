@@ -6,6 +6,7 @@
 __all__ = ['linear_cross_entropy', 'Decoder', 'FastGPT', 'use_fast']
 
 # %% ../nbs/18_fast.ipynb #d8bb7fee
+import math
 from functools import partial
 
 import torch
@@ -80,23 +81,37 @@ def linear_cross_entropy(
     return sum(parts) / (labels != -100).sum().clamp_min(1)
 
 # %% ../nbs/18_fast.ipynb #6f3c98b8
+def scale_rms(
+    x: Tensor,  # (…, D)
+    weight: Tensor,  # (D,), times √D
+    least: Tensor,  # scalar: √(D · eps)
+) -> Tensor:  # (…, D)
+    "RMSNorm in four small operations."
+    length = torch.linalg.vector_norm(x, 2, -1, True)
+    return x.div(length.hypot_(least)).mul_(weight)
+
+
 def bind_norm(
     norm,  # RMSNorm or LayerNorm
 ):  # a function (…, D) → (…, D)
     "A norm with its weights bound, without the cost of calling a module."
-    shape, weight, eps = norm.weight.shape, norm.weight, norm.eps
+    weight, size = norm.weight, norm.weight.shape[0]
     if isinstance(norm, RMSNorm):
-        return partial(F.rms_norm, normalized_shape=shape, weight=weight, eps=eps)
-    return partial(F.layer_norm, normalized_shape=shape, weight=weight, bias=norm.bias, eps=eps)
+        least = weight.new_tensor(math.sqrt(size * norm.eps))
+        return partial(scale_rms, weight=weight * size**0.5, least=least)
+    return partial(
+        F.layer_norm, normalized_shape=(size,), weight=weight, bias=norm.bias, eps=norm.eps
+    )
 
 
-def add_linear(
-    x: Tensor,  # (B, out) what the layer's output is added to
-    y: Tensor,  # (B, in)
+def bind_residual(
     layer: nn.Linear,
-) -> Tensor:  # (B, out): x + layer(y)
+):  # a function (B, out), (B, in) → (B, out): x + layer(y)
     "Residual sum and linear layer in one operation."
-    return torch.addmm(x if layer.bias is None else x + layer.bias, y, layer.weight.mT)
+    turned, bias = layer.weight.mT, layer.bias
+    if bias is None:
+        return lambda x, y: torch.addmm(x, y, turned)
+    return lambda x, y: torch.addmm(x + bias, y, turned)
 
 # %% ../nbs/18_fast.ipynb #e84ec7e3
 def joint_rope(
@@ -122,34 +137,38 @@ class BlockStep:
         block,  # of a GPT
         stored: Tensor,  # (2, B, H_kv, S, d): keys and values of this layer
     ):
-        self.block, self.stored = block, stored
-        self.norms = bind_norm(block.attention_norm), bind_norm(block.mlp_norm)
+        a, mlp = block.attention, block.mlp
+        self.config, self.stored, self.activation = a.config, stored, mlp.activation
         self.keys, self.values = stored[0].flatten(0, 1).mT, stored[1].flatten(0, 1)
+        self.norms = bind_norm(block.attention_norm), bind_norm(block.mlp_norm)
+        self.qk_norms = (bind_norm(a.q_norm), bind_norm(a.k_norm)) if a.config.qk_norm else None
+        self.qkv, self.up = (a.qkv.weight, a.qkv.bias), (mlp.up.weight, mlp.up.bias)
+        self.out, self.down = bind_residual(a.out), bind_residual(mlp.down)
 
     def __call__(self, x, t, rope, bias):
         "`x` of the token at place `t`; `rope` and `bias` as `Decoder` cuts them."
-        x, mlp = self.attend(x, t, rope, bias), self.block.mlp
-        wide = F.linear(self.norms[1](x), mlp.up.weight, mlp.up.bias)
-        return add_linear(x, mlp.activation(wide), mlp.down)
+        x = self.attend(x, t, rope, bias)
+        wide = F.linear(self.norms[1](x), *self.up)
+        return self.down(x, self.activation(wide))
 
     def attend(self, x, t, rope, bias):
         "The first half of the block, `x` plus attention; `t`, `rope` and `bias` as above."
-        attention, c = self.block.attention, self.block.attention.config
-        heads = F.linear(self.norms[0](x), attention.qkv.weight, attention.qkv.bias)
-        heads = heads.view(len(x), -1, c.head_size)  # (B, H + 2·H_kv, d)
-        if c.qk_norm:
-            q, k, v = heads.split([c.n_heads, c.kv_heads, c.kv_heads], dim=1)
-            heads = torch.cat([attention.q_norm(q), attention.k_norm(k), v], dim=1)
+        c, B = self.config, x.shape[0]
+        H, H_kv, d = c.n_heads, c.kv_heads, c.head_size
+        heads = F.linear(self.norms[0](x), *self.qkv).view(B, H + 2 * H_kv, d)
+        if self.qk_norms:
+            q, k, v = heads.split([H, H_kv, H_kv], dim=1)
+            heads = torch.cat([self.qk_norms[0](q), self.qk_norms[1](k), v], dim=1)
         if rope is not None:
-            heads = torch.addcmul(heads * rope[0], heads.roll(c.head_size // 2, -1), rope[1])
+            heads = torch.addcmul(heads * rope[0], heads.roll(d // 2, -1), rope[1])
 
-        q, kv = heads.split([c.n_heads, 2 * c.kv_heads], dim=1)
-        self.stored[:, :, :, t] = kv.unflatten(1, (2, -1)).transpose(0, 1)
-        q = q.reshape(len(self.values), -1, c.head_size)  # (B·H_kv, H/H_kv, d)
-        keys, values = self.keys[..., : t + 1], self.values[:, : t + 1]
-        scores = torch.baddbmm(bias[..., : t + 1], q, keys, alpha=c.head_size**-0.5)
-        mixed = torch.bmm(scores.softmax(-1), values).view(len(x), -1)
-        return add_linear(x, mixed, attention.out)
+        kv = heads.narrow(1, H, 2 * H_kv).view(B, 2, H_kv, d)
+        self.stored.select(3, t).copy_(kv.transpose(0, 1))
+        q = heads.narrow(1, 0, H).reshape(B * H_kv, H // H_kv, d)
+        keys, values = self.keys.narrow(2, 0, t + 1), self.values.narrow(1, 0, t + 1)
+        scores = torch.baddbmm(bias.narrow(2, 0, t + 1), q, keys, alpha=d**-0.5)
+        mixed = torch.bmm(scores.softmax(-1), values).view(B, H * d)
+        return self.out(x, mixed)
 
 # %% ../nbs/18_fast.ipynb #a90e42cd
 class Decoder:
@@ -163,7 +182,8 @@ class Decoder:
         starts: Tensor | None = None,  # (B, 1) padding tokens of each row
     ):
         self.model, self.cache, self.starts = model, cache, starts
-        self.norm = bind_norm(model.norm)
+        self.embedding = model.embedding.weight
+        self.norm, self.head = bind_norm(model.norm), model.head_weight
         self.rope = joint_rope(model) if model.config.position == "rope" else None
         bias = cache.data.new_zeros(1, cache.data.shape[4])
         if mask is not None:
@@ -175,7 +195,7 @@ class Decoder:
     def __call__(self, ids):  # (B,) → (B, V)
         model, t = self.model, self.cache.length
         position = t if self.starts is None else t - self.starts[:, 0]
-        x, rope = F.embedding(ids, model.embedding.weight), None
+        x, rope = F.embedding(ids, self.embedding), None
         if self.rope is None:
             x = x + model.position.weight[position]
         else:
@@ -183,7 +203,7 @@ class Decoder:
         for step in self.steps:
             x = step(x, t, rope, self.bias)
         self.cache.length = t + 1
-        return F.linear(self.norm(x), model.head_weight)
+        return F.linear(self.norm(x), self.head)
 
 # %% ../nbs/18_fast.ipynb #8eb51118
 class FastGPT(GPT):

@@ -27,15 +27,13 @@ from llmft.export import (
     base_folder,
     check_pair,
     continue_text,
-    custom_classes,
-    custom_model,
     fast_tokenizer,
     is_run,
     native_family,
     native_model,
     quiet_transformers,
-    write_export,
 )
+from .formats import custom_classes, custom_model, write_format
 from llmft.lora import (
     add_tokens,
     dense_weight,
@@ -817,6 +815,7 @@ def export_model(
     format: str = "transformers",  # transformers, custom-code (any parts) or gguf (llama.cpp)
     data: str = "unknown",  # trained on what: shiomi, wiki40b, aozora, unknown
     overwrite: bool = False,  # replace an older export in that folder
+    quantize: str = "f32",  # of a GGUF file: f32, f16, q8_0 or q4_k
 ) -> Path:  # the folder
     """Write a model so that other programs can read it. The folder appears only when complete.
 
@@ -829,4 +828,4 @@ def export_model(
         opened = load_checkpoint(place.path, "cpu")[:2]
     else:
         opened = open_model(model, "cpu", OpenConfig(use="train"))
-    return write_export(*opened, out, format, data, overwrite)
+    return write_format(*opened, out, format, data, overwrite, quantize)
