@@ -14,6 +14,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                             'llmft.book.chapter_row': ('book.html#chapter_row', 'llmft/book.py'),
                             'llmft.book.circumstances': ('book.html#circumstances', 'llmft/book.py'),
                             'llmft.book.code_html': ('book.html#code_html', 'llmft/book.py'),
+                            'llmft.book.count_checks': ('book.html#count_checks', 'llmft/book.py'),
                             'llmft.book.describe_failure': ('book.html#describe_failure', 'llmft/book.py'),
                             'llmft.book.directives': ('book.html#directives', 'llmft/book.py'),
                             'llmft.book.estimate_energy': ('book.html#estimate_energy', 'llmft/book.py'),

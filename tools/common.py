@@ -1,5 +1,6 @@
 """What the tools share: the repository, its notebooks, its versions, and commands."""
 
+import ast
 import json
 import re
 import subprocess
@@ -8,6 +9,8 @@ import tomllib
 from configparser import ConfigParser
 from functools import cache
 from pathlib import Path
+
+import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))
@@ -39,8 +42,6 @@ def last_json(text):
 @cache
 def read_notebook(path, kind=""):
     "The cells of a notebook; with a kind only those of code, or of markdown."
-    import nbformat  # heavy, and `make bench` measures the memory of what does not need it
-
     cells = nbformat.read(path, as_version=4).cells
     return [cell for cell in cells if kind in ("", cell.cell_type)]
 
@@ -48,6 +49,13 @@ def read_notebook(path, kind=""):
 def without_magics(source):
     "A cell as plain Python: commands of the notebook are empty statements."
     return re.sub(r"^[%!].*", "pass", source, flags=re.MULTILINE)
+
+
+def defined_names(statement):
+    "The names that a function, a class or an assignment gives."
+    targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+    found = [n.id for t in targets if t for n in ast.walk(t) if isinstance(n, ast.Name)]
+    return [statement.name] if hasattr(statement, "name") else found
 
 
 def canonical(name):
