@@ -3,6 +3,7 @@
 import ast
 import re
 import shutil
+from collections import defaultdict
 
 import nbformat
 from common import PAGES, ROOT, defined_names, read_notebook, without_magics
@@ -40,6 +41,19 @@ Made from the notebook [{page}](../nbs/{page}.ipynb), where each piece is explai
    :members:
    :member-order: bysource
 ```
+"""
+API_INDEX = """\
+# API
+
+Every public symbol of the package.
+
+```{{eval-rst}}
+.. autosummary::
+
+   {modules}
+```
+
+{tree}
 """
 
 
@@ -95,8 +109,7 @@ def prose(text, page, stage):
 
 def fold(cell, tag, words):
     "Fold a cell, or its code alone, to one line."
-    mystnb = dict(code_prompt_show=words, code_prompt_hide=words)
-    cell.metadata.update(tags=[tag], mystnb=mystnb)
+    cell.metadata.update(tags=[tag], mystnb=dict(code_prompt_show=words, code_prompt_hide=words))
 
 
 def show_code(cell, marks):
@@ -111,9 +124,9 @@ def show_code(cell, marks):
         fold(cell, "hide-input", "Imports")
 
 
-def staged_notebook(path, symbols, stage):
-    "A notebook as it is shown; `symbols` maps what it exports to ids of cells."
-    notebook, module, shown = nbformat.read(path, as_version=4), path.stem[3:], []
+def staged_notebook(path, cells, stage):
+    "A notebook as it is shown; `cells` maps a page and the id of a cell to the names that it exports."
+    notebook, shown = nbformat.read(path, as_version=4), []
     for cell in notebook.cells:
         marks = re.findall(r"^#\|\s*(.*?)\s*$", cell.source, flags=re.MULTILINE)
         if cell.cell_type == "raw" or "hide" in marks or "default_exp" in "".join(marks):
@@ -122,9 +135,9 @@ def staged_notebook(path, symbols, stage):
             cell.source = prose(cell.source, f"nbs/{path.name}", stage)
         else:
             show_code(cell, marks)
-        if names := [name for name, place in symbols.items() if place == cell.id]:
-            names = " ".join(f"{{py:obj}}`llmft.{module}.{name}`" for name in names)
-            text = f"(cell-{module}-{cell.id})=\n{{.exported}}\n{names}"
+        if names := cells[path.stem, cell.id]:
+            links = " ".join(f"{{py:obj}}`{name}`" for name in names)
+            text = f"(cell-{path.stem}-{cell.id})=\n{{.exported}}\n{links}"
             shown.append(nbformat.v4.new_markdown_cell(text))
         shown.append(cell)
     notebook.cells = shown
@@ -155,14 +168,14 @@ def contents():
     return "\n\n".join([toctree("", about[:1]), *parts, reference])
 
 
-def public_names(path):
-    "Public name → id of the cell that exports it, for the module of a notebook; a page may have none."
-    cells = [cell for cell in read_notebook(path, "code") if "#| export\n" in cell.source]
-    trees = [(cell.id, ast.parse(without_magics(cell.source))) for cell in cells]
-    names = [
-        (name, place) for place, tree in trees for node in tree.body for name in defined_names(node)
-    ]
-    return {name: place for name, place in names if not name.startswith("_")}
+def public_names():
+    "Full name of each public symbol → (page, id of the cell that exports it)."
+    cells = [(path.stem, cell) for path in PAGES for cell in read_notebook(path, "code")]
+    public = [(page, cell) for page, cell in cells if "#| export\n" in cell.source]
+    parsed = [(page, cell.id, ast.parse(without_magics(cell.source))) for page, cell in public]
+    places = [(page, cell, node) for page, cell, tree in parsed for node in tree.body]
+    full = lambda page, name: f"llmft.{page[3:]}.{name}"
+    return {full(p, name): (p, c) for p, c, node in places for name in defined_names(node)}
 
 
 def linked(text, names):
@@ -175,26 +188,21 @@ def linked(text, names):
 
 
 def make_stage(stage):
-    "Write the sources of all pages into a new folder; the module, notebook and cell of each public name."
+    "Write the sources of all pages into a new folder; what `public_names` gives."
     for folder in ("nbs", "api", "data"):
         (stage / folder).mkdir(parents=True)
     write = lambda name, text: (stage / name).write_text(text, encoding="utf-8")
-    symbols, modules = {path: public_names(path) for path in PAGES}, []
-    for path, cells in symbols.items():
+    names, cells = public_names(), defaultdict(list)
+    for name, place in names.items():
+        cells[place].append(name)
+    for path in PAGES:
         nbformat.write(staged_notebook(path, cells, stage), stage / "nbs" / path.name)
-        if cells:
-            modules.append(path.stem[3:])
-            write(f"api/{modules[-1]}.md", API.format(module=modules[-1], page=path.stem))
-    listed = toctree("", [f"llmft.{module} <{module}>" for module in modules])
-    write(
-        "api/index.md",
-        f"# API\n\nEvery public symbol of the package.\n\n{listed.replace(':hidden:', '')}",
-    )
-    names = {
-        f"llmft.{p.stem[3:]}.{n}": (p.stem, cell)
-        for p, cs in symbols.items()
-        for n, cell in cs.items()
-    }
+    pages = dict.fromkeys(page for page, _ in names.values())
+    for page in pages:
+        write(f"api/{page[3:]}.md", API.format(module=page[3:], page=page))
+    modules, listed = [f"llmft.{page[3:]}" for page in pages], "\n   ".join
+    tree = toctree("", [f"{module} <{module[6:]}>" for module in modules])
+    write("api/index.md", API_INDEX.format(modules=listed(modules), tree=tree))
     for name, target in FILES.items():
         text = linked(prose((ROOT / name).read_text(encoding="utf-8"), name, stage), names)
         write(target, text + (f"\n{contents()}\n" if target == "index.md" else ""))

@@ -11,23 +11,19 @@ import math
 import os
 import re
 import sys
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
-from common import PAGES, ROOT, last_json, must, read_notebook, run, without_magics
+from common import PAGES, ROOT, last_json, must, read_notebook, without_magics
 
 CACHE = ROOT / ".cache" / "spread"
 ENOUGH = 4  # standard deviations between the mean and a limit
 # What torch reads when it is imported. A processor that lacks an instruction set takes its best.
-ARITHMETICS = {
-    "native": {},
-    "avx2": dict(
-        ATEN_CPU_CAPABILITY="avx2", ONEDNN_MAX_CPU_ISA="AVX2", MKL_ENABLE_INSTRUCTIONS="AVX2"
-    ),
-    "default": dict(
-        ATEN_CPU_CAPABILITY="default", ONEDNN_MAX_CPU_ISA="SSE41", MKL_ENABLE_INSTRUCTIONS="SSE4_2"
-    ),
+ARITHMETICS = {"native": {}} | {
+    name: dict(ATEN_CPU_CAPABILITY=name, ONEDNN_MAX_CPU_ISA=onednn, MKL_ENABLE_INSTRUCTIONS=mkl)
+    for name, onednn, mkl in (("avx2", "AVX2", "AVX2"), ("default", "SSE41", "SSE4_2"))
 }
 SEEDS = range(5)
 # Each seed of the base goes on through the later pages once, each with another arithmetic.
@@ -46,9 +42,9 @@ least {enough}. A deviation of 0 means that all runs gave the same value. `make 
 
 
 def environment(arithmetic, cache):
-    "Environment variables of a run on one thread."
-    threads = dict(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", LLMFT_QUIET="1")
-    return {**os.environ, **threads, "LLMFT_CACHE": str(cache), **ARITHMETICS[arithmetic]}
+    "What a run on one thread has in its environment beside our own."
+    threads = dict(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+    return threads | dict(LLMFT_CACHE=str(cache)) | ARITHMETICS[arithmetic]
 
 
 def learning_pages():
@@ -79,7 +75,7 @@ def train_base(seed):
 def run_base(job):
     "The model of chapter 1 under one arithmetic with one seed, in a process of its own."
     arithmetic, seed = job
-    env = environment(arithmetic, CACHE / f"{arithmetic}-{seed}")
+    env = os.environ | environment(arithmetic, CACHE / f"{arithmetic}-{seed}")
     found = last_json(must(sys.executable, __file__, "--train", seed, env=env))
     print(f"{arithmetic:8} seed {seed}: recalls {found['recall']:.1%} of the facts", flush=True)
     return dict(arithmetic=arithmetic, seed=seed, **found)
@@ -87,19 +83,16 @@ def run_base(job):
 
 def run_page(path, job):
     "Execute one page on the base of a job: the values of its tests, and what failed beside them."
+    from llmft.book import execute_notebook
+    from llmft.core import read_jsonl
+
     arithmetic, seed = job
     cache = CACHE / f"{arithmetic}-{seed}"
     record = cache / f"{path.stem}.jsonl"
     record.unlink(missing_ok=True)
-    code = (
-        "from llmft.book import execute_notebook; from pathlib import Path; import json; "
-        f"print(json.dumps(execute_notebook(Path({str(path)!r}))[3]))"
-    )
     env = environment(arithmetic, cache) | dict(LLMFT_SPREAD=str(record))
-    status, output, errors = run(sys.executable, "-c", code, env=env)
-    failed = [errors[-500:]] if status else [*last_json(output).values()]
-    lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
-    values = [json.loads(line) for line in lines]
+    failed = [*execute_notebook(path, env=env)[3].values()]
+    values = read_jsonl(record) if record.exists() else []
     end = f"; FAILED {'; '.join(failed)}" if failed else ""
     print(f"{path.stem:16} {arithmetic:8} seed {seed}: {len(values)} values{end}", flush=True)
     about = dict(page=path.stem, arithmetic=arithmetic, seed=seed)
@@ -111,7 +104,7 @@ def kept():
     from llmft.core import read_results
 
     if (ROOT / "data" / "results" / "spread.json").exists():
-        return read_results("spread")
+        return read_results("spread", ROOT)
     return dict(figures=dict(base=[], pages=[]))
 
 
@@ -120,13 +113,12 @@ def keep(kind, fresh, names):
     from llmft.core import write_results
 
     figures, name_of = kept()["figures"], lambda record: tuple(record[name] for name in names)
-    new = {name_of(record) for record in fresh}
-    old = [record for record in figures[kind] if name_of(record) not in new]
-    figures[kind] = sorted(old + fresh, key=name_of)
-    write_results("spread", figures, list(SEEDS))
-    if figures["pages"]:
-        for path, data in made().items():
-            path.write_bytes(data)
+    new = {name_of(record): record for record in fresh}
+    records = {name_of(record): record for record in figures[kind]} | new
+    figures[kind] = [records[name] for name in sorted(records)]
+    write_results("spread", figures, list(SEEDS), ROOT)
+    for path, data in made().items() if figures["pages"] else ():
+        path.write_bytes(data)
 
 
 def measure(words):
@@ -181,8 +173,7 @@ class Row:
         values = [record["value"] for record in self.records]
         mean, deviation = fmean(values), stdev(values)
         sides = [(1, self.limit("least")), (-1, self.limit("most"))]
-        rooms = [sign * (mean - limit) for sign, limit in sides if limit is not None]
-        room = min(rooms, default=-math.inf)
+        room = min((sign * (mean - n) for sign, n in sides if n is not None), default=-math.inf)
         return mean, deviation, room / deviation if deviation else math.copysign(math.inf, room)
 
     def line(self):
@@ -198,10 +189,10 @@ class Row:
 
 def table_rows(runs):
     "(rows, tests without enough values): the tests as the notebooks have them now."
-    values, rows, faults = {}, [], []
+    values, rows, faults = defaultdict(list), [], []
     for record in runs:
         for value in record["values"]:
-            values.setdefault((record["page"], value["what"]), []).append(value)
+            values[record["page"], value["what"]].append(value)
     for path in learning_pages():
         here = [what for page, what in values if page == path.stem]
         for name, limits in written_tests(path):
@@ -224,12 +215,9 @@ def made():
 def faults():
     "Tests that were not measured, or stand too near to what right runs give."
     rows, missing = table_rows(kept()["figures"]["pages"])
-    far = [(row, row.statistics()[2]) for row in rows]
-    return missing + [
-        f"{row.page}: {row.what}: its limit is {n:.1f} standard deviations from the mean, at least {ENOUGH}"
-        for row, n in far
-        if not n >= ENOUGH
-    ]
+    near = [(row, far) for row in rows if not (far := row.statistics()[2]) >= ENOUGH]
+    words = f"standard deviations from the mean, at least {ENOUGH}"
+    return missing + [f"{r.page}: {r.what}: its limit is {far:.1f} {words}" for r, far in near]
 
 
 if __name__ == "__main__":
