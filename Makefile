@@ -49,7 +49,7 @@ slow: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/llmft book --only $(or $(PAGE),$(error say which page, as in make slow PAGE=14)) --slow
 
 spread: $(STAMP)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/spread.py
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/llmft book --only 85 --slow
 
 docs: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"

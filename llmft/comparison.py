@@ -404,8 +404,7 @@ def p_value(
 ) -> float:
     "McNemar's exact one for yes and no, where more is better; else that of `exchange_test`."
     if paired.reference is None and {x for pair in paired.each for x in pair} <= {0, 1}:
-        before, after = map(list, zip(*paired.each))
-        return mcnemar(before, after)["p"]
+        return mcnemar(*zip(*paired.each))["p"]
     return exchange_test(paired.base, paired.tuned, paired.change, resamples, seed)
 
 
@@ -496,7 +495,7 @@ def score_side(
     "All metrics of one model's replies."
     if questions[0].item:
         right = [
-            float(asked.item is not None and parse_choice(reply) == asked.item.answer)
+            float(parse_choice(reply) == asked.item.answer)
             for asked, reply in zip(questions, replies)
         ]
         return {"choice": Score(fmean(right), tuple(right))}

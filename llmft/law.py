@@ -148,7 +148,7 @@ def split_items(
             best = sides, left
     sides = best[0]
     if all(sides):
-        return tuple(sides)
+        return sides
     raise ValueError(
         f"{len(items)} items make {len(groups)} groups, too few to hold out a share "
         f"of {held_out}; "

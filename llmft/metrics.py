@@ -683,10 +683,10 @@ def text_bits(
                 f"{texts[unknown][:40]!r}; judge with a model whose tokenizer falls back to bytes"
             )
     windows = [
-        (i, ids, n)
+        (i, *window)
         for i, row in enumerate(rows)
         if row
-        for ids, n in bit_windows([start, *row], limit)
+        for window in bit_windows([start, *row], limit)
     ]
     bits = [0.0] * len(texts)
     windows.sort(key=lambda w: len(w[1]))

@@ -17,9 +17,10 @@ from pathlib import Path
 import export
 import parity
 import readme
-import spread
 import style
 from common import LIMITS, PAGES, ROOT, read_notebook, run, stale
+
+from llmft.spread import ARITHMETICS, environment, spread_table
 
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 os.environ.setdefault("LLMFT_CACHE", str(ROOT / ".cache"))
@@ -104,7 +105,8 @@ def check_parity():
 
 def check_spread():
     "SPREAD.md is what the notebooks give, and every test of something learnt stands far from what right runs give."
-    return stale(spread.made()) + spread.faults()
+    text, faults = spread_table(ROOT)
+    return stale({ROOT / "SPREAD.md": text.encode("utf-8")}) + faults
 
 
 def report(check):
@@ -125,14 +127,14 @@ def test_notebook(path, arithmetic=""):
     env |= dict(OMP_NUM_THREADS="1") if WORKERS > 1 else {}
     if arithmetic:
         cache = Path(os.environ["LLMFT_CACHE"]) / arithmetic
-        env |= spread.environment(arithmetic, cache) | dict(LLMFT_PARITY="")
+        env |= environment(arithmetic, cache) | dict(LLMFT_PARITY="")
     words = ("nbdev_test", "--path", path, "--n_workers", "0", "--do_print")
     status, output, errors = run(*words, env=env)
     seconds, word = time.perf_counter() - begin, "FAILED" if status else "passed"
     print(f"{word}  {path.stem:16} {seconds:6.1f} s  {arithmetic}", flush=True)
     if status:
-        said = re.sub(r"\x1b\[[0-9;]*m", "", output + errors).strip()
-        print("\n".join(said.splitlines()[-25:]), flush=True)
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", output + errors).strip().splitlines()
+        print(*lines[-25:], sep="\n", flush=True)
     return not status
 
 
@@ -152,7 +154,7 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("words", nargs="*")
-    parser.add_argument("--second", choices=[n for n, s in spread.ARITHMETICS.items() if s])
+    parser.add_argument("--second", choices=[n for n, s in ARITHMETICS.items() if s])
     asked, begin = parser.parse_args(), time.perf_counter()
     if report(check_syntax):
         print("0 passed, 1 failed")

@@ -1,12 +1,10 @@
 """What the tools share: the repository, its notebooks, its versions, and commands."""
 
 import ast
-import json
 import re
 import subprocess
 import sys
 import tomllib
-from configparser import ConfigParser
 from functools import cache
 from pathlib import Path
 
@@ -32,11 +30,6 @@ def must(*words, **options):
     if status:
         sys.exit(f"FAILED  {' '.join(map(str, words))}\n{output}{errors[-3000:]}")
     return output
-
-
-def last_json(text):
-    "The JSON that a program printed last."
-    return json.loads(text.strip().splitlines()[-1])
 
 
 @cache
@@ -67,13 +60,6 @@ def read_pins():
     "Canonical name → (name as it is written, version), from constraints.txt."
     lines = [line.split("==") for line in PINS.read_text(encoding="utf-8").split()]
     return {canonical(name): (name, version) for name, version in lines}
-
-
-def read_settings():
-    "settings.ini, which says what the package requires."
-    config = ConfigParser(delimiters=["="])
-    config.read(ROOT / "settings.ini", encoding="utf-8")
-    return config["DEFAULT"]
 
 
 def stale(files):

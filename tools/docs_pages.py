@@ -65,10 +65,7 @@ def outside_code(text, pattern, new):
 
 
 def placed(page, stage):
-    """How links of a page to files of the repository are written: to their pages where they have one, else to a copy.
-
-    Raises `ValueError` for a link to nothing.
-    """
+    "How links of a page to files of the repository are written: to their pages where they have one, else to a copy."
 
     def replaced(m):
         target, _, anchor = m[2].partition("#")

@@ -50,26 +50,26 @@ def visit_math_block(self, node):
     raise nodes.SkipNode
 
 
+def marked(piece):
+    "A piece of text as a node, with its language."
+    japanese = re.match(WIDE, piece)
+    return nodes.inline("", piece, classes=["language-ja"]) if japanese else nodes.Text(piece)
+
+
 class MarkJapanese(SphinxPostTransform):
     "Give Japanese text its language, which a screen reader and the style need."
 
     default_priority = 900
-    code = (nodes.literal, nodes.math, nodes.math_block, nodes.raw, nodes.comment)
+    code = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw)
 
     def run(self, **kwargs):
         for block in self.document.findall(nodes.literal_block):
             if "output" in str(block.parent.get("classes")) and re.search(WIDE, block.astext()):
                 block["classes"].append("language-ja")
         for text in [*self.document.findall(nodes.Text)]:
-            code = isinstance(text.parent, (*self.code, nodes.literal_block))
-            if re.search(WIDE, text) and not code:
+            if re.search(WIDE, text) and not isinstance(text.parent, (*self.code, nodes.comment)):
                 pieces = filter(None, re.split(rf"({WIDE}+)", text))
-                text.parent.replace(text, [*map(self.marked, pieces)])
-
-    def marked(self, piece):
-        "A piece of text as a node."
-        japanese = re.match(WIDE, piece)
-        return nodes.inline("", piece, classes=["language-ja"]) if japanese else nodes.Text(piece)
+                text.parent.replace(text, [*map(marked, pieces)])
 
 
 class DescribeImages(SphinxPostTransform):
@@ -103,14 +103,10 @@ def add_comments(app, what, name, found, options, lines):
     lines += ["", *(f":{key}: {to_rst(comment)}" for key, comment in comments), ""]
 
 
-def keep_member(app, what, name, found, skip, options):
-    "All that a module exports is shown, even a constant without a word."
-    return False if what == "module" else None
-
-
 def setup(app):
     app.connect("autodoc-process-docstring", add_comments)
-    app.connect("autodoc-skip-member", keep_member)
+    # all that a module exports is shown, even a constant without a word
+    app.connect("autodoc-skip-member", lambda app, what, *_: False if what == "module" else None)
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
     app.add_search_language(PairSearch)
     app.add_post_transform(MarkJapanese)

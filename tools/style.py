@@ -45,7 +45,8 @@ class Symbol:
     @property
     def fields(self):
         "Those of a dataclass; none of anything else."
-        is_dataclass = "dataclass" in "".join(map(ast.unparse, decorators_of(self.node)))
+        decorators = getattr(self.node, "decorator_list", [])
+        is_dataclass = "dataclass" in " ".join(map(ast.unparse, decorators))
         return [n for n in self.node.body if isinstance(n, ast.AnnAssign)] if is_dataclass else []
 
     @property
@@ -56,11 +57,6 @@ class Symbol:
         methods = [n for n in getattr(self.node, "body", []) if isinstance(n, FUNCTION)]
         public = [n for n in methods if n.name == "__init__" or not n.name.startswith("_")]
         return [(f"{self.name}.{n.name}", n) for n in public]
-
-
-def decorators_of(node):
-    "Those of a function or class; none of anything else."
-    return getattr(node, "decorator_list", [])
 
 
 @cache
