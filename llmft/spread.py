@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/85_spread.ipynb #155eea9a
+# %% ../nbs/85_spread.ipynb #eaf5c0ce
 import ast
 import json
 import math
@@ -28,7 +28,7 @@ from llmft.core import (
     write_results,
 )
 
-# %% ../nbs/85_spread.ipynb #58e632c2
+# %% ../nbs/85_spread.ipynb #aead480c
 ENOUGH = 4  # standard deviations between the mean and a limit
 # what torch reads when it is imported; a processor that lacks an instruction set takes its best
 ARITHMETICS = {"native": {}} | {
@@ -48,7 +48,7 @@ def environment(
     threads = dict(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
     return threads | dict(LLMFT_CACHE=str(cache)) | ARITHMETICS[arithmetic]
 
-# %% ../nbs/85_spread.ipynb #4ff05f07
+# %% ../nbs/85_spread.ipynb #15da14ab
 @dataclass
 class LearntTest:
     "One `assert_learnt` of a page, with the values that right runs gave."
@@ -83,7 +83,7 @@ class LearntTest:
         figures = f"{len(self.records)} | {mean:.4g} | {deviation:.2g} | {limits} | {distance}"
         return f"| {link} | {self.what} | {figures} |\n"
 
-# %% ../nbs/85_spread.ipynb #d210b3f0
+# %% ../nbs/85_spread.ipynb #78bdba56
 def learning_pages(
     nbs: Path,  # folder of the notebooks
 ) -> list[Path]:
@@ -133,7 +133,7 @@ def learnt_tests(
                 faults.append(f"{path.stem}: {name} was not measured twice; run make spread")
     return tests, faults
 
-# %% ../nbs/85_spread.ipynb #d6f3089a
+# %% ../nbs/85_spread.ipynb #9c24c59a
 TABLE = """\
 # How far right runs lie apart
 
@@ -160,7 +160,7 @@ def spread_table(
     faults += [f"{t.page}: {t.what}: its limit is {far:.1f} {words}" for t, far in near]
     return text, faults
 
-# %% ../nbs/85_spread.ipynb #cfbf2ea2
+# %% ../nbs/85_spread.ipynb #f2579c75
 def train_base(
     seed: int,
 ) -> None:
@@ -209,7 +209,7 @@ def run_page(
     print(path.stem, arithmetic, seed, f"{len(values)} values", *failed, flush=True)
     return dict(page=path.stem, arithmetic=arithmetic, seed=seed, values=values, failed=failed)
 
-# %% ../nbs/85_spread.ipynb #e246e1b6
+# %% ../nbs/85_spread.ipynb #6d97a89f
 def merge_records(
     old: list,  # dicts
     fresh: list,  # dicts
