@@ -45,7 +45,7 @@ def build():
 def cell_link(names, module, fullname):
     "From a symbol of the API to the cell that explains it."
     page, cell = names.get(f"{module}.{fullname.split('.')[0]}", ("", ""))
-    return f"../nbs/{page}.html#cell-{page}-{cell}" if page else None
+    return f"../nbs/{page}.html#cell-{page[:2]}-{cell}" if page else None
 
 
 if __name__ == "__main__":

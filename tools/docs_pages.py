@@ -134,7 +134,7 @@ def staged_notebook(path, cells, stage):
             show_code(cell, marks)
         if names := cells[path.stem, cell.id]:
             links = " ".join(f"{{py:obj}}`{name}`" for name in names)
-            text = f"(cell-{path.stem}-{cell.id})=\n{{.exported}}\n{links}"
+            text = f"(cell-{path.stem[:2]}-{cell.id})=\n{{.exported}}\n{links}"
             shown.append(nbformat.v4.new_markdown_cell(text))
         shown.append(cell)
     notebook.cells = shown
