@@ -954,7 +954,7 @@ def progress(
     desc: str = "",  # what is being done
     unit: str = "it",  # what is being counted
     quiet: bool | None = None,  # None: as `is_quiet` says
-):  # a tqdm bar
+) -> Any:  # a tqdm bar
     """A progress bar with rate and time left, on the error stream.
 
     It is drawn anew twice a second, or every ten seconds where the error stream is a file.

@@ -209,7 +209,8 @@ def noun_runs(
     runs, run, found = [], [], words(sentence)
     for word, after in zip([*found, None], [*found[1:], None, None]):
         noun = word and word.pos in ("名詞", "接尾辞") and word.pos2 != "数詞"
-        between = word and word.pos == "空白" and run and run[-1].pos3 == after.pos3 == "人名"
+        names = run and after and run[-1].pos3 == after.pos3 == "人名"
+        between = word and word.pos == "空白" and names
         if between or noun and word.pos3 != "副詞可能":
             run.append(word)
         else:
@@ -251,7 +252,7 @@ def ask_value(
     if not found or re.search(f"[いな]$|{DIGIT}$", found[2]):
         return None
     topic, before, answer, bound = found.groups()
-    unit = re.search(f"{UNIT}$", answer)[0]
+    unit = "".join(re.findall(f"{UNIT}$", answer))  # none in 1949年5月
     word = "いつ" if re.fullmatch(DATE, answer) else ASKED.get(unit, f"何{unit}")
     return Fact("value", f"{topic}は{before}{word}{bound or ''}ですか。", answer, sentence)
 
@@ -652,17 +653,15 @@ def expert_lora(
     Raises `ValueError` for layers without experts.
     """
     names = expert_names(model)
-    known = {int(number) for name in names for number in re.findall(r"\.layers\.(\d+)\.", name)}
+    number = re.compile(r"\.layers\.(\d+)\.")
+    layer_of = {name: int(layer) for name in names for layer in number.findall(name)}
+    known = {*layer_of.values()}
     if names and (missing := sorted({*layers} - known)):
         raise ValueError(
             f"layers {missing} have no experts; this model has them in layers {min(known)} to "
             f"{max(known)}"
         )
-    kept = [
-        name
-        for name in names
-        if not layers or int(re.search(r"\.layers\.(\d+)\.", name)[1]) in layers
-    ]
+    kept = [name for name in names if not layers or layer_of.get(name) in layers]
     short = (
         [name.split(".", 1)[1] for name in kept]
         if layers

@@ -314,6 +314,7 @@ def create_once(
     find,  # function of the client: the thing if it is there already, or None
 ) -> Any:  # the thing
     "Make something exactly once, whatever is lost on the way. Raises `ServiceError`."
+    failure: Exception = ValueError("retries must not be negative")
     for attempt in range(service.retries + 1):
         try:
             return ask_service(service, create, retries=0)

@@ -259,7 +259,8 @@ class FixedBuffers(nn.Module):
         kept = {name: buffer for name, buffer in self._buffers.items() if buffer is not None}
         super()._apply(fn, recurse)
         for name, buffer in kept.items():
-            self._buffers[name] = buffer.to(self._buffers[name].device)
+            moved = self._buffers[name]
+            self._buffers[name] = buffer.to(moved.device) if moved is not None else None
         return self
 
 # %% ../nbs/30_nf4.ipynb #0056
@@ -289,7 +290,7 @@ class NF4Linear(FixedBuffers):
         super().__init__()
         check_blocks(kind, block_size)
         self.in_features, self.out_features = in_features, out_features
-        self.kind, self.block_size, self.double = kind, block_size, double
+        self.kind, self.block_size, self.is_double = kind, block_size, double
         n_blocks = -(-in_features * out_features // block_size)
         self.register_buffer(
             "weight", torch.zeros((in_features * out_features + 1) // 2, dtype=torch.uint8)
@@ -306,7 +307,7 @@ class NF4Linear(FixedBuffers):
     def dequantize(self, dtype: torch.dtype = torch.float32) -> Tensor:  # (out, in)
         scales = (
             dequantize_scales(self.scales, self.outer_scales, self.mean_scale)
-            if self.double
+            if self.is_double
             else self.scales
         )
         return dequantize_nf4(
@@ -325,7 +326,7 @@ class NF4Linear(FixedBuffers):
 
     @property
     def quantization(self) -> str:  # for messages, such as nf4-64
-        return f"{self.kind}-{self.block_size}" + "-double" * self.double
+        return f"{self.kind}-{self.block_size}" + "-double" * self.is_double
 
     def extra_repr(self) -> str:
         return f"{self.in_features} → {self.out_features}, {self.quantization}"

@@ -12,6 +12,7 @@ import re
 import tempfile
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from .core import check_settings, read_json
 
@@ -586,9 +587,10 @@ def allocations(
 
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         call()
+    details: Any = profiler.profiler  # single allocations stand in no public list
     events = [
         (e.start_ns(), e.nbytes())
-        for e in profiler.profiler.kineto_results.events()
+        for e in details.kineto_results.events()
         if e.name() == "[memory]"
     ]
     held, sums = 0, []

@@ -36,7 +36,7 @@ def find_japanese_font() -> Path | None:
     from matplotlib import font_manager
 
     package = util.find_spec("matplotlib_fontja")
-    carried = Path(package.origin).parent.rglob("*.ttf") if package else []
+    carried = Path(package.origin).parent.rglob("*.ttf") if package and package.origin else []
     candidates = [*sorted(carried), *sorted(map(Path, font_manager.findSystemFonts()))]
     return next(filter(has_japanese, candidates), None)
 

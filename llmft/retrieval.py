@@ -221,7 +221,9 @@ def right_passages(
 ) -> set[int]:  # indices
     "The passages that hold what is cited, or a part of it. `ValueError` where there is none."
     reference = re.sub(r"\s", "", normalize(reference))
-    law, number = re.fullmatch(rf"(.*?)((?:{CITATION}.*)?)", reference).groups()
+    found = re.search(CITATION, reference)
+    at = found.start() if found else len(reference)
+    law, number = reference[:at], reference[at:]
     right = {
         i
         for i, p in enumerate(passages)

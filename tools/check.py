@@ -17,9 +17,10 @@ from pathlib import Path
 import export
 import parity
 import readme
-import spread
 import style
 from common import LIMITS, PAGES, ROOT, read_notebook, run, stale
+
+from llmft.spread import ARITHMETICS, environment, spread_table
 
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 os.environ.setdefault("LLMFT_CACHE", str(ROOT / ".cache"))
@@ -52,10 +53,8 @@ def output_faults(output):
     text = output.get("text", "") + output.get("data", {}).get("text/plain", "")
     if found := DEBRIS.search(text):
         yield f"{found[0]!r} in the output"
-    if output.get("name") == "stderr":
-        yield "output on the error stream"
-    if output.output_type == "error":
-        yield "an error is kept"
+    if output.get("name") == "stderr" or output.output_type == "error":
+        yield "an error, or output on the error stream"
 
 
 def check_clean():
@@ -64,10 +63,8 @@ def check_clean():
     for path in [*PAGES, ROOT / "nbs" / "index.ipynb"]:
         for number, cell in enumerate(read_notebook(path), 1):
             found = [fault for output in cell.get("outputs", []) for fault in output_faults(output)]
-            if cell.get("execution_count") is not None:
-                found.append("has an execution count; run nbdev_clean")
-            if not cell.source.strip():
-                found.append("is empty")
+            found += ["has a count; run nbdev_clean"] * (cell.get("execution_count") is not None)
+            found += ["is empty"] * (not cell.source.strip())
             faults += [f"{path.name}, cell {number}: {fault}" for fault in found]
         if '"application/vnd.jupyter.widget' in path.read_text(encoding="utf-8"):
             faults.append(f"{path.name}: holds widgets")
@@ -89,10 +86,10 @@ def check_types():
     status, output, errors = run("basedpyright", "--outputjson")
     if status not in (0, 1):
         return [output + errors]
-    found = json.loads(output)["generalDiagnostics"]
-    most, found = LIMITS["type_errors"], [f for f in found if f["severity"] == "error"]
-    print(f"        {len(found)} errors, at most {most}; `basedpyright` lists them")
-    return [f"{len(found)} errors, at most {most}; `basedpyright` lists them"] * (len(found) > most)
+    severities = [found["severity"] for found in json.loads(output)["generalDiagnostics"]]
+    n, most = severities.count("error"), LIMITS["type_errors"]
+    print(f"        {n} errors, at most {most}")
+    return [f"{n} errors, at most {most}; `basedpyright` lists them"] * (n > most)
 
 
 def check_readme():
@@ -108,7 +105,8 @@ def check_parity():
 
 def check_spread():
     "SPREAD.md is what the notebooks give, and every test of something learnt stands far from what right runs give."
-    return stale(spread.made()) + spread.faults()
+    text, faults = spread_table(ROOT)
+    return stale({ROOT / "SPREAD.md": text.encode("utf-8")}) + faults
 
 
 def report(check):
@@ -126,26 +124,24 @@ def report(check):
 def test_notebook(path, arithmetic=""):
     "Run the tests of one notebook in a process of its own."
     begin, env = time.perf_counter(), dict(os.environ, LLMFT_QUIET="1")
-    if WORKERS > 1:
-        env["OMP_NUM_THREADS"] = "1"
+    env |= dict(OMP_NUM_THREADS="1") if WORKERS > 1 else {}
     if arithmetic:
         cache = Path(os.environ["LLMFT_CACHE"]) / arithmetic
-        env = spread.environment(arithmetic, cache) | dict(LLMFT_PARITY="")
+        env |= environment(arithmetic, cache) | dict(LLMFT_PARITY="")
     words = ("nbdev_test", "--path", path, "--n_workers", "0", "--do_print")
     status, output, errors = run(*words, env=env)
     seconds, word = time.perf_counter() - begin, "FAILED" if status else "passed"
     print(f"{word}  {path.stem:16} {seconds:6.1f} s  {arithmetic}", flush=True)
     if status:
-        said = re.sub(r"\x1b\[[0-9;]*m", "", output + errors).strip()
-        print("\n".join(said.splitlines()[-25:]), flush=True)
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", output + errors).strip().splitlines()
+        print(*lines[-25:], sep="\n", flush=True)
     return not status
 
 
 def test_notebooks(pages, second):
     "Run notebooks side by side; the first is the one that trains the model that others wait for."
-    jobs = [(path, "") for path in pages]
-    if second:
-        jobs += [(path, second) for path in pages if path.stem[:2] in LIMITS["second_pages"]]
+    again = [path for path in pages if second and path.stem[:2] in LIMITS["second_pages"]]
+    jobs = [(path, "") for path in pages] + [(path, second) for path in again]
     jobs.sort(key=lambda job: job[0].stem[:2] != "14")
     with ThreadPoolExecutor(WORKERS) as pool:
         return list(pool.map(lambda job: test_notebook(*job), jobs))
@@ -158,7 +154,7 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("words", nargs="*")
-    parser.add_argument("--second", choices=[n for n, s in spread.ARITHMETICS.items() if s])
+    parser.add_argument("--second", choices=[n for n, s in ARITHMETICS.items() if s])
     asked, begin = parser.parse_args(), time.perf_counter()
     if report(check_syntax):
         print("0 passed, 1 failed")

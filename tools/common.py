@@ -1,13 +1,14 @@
 """What the tools share: the repository, its notebooks, its versions, and commands."""
 
-import json
+import ast
 import re
 import subprocess
 import sys
 import tomllib
-from configparser import ConfigParser
 from functools import cache
 from pathlib import Path
+
+import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))
@@ -31,16 +32,9 @@ def must(*words, **options):
     return output
 
 
-def last_json(text):
-    "The JSON that a program printed last."
-    return json.loads(text.strip().splitlines()[-1])
-
-
 @cache
 def read_notebook(path, kind=""):
     "The cells of a notebook; with a kind only those of code, or of markdown."
-    import nbformat  # heavy, and `make bench` measures the memory of what does not need it
-
     cells = nbformat.read(path, as_version=4).cells
     return [cell for cell in cells if kind in ("", cell.cell_type)]
 
@@ -48,6 +42,13 @@ def read_notebook(path, kind=""):
 def without_magics(source):
     "A cell as plain Python: commands of the notebook are empty statements."
     return re.sub(r"^[%!].*", "pass", source, flags=re.MULTILINE)
+
+
+def defined_names(statement):
+    "The names that a function, a class or an assignment gives."
+    targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+    found = [n.id for t in targets if t for n in ast.walk(t) if isinstance(n, ast.Name)]
+    return [statement.name] if hasattr(statement, "name") else found
 
 
 def canonical(name):
@@ -59,13 +60,6 @@ def read_pins():
     "Canonical name → (name as it is written, version), from constraints.txt."
     lines = [line.split("==") for line in PINS.read_text(encoding="utf-8").split()]
     return {canonical(name): (name, version) for name, version in lines}
-
-
-def read_settings():
-    "settings.ini, which says what the package requires."
-    config = ConfigParser(delimiters=["="])
-    config.read(ROOT / "settings.ini", encoding="utf-8")
-    return config["DEFAULT"]
 
 
 def stale(files):

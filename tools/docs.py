@@ -24,23 +24,28 @@ def build():
     settings |= dict(html_static_path=[str(STATIC)], html_favicon=str(STATIC / "llmft.svg"))
     with tempfile.TemporaryDirectory() as folder:
         stage, out, trees = (Path(folder) / name for name in ("stage", "html", "doctrees"))
-        n_pages = make_stage(stage)
-        say = dict(status=None, warning=sys.stderr, warningiserror=True)
-        app = Sphinx(stage, None, out, trees, "html", settings, **say)
+        names = make_stage(stage)
+        settings["linkcode_resolve"] = lambda domain, info: cell_link(names, **info)
+        app = Sphinx(stage, None, out, trees, "html", settings, status=None, warningiserror=True)
         app.build(force_all=True)
         if app.statuscode:
             sys.exit("docs: Sphinx found something to mend; see above")
         shutil.copy(files("ziamath") / "fonts" / "STIXTwoMath-Regular.ttf", out / "_static")
         (out / "_sources").rmdir()  # always empty
-        for left in [".buildinfo", "_static/sphinx.toml"]:
-            (out / left).unlink()
-        for left in (out / "_static").glob("*macros.html"):
-            left.unlink()  # of no use to a reader
+        of_no_use = (out / "_static").glob("*macros.html")
+        for left in (out / ".buildinfo", out / "_static" / "sphinx.toml", *of_no_use):
+            left.unlink()
         shutil.rmtree(SITE, ignore_errors=True)
         shutil.copytree(out, SITE)
-    size = sum(p.stat().st_size for p in SITE.rglob("*") if p.is_file()) / 2**20
+    sizes = [path.stat().st_size for path in SITE.rglob("*") if path.is_file()]
     spent = time.perf_counter() - begin
-    print(f"{n_pages} pages, {size:.0f} MiB, {spent:.0f} s: _site/index.html")
+    print(f"{sum(sizes) / 2**20:.0f} MiB, {spent:.0f} s: _site/index.html")
+
+
+def cell_link(names, module, fullname):
+    "From a symbol of the API to the cell that explains it."
+    page, cell = names.get(f"{module}.{fullname.split('.')[0]}", ("", ""))
+    return f"../nbs/{page}.html#cell-{page[:2]}-{cell}" if page else None
 
 
 if __name__ == "__main__":

@@ -7,14 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from lxml import html
 
-BROWSERS = (
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "chrome",
-    "msedge",
-)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge")
 # words → a page that holds them
 SEARCHES = {
     "学習率": "nbs/14_pretraining",
@@ -39,51 +32,41 @@ RESULTS = "[...document.querySelectorAll('#search-results li a')].map(a => a.get
 
 def links_of(path, tree):
     "(address, whether it is loaded) of all that a page or a style names."
-    if path.suffix == ".css":
-        names = re.findall(r"(?:url\(\s*|@import\s+)['\"]?([^'\")\s]+)", path.read_text("utf-8"))
-        yield from ((name.partition("?")[0], True) for name in names)
-        return
+    if tree is None:
+        names = re.findall(r"(?:url\(\s*|@import\s+)['\"]?([^'\")\s?]+)", path.read_text("utf-8"))
+        return [(name, True) for name in names]
     leading = ("next", "prev", "index", "search", "canonical")
-    for element, _, address, _ in tree.iterlinks():
-        yield address, element.tag != "a" and element.get("rel") not in leading
-
-
-def link_fault(path, address, loaded, site, ids):
-    "What is wrong with one address: it lies outside, or leads nowhere."
-    parts = urlsplit(address)
-    if parts.scheme == "data":
-        return ""
-    if parts.scheme or parts.netloc:
-        outside = loaded or parts.scheme not in ("http", "https", "mailto")
-        return f"{address} lies outside the site" if outside else ""
-    target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-    if not target.is_file() or not target.is_relative_to(site):
-        return f"{address} leads nowhere"
-    known = unquote(parts.fragment) in ids.get(target, {unquote(parts.fragment)})
-    return "" if known else f"{address} leads to no place on that page"
+    shown = lambda element: element.tag == "a" or element.get("rel") in leading
+    return [(address, not shown(element)) for element, _, address, _ in tree.iterlinks()]
 
 
 def check_links(site):
     "Every file that a page or a style loads is in the site, and every link within it leads to a page and a place on it."
     trees = {path: html.parse(path).getroot() for path in sorted(site.rglob("*.html"))}
     ids = {path: {"", "top", *tree.xpath("//@id | //@name")} for path, tree in trees.items()}
-    trees |= dict.fromkeys(site.rglob("*.css"))
-    links = [(path, *link) for path, tree in trees.items() for link in links_of(path, tree)]
-    found = [(path, link_fault(path, *link, site, ids)) for path, *link in links]
-    faults = [f"{path.relative_to(site)}: {fault}" for path, fault in found if fault]
-    print(f"{len(ids)} HTML files, {len(links)} links and loaded files: {len(faults)} faults")
+    pages = {**trees, **dict.fromkeys(site.rglob("*.css"))}
+    faults = []
+    for path, (address, loaded) in ((p, link) for p, t in pages.items() for link in links_of(p, t)):
+        parts = urlsplit(address)
+        target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+        place, fault = unquote(parts.fragment), ""
+        if parts.scheme or parts.netloc:
+            if parts.scheme != "data" and (loaded or not re.match("https?$|mailto", parts.scheme)):
+                fault = "lies outside the site"
+        elif not target.is_file() or not target.is_relative_to(site):
+            fault = "leads nowhere"
+        elif place not in ids.get(target, {place}):
+            fault = "leads to no place on that page"
+        faults += [f"{path.relative_to(site)}: {address} {fault}"] * bool(fault)
+    print(f"links of {len(ids)} HTML files: {len(faults)} faults")
     return faults
 
 
 def check_browser(site):
     "Every page in headless Chromium at 390 and 1440 pixels: no request outside, no error, nothing wider than the screen; keyboard and search."
-    program = os.environ.get("LLMFT_CHROMIUM") or next(
-        filter(None, map(shutil.which, BROWSERS)), None
-    )
-    if not program:
-        print(
-            "no Chromium on the PATH: the pages were not opened. Install chromium, or name a browser of its kind in LLMFT_CHROMIUM"
-        )
+    found = [os.environ.get("LLMFT_CHROMIUM"), *map(shutil.which, BROWSERS)]
+    if not (program := next(filter(None, found), None)):
+        print("no Chromium on the PATH, so no page was opened; LLMFT_CHROMIUM may name a browser")
         return []
     from playwright.sync_api import sync_playwright
 
@@ -111,7 +94,6 @@ def check_browser(site):
 
 def look_at(page, address, note):
     "Open one page, broad and narrow; every picture shows, and the page cannot be pushed sideways."
-    page.set_viewport_size(dict(width=1440, height=900))
     page.goto(address)
     for width in (1440, 390):
         page.set_viewport_size(dict(width=width, height=900))

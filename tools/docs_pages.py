@@ -3,22 +3,22 @@
 import ast
 import re
 import shutil
+from collections import defaultdict
 
 import nbformat
-from common import PAGES, ROOT, read_notebook, without_magics
-from docs_api import linked, module_page, read_module
+from common import PAGES, ROOT, defined_names, read_notebook, without_magics
 
-from llmft.book import formulas_to_mathml
+from llmft.book import count_checks, formulas_to_mathml
 
 PARTS = {
-    "1": "1 Pretraining 事前学習",
+    "01": "1 Pretraining 事前学習",
     "2": "2 LoRA",
     "3": "3 QLoRA",
     "4": "4 GRPO",
     "5": "5 Evaluation 評価",
     "6": "6 Hosted fine-tuning",
     "7": "Commands コマンド",
-    "089": "Workshop 道具",
+    "89": "Workshop 道具",
 }
 ABOUT = {
     "README.ja.md": "日本語の説明",
@@ -30,6 +30,31 @@ ABOUT = {
 }
 FILES = {"README.md": "index.md", **{name: name for name in ABOUT}}  # file of the repository → page
 CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.DOTALL)
+WIDE = r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uff65]"
+API = """\
+# llmft.{module}
+
+Made from the notebook [{page}](../nbs/{page}.ipynb), where each piece is explained and tested.
+
+```{{eval-rst}}
+.. automodule:: llmft.{module}
+   :members:
+   :member-order: bysource
+```
+"""
+API_INDEX = """\
+# API
+
+Every public symbol of the package.
+
+```{{eval-rst}}
+.. autosummary::
+
+   {modules}
+```
+
+{tree}
+"""
 
 
 def outside_code(text, pattern, new):
@@ -40,10 +65,7 @@ def outside_code(text, pattern, new):
 
 
 def placed(page, stage):
-    """How links of a page to files of the repository are written: to their pages where they have one, else to a copy.
-
-    Raises `ValueError` for a link to nothing.
-    """
+    "How links of a page to files of the repository are written: to their pages where they have one, else to a copy."
 
     def replaced(m):
         target, _, anchor = m[2].partition("#")
@@ -76,25 +98,32 @@ def prose(text, page, stage):
     text = outside_code(text, r'(\]\(|(?:href|src)=")([^)"\s]+)([)"])', placed(page, stage))
     text = re.sub(r"<details>.*?</details>", details_html, text, flags=re.DOTALL)
     text = outside_code(text, r"^%", r"\\%")
+    text = outside_code(text, rf"(?<={WIDE})\n(?={WIDE})", "")  # no space within Japanese
     paper = r"\[[^\]]*\]\([^)]*\)|(?<![\w/])(arXiv:(\d{4}\.\d{4,5}))"
     link = lambda m: f"[{m[1]}](https://arxiv.org/abs/{m[2]})" if m[1] else m[0]
     return outside_code(text, paper, link)
 
 
+def fold(cell, tag, words):
+    "Fold a cell, or its code alone, to one line."
+    cell.metadata.update(tags=[tag], mystnb=dict(code_prompt_show=words, code_prompt_hide=words))
+
+
 def show_code(cell, marks):
-    "Take the directives out of a cell; tag what is not run, and fold what only imports."
+    "Take the directives out of a cell; tag what is not run, and fold tests and what only imports."
+    if n := count_checks(cell):
+        fold(cell, "hide-cell", f"{n} check{'s' * (n > 1)} passed テスト{n}件合格")
     cell.source = re.sub(r"^#\|.*\n?", "", cell.source, flags=re.MULTILINE).strip("\n")
     if {"slow", "gpu", "net", "eval: false"} & {*marks}:
         cell.metadata["tags"] = ["not-run"]
     statements = ast.parse(without_magics(cell.source)).body
     if all(isinstance(node, (ast.Import, ast.ImportFrom)) for node in statements):
-        fold = {"code_prompt_show": "Imports", "code_prompt_hide": "Imports"}
-        cell.metadata.update(tags=["hide-input"], mystnb=fold)
+        fold(cell, "hide-input", "Imports")
 
 
-def staged_notebook(path, symbols, stage):
-    "A notebook as it is shown; `symbols` maps ids of cells to names of what they export."
-    notebook, module, shown = nbformat.read(path, as_version=4), path.stem[3:], []
+def staged_notebook(path, cells, stage):
+    "A notebook as it is shown; `cells` maps a page and the id of a cell to the names that it exports."
+    notebook, shown = nbformat.read(path, as_version=4), []
     for cell in notebook.cells:
         marks = re.findall(r"^#\|\s*(.*?)\s*$", cell.source, flags=re.MULTILINE)
         if cell.cell_type == "raw" or "hide" in marks or "default_exp" in "".join(marks):
@@ -103,9 +132,9 @@ def staged_notebook(path, symbols, stage):
             cell.source = prose(cell.source, f"nbs/{path.name}", stage)
         else:
             show_code(cell, marks)
-        if names := symbols.get(cell.id):
-            names = " ".join(f"{{py:obj}}`llmft.{module}.{name}`" for name in names)
-            text = f"(cell-{module}-{cell.id})=\n{{.exported}}\n{names}"
+        if names := cells[path.stem, cell.id]:
+            links = " ".join(f"{{py:obj}}`{name}`" for name in names)
+            text = f"(cell-{path.stem[:2]}-{cell.id})=\n{{.exported}}\n{links}"
             shown.append(nbformat.v4.new_markdown_cell(text))
         shown.append(cell)
     notebook.cells = shown
@@ -136,29 +165,42 @@ def contents():
     return "\n\n".join([toctree("", about[:1]), *parts, reference])
 
 
-def api_index(modules):
-    "The page that lists the modules."
-    head = "# API\n\nEvery public symbol of the package.\n\n| module | holds | symbols |\n|---|---|---|\n"
-    rows = [f"| [llmft.{n}]({n}.md) | {doc} | {len(s)} |\n" for n, (doc, s) in modules.items()]
-    return head + "".join(rows) + "\n" + toctree("Modules", [f"llmft.{n} <{n}>" for n in modules])
+def public_names():
+    "Full name of each public symbol → (page, id of the cell that exports it)."
+    cells = [(path.stem, cell) for path in PAGES for cell in read_notebook(path, "code")]
+    public = [(page, cell) for page, cell in cells if "#| export\n" in cell.source]
+    parsed = [(page, cell.id, ast.parse(without_magics(cell.source))) for page, cell in public]
+    places = [(page, cell, node) for page, cell, tree in parsed for node in tree.body]
+    full = lambda page, name: f"llmft.{page[3:]}.{name}"
+    return {full(p, name): (p, c) for p, c, node in places for name in defined_names(node)}
+
+
+def linked(text, names):
+    "Markdown whose names of public symbols are links to their entries; code blocks are left alone."
+    parts = re.split(r"(```.*?```)", text, flags=re.DOTALL)
+    full = lambda name: f"llmft.{name.removeprefix('llmft.')}"
+    link = lambda m: f"{{py:obj}}`{m[1]} <{full(m[1])}>`" if full(m[1]) in names else m[0]
+    parts[::2] = [re.sub(r"(?<!`)`([\w.]+)`(?!`)", link, part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def make_stage(stage):
-    "Write the sources of all pages into a new folder; their number."
+    "Write the sources of all pages into a new folder; what `public_names` gives."
     for folder in ("nbs", "api", "data"):
         (stage / folder).mkdir(parents=True)
     write = lambda name, text: (stage / name).write_text(text, encoding="utf-8")
-    modules = {p.stem[3:]: read_module(ROOT / "llmft" / f"{p.stem[3:]}.py") for p in PAGES}
-    full = [f"llmft.{module}.{s.name}" for module, (_, symbols) in modules.items() for s in symbols]
-    names = {name: name for name in full} | {name.removeprefix("llmft."): name for name in full}
+    names, cells = public_names(), defaultdict(list)
+    for name, place in names.items():
+        cells[place].append(name)
     for path in PAGES:
-        name, cells = path.stem[3:], {}
-        for symbol in modules[name][1]:
-            cells.setdefault(symbol.cell, []).append(symbol.name)
         nbformat.write(staged_notebook(path, cells, stage), stage / "nbs" / path.name)
-        write(f"api/{name}.md", module_page(name, *modules[name], path.stem, names))
-    write("api/index.md", api_index(modules))
+    pages = dict.fromkeys(page for page, _ in names.values())
+    for page in pages:
+        write(f"api/{page[3:]}.md", API.format(module=page[3:], page=page))
+    modules, listed = [f"llmft.{page[3:]}" for page in pages], "\n   ".join
+    tree = toctree("", [f"{module} <{module[6:]}>" for module in modules])
+    write("api/index.md", API_INDEX.format(modules=listed(modules), tree=tree))
     for name, target in FILES.items():
         text = linked(prose((ROOT / name).read_text(encoding="utf-8"), name, stage), names)
         write(target, text + (f"\n{contents()}\n" if target == "index.md" else ""))
-    return 2 * len(PAGES) + 1 + len(FILES)
+    return names

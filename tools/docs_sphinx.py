@@ -1,9 +1,10 @@
-"""What Sphinx does not do by itself: formulas without a script, a search that finds Japanese, and the language of each piece of text."""
+"""What Sphinx does not do by itself: formulas without a script, a search that finds Japanese, the language of each text, comments of parameters."""
 
 import re
 import unicodedata
 
 from docutils import nodes
+from fastcore.docments import docments
 from latex2mathml.converter import convert
 from sphinx.search.en import SearchEnglish
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -49,42 +50,26 @@ def visit_math_block(self, node):
     raise nodes.SkipNode
 
 
+def marked(piece):
+    "A piece of text as a node, with its language."
+    japanese = re.match(WIDE, piece)
+    return nodes.inline("", piece, classes=["language-ja"]) if japanese else nodes.Text(piece)
+
+
 class MarkJapanese(SphinxPostTransform):
-    "Give Japanese text its language, which a screen reader and the style need, and join its lines without a space."
+    "Give Japanese text its language, which a screen reader and the style need."
 
     default_priority = 900
-    code = (
-        nodes.literal,
-        nodes.math,
-        nodes.math_block,
-        nodes.raw,
-        nodes.comment,
-        nodes.literal_block,
-    )
+    code = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw)
 
     def run(self, **kwargs):
         for block in self.document.findall(nodes.literal_block):
             if "output" in str(block.parent.get("classes")) and re.search(WIDE, block.astext()):
                 block["classes"].append("language-ja")
-        texts = [*self.document.findall(nodes.Text)]
-        for text in filter(self.is_break, texts):
-            text.parent.remove(text)
-        for text in texts:
-            if re.search(WIDE, text) and not isinstance(text.parent, self.code):
-                pieces = [piece for piece in re.split(rf"({WIDE}+)", text) if piece]
-                text.parent.replace(text, [*map(self.marked, pieces)])
-
-    def is_break(self, text):
-        "Whether a text is the end of a line between two pieces of Japanese."
-        here = text.parent.index(text)
-        near = [n.astext() for n in (*text.parent[:here][-1:], *text.parent[here + 1 :][:1])]
-        around = len(near) == 2 and re.search(f"{WIDE}$", near[0]) and re.match(WIDE, near[1])
-        return text == "\n" and around
-
-    def marked(self, piece):
-        "A piece of text as a node."
-        japanese = re.match(WIDE, piece)
-        return nodes.inline("", piece, classes=["language-ja"]) if japanese else nodes.Text(piece)
+        for text in [*self.document.findall(nodes.Text)]:
+            if re.search(WIDE, text) and not isinstance(text.parent, (*self.code, nodes.comment)):
+                pieces = filter(None, re.split(rf"({WIDE}+)", text))
+                text.parent.replace(text, [*map(marked, pieces)])
 
 
 class DescribeImages(SphinxPostTransform):
@@ -101,7 +86,27 @@ class DescribeImages(SphinxPostTransform):
                 image["alt"] = f"Figure in “{section[0].astext()}”"
 
 
+def to_rst(text):
+    "The Markdown of our docstrings and comments as autodoc reads it: code, formulas, and plain words."
+    parts = re.split(r"(`[^`]+`|\$[^$]+\$)", text)
+    plain = lambda part: re.sub(r"([|\\]|_(?!\w)|(?<!\w)\*(?=\W))", r"\\\1", part)
+    spans = {"$": lambda part: f":math:`{part.strip('$')}`", "`": lambda part: f":py:obj:{part}"}
+    return "".join(spans.get(part[:1], plain)(part) for part in parts)
+
+
+def add_comments(app, what, name, found, options, lines):
+    "Docstrings are Markdown; the comment behind a parameter tells what it is."
+    told = docments(found, full=True) if what in ("function", "method", "class") else {}
+    key = lambda name: "returns" if name == "return" else f"param {name}"
+    comments = [(key(n), " ".join(d.docment.split())) for n, d in told.items() if d.docment]
+    lines[:] = to_rst("\n".join(lines)).splitlines()
+    lines += ["", *(f":{key}: {to_rst(comment)}" for key, comment in comments), ""]
+
+
 def setup(app):
+    app.connect("autodoc-process-docstring", add_comments)
+    # all that a module exports is shown, even a constant without a word
+    app.connect("autodoc-skip-member", lambda app, what, *_: False if what == "module" else None)
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
     app.add_search_language(PairSearch)
     app.add_post_transform(MarkJapanese)

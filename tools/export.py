@@ -12,10 +12,10 @@ from common import ROOT, run
 def syntax_faults():
     "The first fault of each cell that is no Python: notebook, cell, line."
     words = ("ruff", "check", "--quiet", "--select", "E9", "--output-format", "concise", "nbs")
-    lines = run(*words)[1].splitlines()
-    return [*{line.partition(": ")[0].rsplit(":", 2)[0]: line for line in lines[::-1]}.values()][
-        ::-1
-    ]
+    first = {}
+    for line in run(*words)[1].splitlines():
+        first.setdefault(line.partition(": ")[0].rsplit(":", 2)[0], line)
+    return [*first.values()]
 
 
 def exported_modules():
@@ -25,9 +25,8 @@ def exported_modules():
         for file in ("settings.ini", "pyproject.toml"):
             shutil.copy(ROOT / file, copy)
         shutil.copytree(ROOT / "nbs", copy / "nbs", ignore=shutil.ignore_patterns("runs", ".*"))
-        shutil.copytree(
-            ROOT / "llmft", copy / "llmft", ignore=lambda _, names: {*names} - {"__init__.py"}
-        )
+        (copy / "llmft").mkdir()
+        shutil.copy(ROOT / "llmft" / "__init__.py", copy / "llmft")
         status, output, errors = run("nbdev_export", cwd=copy)
         modules = {p.name: p.read_bytes() for p in (copy / "llmft").glob("*.py")}
     return modules, [output + errors] * bool(status)

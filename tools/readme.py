@@ -11,8 +11,9 @@ import re
 import sys
 
 import parity
-import spread
 from common import ROOT, read_notebook
+
+from llmft.spread import spread_table
 
 
 def marks(cell):
@@ -82,5 +83,6 @@ def made():
 
 
 if __name__ == "__main__":
-    for path, data in (made() | parity.made(parity.parity_rows()) | spread.made()).items():
+    spread = {ROOT / "SPREAD.md": spread_table(ROOT)[0].encode("utf-8")}
+    for path, data in (made() | parity.made(parity.parity_rows()) | spread).items():
         path.write_bytes(data)

@@ -7,13 +7,14 @@ import ast
 import re
 import sys
 import tempfile
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from keyword import iskeyword
 from pathlib import Path
 from statistics import median
 
-from common import LIMITS, PAGES, ROOT, read_notebook, run, without_magics
+from common import LIMITS, PAGES, ROOT, defined_names, read_notebook, run, without_magics
 
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 # The same thing everywhere, so that no signature has to explain it again; CONTRIBUTING.md does.
@@ -29,10 +30,7 @@ class Cell:
     number: int  # among the code cells, from 1
     source: str
     tree: ast.Module
-
-    @property
-    def exported(self):
-        return re.search(r"^#\| *export", self.source, re.MULTILINE) is not None
+    exported: bool
 
 
 @dataclass(frozen=True)
@@ -45,12 +43,11 @@ class Symbol:
         return f"{self.cell.page}: {self.name}"
 
     @property
-    def is_dataclass(self):
-        return any("dataclass" in ast.unparse(d) for d in getattr(self.node, "decorator_list", ()))
-
-    @property
     def fields(self):
-        return [node for node in self.node.body if isinstance(node, ast.AnnAssign)]
+        "Those of a dataclass; none of anything else."
+        decorators = getattr(self.node, "decorator_list", [])
+        is_dataclass = "dataclass" in " ".join(map(ast.unparse, decorators))
+        return [n for n in self.node.body if isinstance(n, ast.AnnAssign)] if is_dataclass else []
 
     @property
     def functions(self):
@@ -65,24 +62,19 @@ class Symbol:
 @cache
 def read_cells():
     "The code cells of all notebooks."
-    return [
-        Cell(path.stem, number, cell.source, ast.parse(without_magics(cell.source)))
-        for path in PAGES
-        for number, cell in enumerate(read_notebook(path, "code"), 1)
+    found = [
+        (path.stem, *pair) for path in PAGES for pair in enumerate(read_notebook(path, "code"), 1)
     ]
+    exported = re.compile(r"^#\| *export", re.MULTILINE).search
+    tree = lambda source: ast.parse(without_magics(source))
+    return [Cell(p, n, c.source, tree(c.source), bool(exported(c.source))) for p, n, c in found]
 
 
 @cache
 def read_symbols():
     "What the notebooks export: functions, classes and constants."
-    found = []
-    for cell in filter(lambda cell: cell.exported, read_cells()):
-        for node in cell.tree.body:
-            if isinstance(node, (*FUNCTION, ast.ClassDef)):
-                found.append(Symbol(node.name, cell, node))
-            if isinstance(node, ast.Assign):
-                names = [n for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name)]
-                found += [Symbol(n.id, cell, node) for n in names]
+    nodes = [(cell, node) for cell in read_cells() if cell.exported for node in cell.tree.body]
+    found = [Symbol(name, cell, node) for cell, node in nodes for name in defined_names(node)]
     return [symbol for symbol in found if not symbol.name.startswith("_")]
 
 
@@ -100,38 +92,26 @@ def code_lines(source):
     return len([line for line in source.splitlines() if line.strip() and line[:2] != "#|"])
 
 
-def count_exercises(path):
-    "Exercises of a notebook: bold headings like **2 (middle).** below the heading Exercises."
+def exercises(path):
+    "Bold headings like **2 (middle).** below the heading Exercises."
     text = "\n".join(cell.source for cell in read_notebook(path, "markdown"))
-    return len(re.findall(r"^\*\*\d+ \(\w+\)", text.partition("## Exercises")[2], re.MULTILINE))
+    return re.findall(r"^\*\*\d+ \(\w+\)", text.partition("## Exercises")[2], re.MULTILINE)
 
 
 def measures():
     "(what is counted, place → number, least, most)."
-    cells = {path.stem: [c for c in read_cells() if c.page == path.stem] for path in PAGES}
-    asserts = lambda c: "assert" in c.source or "expect_fail" in c.source
-    yield "asserting cells", {p: sum(map(asserts, cs)) for p, cs in cells.items()}, 10, None
+    cells, pages = read_cells(), [*PAGES, ROOT / "nbs" / "index.ipynb"]
+    asserting = Counter(c.page for c in cells if re.search("assert|expect_fail", c.source))
+    yield "asserting cells", {path.stem: asserting[path.stem] for path in PAGES}, 10, None
     yield "cells", {path.stem: len(read_notebook(path)) for path in PAGES}, None, 210
-    pages = [*PAGES, ROOT / "nbs" / "index.ipynb"]
     yield "KB", {path.stem: path.stat().st_size // 1000 for path in pages}, None, 500
-    by_chapter = {f"chapter {k}": 0 for k in range(1, 7)}
-    for path in PAGES:
-        if (chapter := f"chapter {path.stem[0]}") in by_chapter:
-            by_chapter[chapter] += count_exercises(path)
-    yield "exercises", by_chapter, 3, None
-    yield (
-        "lines of a function's body",
-        {
-            f"{c.page}: {n.name}": body_lines(n)
-            for c in read_cells()
-            for n in ast.walk(c.tree)
-            if c.exported and isinstance(n, FUNCTION)
-        },
-        None,
-        LIMITS["function_lines"],
-    )
-    lines = {f"{c.page}, code cell {c.number}": code_lines(c.source) for c in read_cells()}
-    yield "lines of a code cell", lines, 0, LIMITS["cell_lines"]
+    asked = Counter(path.stem[0] for path in PAGES for _ in exercises(path))
+    yield "exercises", {f"chapter {k}": asked[str(k)] for k in range(1, 7)}, 3, None
+    nodes = [(c.page, n) for c in cells if c.exported for n in ast.walk(c.tree)]
+    bodies = {f"{p}: {n.name}": body_lines(n) for p, n in nodes if isinstance(n, FUNCTION)}
+    yield "lines of a function's body", bodies, None, LIMITS["function_lines"]
+    lines = {f"{c.page}, code cell {c.number}": code_lines(c.source) for c in cells}
+    yield "lines of a code cell", lines, None, LIMITS["cell_lines"]
 
 
 def check_sizes():
@@ -141,12 +121,13 @@ def check_sizes():
         values = sorted(counts.values())
         usual = f"median {median(values):.0f}, 90 % {values[int(0.9 * len(values))]}"
         print(f"        {name}: {values[0]} to {values[-1]}, {usual}")
-        faults += [
-            f"{at}: {n} {name}, at least {least}" for at, n in counts.items() if least and n < least
+        few = [
+            f"{at}: {n} {name}, at least {least}" for at, n in counts.items() if n < (least or 0)
         ]
-        faults += [
+        many = [
             f"{at}: {n} {name}, at most {most}" for at, n in counts.items() if most and n > most
         ]
+        faults += few + many
     return faults
 
 
@@ -162,15 +143,11 @@ def parameters_of(node):
 def escaping(node):
     "Names of the errors that a function raises and does not catch itself."
     tries = [n for n in ast.walk(node) if isinstance(n, ast.Try)]
-    caught = {
-        id(n)
-        for t in tries
-        if any(h.type and "ValueError" in ast.unparse(h.type) for h in t.handlers)
-        for statement in t.body
-        for n in ast.walk(statement)
-    }
+    catches = lambda t: any("ValueError" in ast.unparse(h.type or h) for h in t.handlers)
+    bodies = [statement for t in tries if catches(t) for statement in t.body]
+    caught = {n for statement in bodies for n in ast.walk(statement)}
     raised = [n for n in ast.walk(node) if isinstance(n, ast.Raise) and n.exc]
-    return {ast.unparse(n.exc).split("(")[0] for n in raised if id(n) not in caught}
+    return {ast.unparse(n.exc).split("(")[0] for n in raised if n not in caught}
 
 
 def doc_faults(name, node, symbol):
@@ -179,19 +156,15 @@ def doc_faults(name, node, symbol):
     A method may say its sense in a comment behind its first line. A parameter that the docstring
     names, or whose name means the same everywhere (KNOWN), needs no comment.
     """
-    lines = symbol.cell.source.splitlines()
+    lines, doc = symbol.cell.source.splitlines(), ast.get_docstring(node) or ""
     comment_at = lambda line: lines[line - 1].partition("# ")[2]
-    doc, head = (
-        ast.get_docstring(node) or "",
-        "\n".join(lines[node.lineno - 1 : node.body[0].lineno]),
-    )
+    head = "\n".join(lines[node.lineno - 1 : node.body[0].lineno])
     short = comment_at(node.lineno) or comment_at(node.body[0].lineno)
     if not doc and node.name != "__init__" and not ("." in name and short):
         yield "no docstring"
     for p in parameters_of(node):
         comment, kind = comment_at(p.lineno), ast.unparse(p.annotation) if p.annotation else ""
-        told = comment or kind or p.arg in KNOWN or re.search(rf"\b{p.arg}\b", doc)
-        if not told:
+        if not (comment or kind or p.arg in KNOWN or re.search(rf"\b{p.arg}\b", doc)):
             yield f"{p.arg} has neither a type nor a comment"
         if "Tensor" in kind and not SHAPE.search(comment):
             yield f"{p.arg} is a tensor without a shape"
@@ -214,7 +187,7 @@ def check_docs():
             if node.name not in LIMITS["called_by_libraries"]:
                 page = symbol.cell.page
                 faults += [f"{page}: {name}: {fault}" for fault in doc_faults(name, node, symbol)]
-        if symbol.is_dataclass and symbol.name.endswith("Config"):
+        if symbol.name.endswith("Config"):
             lines = symbol.cell.source.splitlines()
             bare = [f.target.id for f in symbol.fields if "# " not in lines[f.lineno - 1]]
             faults += [f"{symbol}.{name} has no comment" for name in bare]
@@ -224,25 +197,20 @@ def check_docs():
 # use
 
 
-def named_in_texts():
-    "Words of texts that name the package: commands, and programs for another process."
-    for cell in read_cells():
-        for node in ast.walk(cell.tree):
-            if isinstance(node, ast.Constant) and "llmft." in str(node.value):
-                yield from re.findall(r"[A-Za-z_]\w*", str(node.value))
-
-
 def write_programs(folder):
-    "Notebooks as programs for vulture: (page, line) of what they export."
-    exported = set()
+    "Notebooks as programs for vulture, and the words of texts that name the package: (page, line) of what is exported."
+    exported, words = set(), set()
     for path in PAGES:
         lines = []
         for cell in [cell for cell in read_cells() if cell.page == path.stem]:
             begin = len(lines) + 1
             lines += without_magics(cell.source).splitlines()
             exported |= {(path.stem, n) for n in range(begin, len(lines) + 1) if cell.exported}
+            texts = [n.value for n in ast.walk(cell.tree) if isinstance(n, ast.Constant)]
+            for text in filter(lambda text: "llmft." in str(text), texts):
+                words |= {*re.findall(r"[A-Za-z_]\w*", str(text))}
         (folder / f"{path.stem}.py").write_text("\n".join(lines), encoding="utf-8")
-    words = sorted({word for word in named_in_texts() if not iskeyword(word)})
+    words = sorted(word for word in words if not iskeyword(word))
     (folder / "texts.py").write_text("\n".join(words), encoding="utf-8")
     return exported
 
@@ -253,9 +221,8 @@ def check_use():
         exported = write_programs(Path(name))
         words = (sys.executable, "-m", "vulture", "--config", ROOT / "pyproject.toml", ".")
         status, output, errors = run(*words, cwd=name)
-    found = re.findall(
-        r"^(\w+)\.py:(\d+): (unused (?!import|attribute).*) \(", output, re.MULTILINE
-    )
+    unused = r"^(\w+)\.py:(\d+): (unused (?!import|attribute).*) \("
+    found = re.findall(unused, output, re.MULTILINE)
     faults = [f"{page}: {fault}" for page, line, fault in found if (page, int(line)) in exported]
     return faults if status in (0, 3) else [output + errors]  # 3: vulture found something
 
@@ -263,29 +230,24 @@ def check_use():
 # words of the commands
 
 
-def command_functions():
-    "Command → its function, as `llmft.cli` lists them."
-    table = {f"llmft.{s.cell.page[3:]}:{s.name}": s for s in read_symbols()}
-    commands = ast.literal_eval(table["llmft.cli:COMMANDS"].node.value)
-    return {name: table[target] for name, (target, _) in commands.items()}
-
-
 def option_names(symbol):
     "The options of a command: parameters, with those that are dataclasses laid open."
-    classes = {s.name: s for s in read_symbols() if s.is_dataclass}
+    classes = {s.name: s.fields for s in read_symbols() if isinstance(s.node, ast.ClassDef)}
     for p in parameters_of(symbol.node):
-        opened = classes.get(ast.unparse(p.annotation) if p.annotation else "")
-        yield from [f.target.id for f in opened.fields] if opened else [p.arg]
+        fields = classes.get(ast.unparse(p.annotation) if p.annotation else "")
+        yield from [f.target.id for f in fields] if fields else [p.arg]
 
 
 def check_words():
-    "Commands call the same thing by the same word."
+    "Commands, as `llmft.cli` lists them, call the same thing by the same word."
     better = {other: word for word, others in LIMITS["words"].items() for other in others}
+    table = {f"llmft.{s.cell.page[3:]}:{s.name}": s for s in read_symbols()}
+    commands = ast.literal_eval(table["llmft.cli:COMMANDS"].node.value)
     dashed = lambda word: f"--{word.replace('_', '-')}"
     return [
         f"llmft {command} {dashed(word)}: say {dashed(better[word])}"
-        for command, symbol in command_functions().items()
-        for word in option_names(symbol)
+        for command, (target, _) in commands.items()
+        for word in option_names(table[target])
         if word in better
     ]
 
@@ -298,9 +260,7 @@ def check_papers():
     listed = (ROOT / "PAPERS.md").read_text(encoding="utf-8")
     table = {(s.cell.page[3:], s.name): s for s in read_symbols()}
     modules, faults = {module for module, _ in table}, []
-    docstring = lambda node: (
-        (isinstance(node, (*FUNCTION, ast.ClassDef)) and ast.get_docstring(node)) or ""
-    )
+    docstring = lambda node: (hasattr(node, "body") and ast.get_docstring(node)) or ""
     for module, name in dict.fromkeys(re.findall(r"`(\w+)\.(\w+)[`.]", listed)):
         symbol = table.get((module, name))
         if module in modules and not symbol:
