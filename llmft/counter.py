@@ -487,7 +487,8 @@ def note_start(
     tokenizer,
 ):  # a callback of `sft`
     "Notes, after the first step of this process, where it began and what it learns from."
-    from llmft.chat import encode_examples, read_examples
+    from llmft.chat import encode_examples
+    from llmft.records import read_examples
 
     noted = []
 

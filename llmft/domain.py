@@ -34,7 +34,7 @@ from llmft.readers import (
     read_pdf,
     unwrap_lines,
 )
-from .text import chunk_text, normalize, split_sentences, squeeze
+from .text import chunk_text, split_sentences, squeeze
 from .world import split_entities
 
 # %% ../nbs/43_domain.ipynb #0006

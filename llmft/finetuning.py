@@ -25,12 +25,10 @@ from llmft.chat import (
     check_packing,
     collate,
     encode_examples,
-    numbered_records,
     pack_sequences,
-    parse_record,
-    read_examples,
     read_thinking,
 )
+from .records import read_records, parse_record, read_examples
 from .replies import ask, padding_id, reply_batch, thought_length
 from .choice import TRAIN_MODES, select_mode
 from llmft.core import (
@@ -70,7 +68,8 @@ from llmft.run import (
     open_run,
     start_accelerator,
 )
-from .text import chunk_text, read_text
+from .encoding import read_text
+from .text import chunk_text
 from llmft.trl import (
     after_step,
     from_peft,
@@ -510,7 +509,7 @@ def read_training(
     examples = read_examples(path)
     if not train_mode:
         return examples
-    records = [record for _, record in numbered_records(Path(path).read_bytes())[0]]
+    records = [record for _, record in read_records(path)[0]]
     return [parse_record(record) for record in select_mode(records, train_mode)]
 
 

@@ -568,7 +568,7 @@ def chapter_run(
     return pretrain(out / "corpus.txt", tokenizer, out / "run", gpt, config)
 
 # %% ../nbs/14_pretraining.ipynb #a9ee4b30
-BASE_MODULES = ("text", "world", "tokenizer", "gpt", "data", "run", "pretraining")
+BASE_MODULES = tuple("encoding readers text world tokenizer gpt data run pretraining".split())
 
 
 def base_cache(
