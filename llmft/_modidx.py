@@ -439,7 +439,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'llmft.evaluation.plan_batches': ('evaluation.html#plan_batches', 'llmft/evaluation.py'),
                                   'llmft.evaluation.practice_examples': ('evaluation.html#practice_examples', 'llmft/evaluation.py'),
                                   'llmft.evaluation.predict': ('evaluation.html#predict', 'llmft/evaluation.py'),
-                                  'llmft.evaluation.read_questions': ('evaluation.html#read_questions', 'llmft/evaluation.py'),
+                                  'llmft.evaluation.read_exam': ('evaluation.html#read_exam', 'llmft/evaluation.py'),
                                   'llmft.evaluation.reply_of': ('evaluation.html#reply_of', 'llmft/evaluation.py'),
                                   'llmft.evaluation.report_text': ('evaluation.html#report_text', 'llmft/evaluation.py'),
                                   'llmft.evaluation.retry_pause': ('evaluation.html#retry_pause', 'llmft/evaluation.py'),

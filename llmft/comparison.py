@@ -41,7 +41,7 @@ from llmft.evaluation import (
     check_leaks,
     name_of,
     open_backend,
-    read_questions,
+    read_exam,
 )
 from .grading import bootstrap_statistics, central_part, mcnemar
 from llmft.metrics import (
@@ -137,7 +137,7 @@ def read_questions(
     limit: int = 0,  # only the first; 0 for all
 ) -> tuple:  # Questions, and what is wrong with items that cannot be asked
     "The questions of a file. Raises `ValueError` where two have one id, or none is left."
-    records, faults = read_questions(path)
+    records, faults = read_exam(path)
     questions = []
     for k, record in enumerate(records, 1):
         if isinstance(record, ChoiceItem):
@@ -191,7 +191,7 @@ def keep_unlearnt(
     if train is None:
         lost = "the training file is not known, is gone, or has changed; name it with --train."
         return questions, f"Not checked for leaks: {lost}"
-    records, probes = read_questions(train)[0], [asked.item or asked for asked in questions]
+    records, probes = read_exam(train)[0], [asked.item or asked for asked in questions]
     leaks = check_leaks(records, probes, "stop" if on_leak == "stop" else "continue", near)
     checked, n = f"Checked against {len(records)} training records: ", len(leaks)
     if not leaks:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['EvalConfig', 'Request', 'make_request', 'LocalModel', 'Endpoint', 'AnswerCache', 'answer_all', 'evaluate_items',
            'compare_evaluations', 'find_leaks', 'check_leaks', 'write_evaluation', 'name_of', 'open_backend',
-           'practice_examples', 'read_questions', 'evaluate', 'write_lm_eval_task']
+           'practice_examples', 'read_exam', 'evaluate', 'write_lm_eval_task']
 
 # %% ../nbs/51_evaluation.ipynb #0003
 import csv
@@ -22,7 +22,7 @@ from statistics import fmean
 import torch
 
 from .chat import prompt_ids, read_thinking
-from .records import Example, read_questions, read_examples
+from .records import Example, read_examples, read_records
 from .replies import check_thought, reply_batch, stop_ids
 from llmft.choice import (
     LETTERS,
@@ -917,7 +917,7 @@ def practice_examples(
     return examples
 
 
-def read_questions(
+def read_exam(
     path: str | Path,  # any format of 20_chat, prompts of `llmft grpo`, or items as lawqa_jp
 ) -> tuple:  # ChoiceItems or Examples, and what is wrong with items that cannot be asked
     "What a file of questions or of training data holds. Raises `ValueError` as the readers do."
@@ -925,7 +925,7 @@ def read_questions(
     records = content.get("samples") if isinstance(content, dict) else content
     if any(isinstance(record, dict) and "選択肢" in record for record in records or ()):
         return sound_items(path)
-    lines = read_questions(path)[0] if Path(path).is_file() else []
+    lines = read_records(path)[0] if Path(path).is_file() else []
     practice = ({"prompt", "answer"} <= {*r} and "completion" not in r for _, r in lines)
     if lines and all(practice):
         return practice_examples([record for _, record in lines]), []
@@ -961,7 +961,7 @@ def evaluate(
     training data, for a run folder of other settings, and with on_error="stop" at the first fault.
     """
     items, faults = sound_items(data, config.on_error)
-    learnt, asked = read_questions(train)[0] if train else [], items[: config.limit or None]
+    learnt, asked = read_exam(train)[0] if train else [], items[: config.limit or None]
     leaks = check_leaks(learnt, asked, config.on_leak)
     law = statute and read_text(statute)
     pool = statute_passages(law, Path(statute).stem, "paragraph") if statute else None
