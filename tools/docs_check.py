@@ -74,6 +74,7 @@ def check_browser(site):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program)
         page = browser.new_page()
+        page.set_default_timeout(300_000)  # milliseconds; a busy machine is slow, not wrong
         note = lambda text: faults.append(f"{page.url}: {text}")
         page.on("request", lambda r: r.url.startswith(inside) or note(f"asks for {r.url}"))
         page.on("console", lambda m: m.type == "error" and note(m.text))
