@@ -23,9 +23,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .chat import encode_example, label_tokens, prompt_ids, read_thinking
-from .records import parse_record, read_examples
-from .replies import ThinkingLimit, check_thought, read_reply, stop_ids
+from llmft.chat import (
+    encode_example,
+    label_tokens,
+    parse_record,
+    prompt_ids,
+    read_examples,
+    read_thinking,
+)
+from .replies import OPENING, ThinkingLimit, check_thought, read_reply, stop_ids
 from .core import pick_device
 from .models import OpenConfig, models_inside, open_model
 from .sampling import pick_tokens
@@ -136,6 +142,16 @@ def read_next(
         )
     return out.logits[0, -1].float(), getattr(out, "past_key_values", None)
 
+# %% ../nbs/24_ui.ipynb #c97eba1a
+def without_start(
+    text: str,  # of a reply so far
+) -> str:
+    "A text without half a character, or the beginning of a marker of a thought, at its end."
+    text = text.rstrip("\ufffd")
+    ends = (marker[:n] for marker in OPENING for n in range(1, len(marker)))
+    held = max((len(end) for end in ends if text.endswith(end)), default=0)
+    return text[: len(text) - held]
+
 # %% ../nbs/24_ui.ipynb #0023
 def stream_reply(
     model,  # a causal language model of transformers, in evaluation mode
@@ -163,12 +179,13 @@ def stream_reply(
         if limit:
             scores = limit(torch.tensor([[*prompt, *ids]]), scores)
         ids.append(pick_tokens(scores, temperature, generator=generator).item())
-        read = read_reply(ids, tokenizer, prompt)
-        grown = read.text.rstrip("\ufffd").removeprefix(answer)
+        read, ended = read_reply(ids, tokenizer, prompt), ids[-1] in stops
+        certain = read.text if ended or len(ids) == max_new_tokens else without_start(read.text)
+        grown = certain[len(answer) :] if certain.startswith(answer) else ""
         token = describe_token(ids, logits, tokenizer)
         yield replace(token, answer=grown, thought=not read.complete)
         answer += grown
-        if ids[-1] in stops:
+        if ended:
             return
 
 # %% ../nbs/24_ui.ipynb #0024
