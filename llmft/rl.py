@@ -9,25 +9,22 @@ __all__ = ['LOSS_TYPES', 'group_advantages', 'kl_estimate', 'policy_loss', 'Repl
 # %% ../nbs/42_rl.ipynb #0003
 import math
 import os
-import warnings
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import util
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from .chat import prompt_ids
+from .chat import prompt_ids, read_thinking
 from llmft.core import (
     Timer,
     append_jsonl,
     check_settings,
+    content_hash,
     describe_file,
-    is_quiet,
-    pick_device,
     read_jsonl,
     seed_everything,
     write_jsonl,
@@ -44,14 +41,20 @@ from llmft.lora import (
     count_parameters,
     disable_lora,
     is_turned,
-    load_lora,
 )
 from .models import OpenConfig, open_model
 from .pretraining import lr_at
 from .report import finish_run
 from .rewards import as_rewards, choose_rewards, mean_rewards, reward_table, total_rewards
 from .run import Run, RunFolder, no_number, open_run, start_accelerator
-from .replies import padding_id, read_reply, stop_ids
+from llmft.replies import (
+    FinalOnly,
+    check_thought,
+    padding_id,
+    read_reply,
+    reply_ids,
+    stop_ids,
+)
 from llmft.sampling import (
     KVCache,
     check_room,
@@ -64,16 +67,25 @@ from llmft.finetuning import (
     SFTConfig,
     apply_gradients,
     context_of,
-    last_checkpoint,
     make_optimizer,
     micro_batches,
     prepare_model,
     rows_at,
-    sample_callback,
+    sample_writer,
     splits_head,
     teach_template,
-    to_peft,
     write_tuned,
+)
+from llmft.trl import (
+    after_step,
+    check_grpo,
+    from_peft,
+    grpo_log,
+    grpo_settings,
+    quiet_trl,
+    run_trainer,
+    to_peft,
+    with_schedule,
 )
 
 # %% ../nbs/42_rl.ipynb #0007
@@ -363,7 +375,8 @@ class GRPOConfig:
     steps: int = 100  # times that replies are written and learnt from
     batch_size: int = 8  # prompts in one step
     n_replies: int = 8  # replies to each prompt, a group
-    max_new_tokens: int = 256  # most tokens in a reply
+    max_new_tokens: int = 256  # most tokens in a reply, its thought included
+    thinking: str | int = "off"  # off, on, or a number: most tokens of a thought
     temperature: float = 1.0  # of the draws; 1: as the model is
     sampler: str = "auto"  # llmft, transformers, or auto: ours where it can
     loss_type: str = "dapo"  # grpo, dr_grpo, dapo, bnpo, gspo or cispo
@@ -419,6 +432,7 @@ class GRPOConfig:
             ),
             above=dict(temperature=0, epsilon=0, lr=0, clip=0),
         )
+        read_thinking(self.thinking)
         if self.loss_type == "cispo" and 0 < self.epsilon_high < 1:
             raise ValueError(
                 "for cispo epsilon_high is the highest ratio and must be at least 1, got "
@@ -450,6 +464,7 @@ class MergedModel:
 def has_own_sampler(
     model,
     sampler: str = "auto",  # auto, llmft or transformers
+    thinking: str | int = "off",  # a number: most tokens of a thought
 ) -> bool:
     "Whether our sampler writes the replies. Raises `ValueError` where it is asked for and cannot."
     if sampler == "transformers":
@@ -458,6 +473,8 @@ def has_own_sampler(
         check_supported(model.config)
         if base_quantization(model) != "none":
             raise ValueError("llmft.gpt cannot run quantized weights")
+        if read_thinking(thinking):
+            raise ValueError(f"the sampler llmft cannot end a thought after {thinking} tokens")
     except ValueError as reason:
         if sampler == "auto":
             return False
@@ -547,37 +564,23 @@ def write_groups(
 @torch.no_grad()
 def write_tokens(
     model,
+    tokenizer,
     prompts: list,  # lists of ids
-    stops: list,  # ids that end a reply
-    pad_id: int,
     config: GRPOConfig,
     seed: int,  # of the draws
 ) -> list[list[int]]:  # n_replies for each; what follows a stop token means nothing
     "Continue prompts, all in one batch, with our sampler or with that of transformers."
-    c = config
-    if has_own_sampler(model, c.sampler):
-        sampler = use_fast(from_transformers(MergedModel(model), share=False))
-        return write_groups(
-            sampler, prompts, c.n_replies, c.max_new_tokens, c.temperature, stops, seed
-        )
+    c, how = config, (config.max_new_tokens, config.temperature)
+    if has_own_sampler(model, c.sampler, c.thinking):
+        ours, stops = from_transformers(MergedModel(model), share=False), stop_ids(model, tokenizer)
+        return write_groups(use_fast(ours), prompts, c.n_replies, *how, stops, seed)
     training, prompts = model.training, [ids for ids in prompts for _ in range(c.n_replies)]
-    input_ids, mask = (tensor.to(model.device) for tensor in left_pad(prompts, pad_id))
     model.eval()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        new = model.generate(
-            input_ids=input_ids,
-            attention_mask=mask.long(),
-            max_new_tokens=c.max_new_tokens,
-            do_sample=True,
-            temperature=c.temperature,
-            top_k=0,
-            top_p=1.0,
-            pad_token_id=pad_id,
-            eos_token_id=stops or None,
-        )
+        rows = reply_ids(model, tokenizer, prompts, *how, c.thinking)
     model.train(training)
-    return new[:, input_ids.shape[1] :].tolist()
+    return rows
 
 # %% ../nbs/42_rl.ipynb #cb9528c7
 def check_lengths(
@@ -602,13 +605,11 @@ def rollout(
     seed: int = 0,  # of the draws
 ) -> list[Reply]:  # n_replies for each prompt, adjacent; `number` counts the prompts
     "Several replies to every prompt. Raises `ValueError` where they do not fit the context."
-    encoded = [prompt_ids(prompt, tokenizer) for prompt in prompts]
+    encoded = [prompt_ids(prompt, tokenizer, config.thinking) for prompt in prompts]
     check_lengths(encoded, context_of(model), config.max_new_tokens)
     stops, G = stop_ids(model, tokenizer), config.n_replies
-    pad_id = padding_id(tokenizer, stops)
-    new = write_tokens(model, encoded, stops, pad_id, config, seed)
     replies = []
-    for k, row in enumerate(new):
+    for k, row in enumerate(write_tokens(model, tokenizer, encoded, config, seed)):
         end = next((t for t, i in enumerate(row) if i in stops), None)
         ids = row if end is None else row[: end + 1]
         text = read_reply(ids, tokenizer, encoded[k // G]).text
@@ -688,9 +689,6 @@ class GRPORun(Run):
         "Take up what `state` gave."
         super().load_state(state)
         self.stale = state["stale"]
-        if self.config.optimizer != "adamw":  # bitsandbytes counts its steps in plain numbers
-            for averages in self.optimizer.state.values():
-                averages["step"] = int(averages["step"])
 
     def fit(self) -> None:
         "Do the remaining steps. Raises `ValueError` with advice when nothing is learnt any more."
@@ -1033,9 +1031,10 @@ def check_records(
 
     The rewards are tried on one reply to the first record.
     """
-    has_own_sampler(model, config.sampler)
+    has_own_sampler(model, config.sampler, config.thinking)
+    check_thought(tokenizer, config.thinking, config.max_new_tokens)
     prompts = [record["prompt"] for record in records]
-    encoded = [prompt_ids(prompt, tokenizer) for prompt in prompts]
+    encoded = [prompt_ids(prompt, tokenizer, config.thinking) for prompt in prompts]
     check_lengths(encoded, context_of(model), config.max_new_tokens)
     columns = {name: [value] for name, value in records[0].items() if name != "prompt"}
     table = reward_table(rewards, prompts[:1], as_completions(prompts[:1], ["はい。"]), columns)
@@ -1068,10 +1067,11 @@ def grpo(
         lora = teach_template(model, tokenizer, lora)
     check_records(model, tokenizer, records, paid, config)
     if engine == "trl":
-        check_trl(config, lora, accelerator.num_processes)
+        check_grpo(config, bool(lora.train_tokens), accelerator.num_processes)
     settings = dict(model=name, data=describe_file(data), engine=engine, keywords=keywords)
     settings |= dict(quantization=base_quantization(model), grpo=asdict(config), lora=asdict(lora))
     settings["rewards"] = {reward.__name__: reward.weight for reward in paid}
+    settings["chat_template"] = content_hash(tokenizer.chat_template)
     seed_everything(config.seed)
     number_format = SFTConfig(
         dtype=config.dtype, gradient_checkpointing=config.gradient_checkpointing
@@ -1090,73 +1090,6 @@ def grpo(
             finish_run(folder, accelerator.device.type, accelerator.num_processes, facts)
     return RunFolder(folder)
 
-# %% ../nbs/42_rl.ipynb #0129
-def trl_grpo_settings(
-    folder: Path,
-    config: GRPOConfig,
-    n_processes: int,
-    vllm: bool,  # True: vLLM writes the replies
-) -> dict:  # keyword arguments of TRL's GRPOConfig
-    "Our settings in TRL's words. The prompts come in order, so TRL does not shuffle them."
-    c, gspo = config, config.loss_type == "gspo"
-    high = clip_limits(c.loss_type, c.epsilon, c.epsilon_high)[1]
-    return dict(
-        output_dir=str(folder / "trl"),
-        max_steps=c.steps * c.iterations,
-        num_iterations=c.iterations,
-        num_generations=c.n_replies,
-        shuffle_dataset=False,
-        per_device_train_batch_size=c.batch_size * c.n_replies // c.accumulate // n_processes,
-        gradient_accumulation_steps=c.accumulate,
-        max_completion_length=c.max_new_tokens,
-        temperature=c.temperature,
-        top_k=0,
-        top_p=1.0,
-        loss_type="grpo" if gspo else c.loss_type,
-        beta=c.beta,
-        epsilon=c.epsilon,
-        importance_sampling_level="sequence" if gspo else "token",
-        epsilon_high=high if c.loss_type == "cispo" else high - 1,
-        max_grad_norm=c.clip,
-        scale_rewards="group" if c.scale_by_std else "none",
-        learning_rate=c.lr,
-        seed=c.seed,
-        mask_truncated_completions=c.mask_truncated,
-        use_cpu=pick_device(c.device) == "cpu",
-        use_vllm=vllm,
-        bf16=c.dtype == "bf16",
-        activation_checkpointing=False,
-        logging_steps=1,
-        remove_unused_columns=False,
-        report_to="none",
-        disable_tqdm=is_quiet(),
-        save_total_limit=2,
-        save_strategy="steps",
-        save_steps=c.save_every * c.iterations,
-        **(dict(vllm_mode="colocate") if vllm else {}),
-    )
-
-# %% ../nbs/42_rl.ipynb #0130
-def check_trl(
-    config: GRPOConfig,
-    lora: LoRAConfig,  # of the model
-    n_processes: int,
-) -> None:
-    "Raise `ValueError` for what TRL's GRPOTrainer cannot do."
-    n, parts = config.batch_size * config.n_replies, config.accumulate * n_processes
-    if lora.train_tokens:
-        raise ValueError(
-            "engine=trl cannot train rows of tokens; teach the model the template "
-            "with `llmft sft` first, or set engine=llmft"
-        )
-    if config.refills:
-        raise ValueError("engine=trl cannot refill dead groups; set refills=0")
-    if n % parts:
-        raise ValueError(
-            f"engine=trl: {n} replies must be a multiple of {parts} micro-batches "
-            "(accumulate × processes)"
-        )
-
 # %% ../nbs/42_rl.ipynb #0131
 def practise_trl(
     folder: Path,
@@ -1169,71 +1102,32 @@ def practise_trl(
 ):  # the model with what it learnt, in our classes
     "Train with TRL's GRPOTrainer; the adapter goes there and comes back as PEFT's files."
     from datasets import Dataset
-    from transformers import PrinterCallback
     from trl import GRPOConfig as TRLConfig
     from trl import GRPOTrainer
 
-    first = [prompt_ids(record["prompt"], tokenizer) for record in records[: config.n_samples]]
-    first = [prompt for prompt in first if len(prompt) < context_of(model)]
-    vllm = bool(util.find_spec("vllm")) and pick_device(config.device) == "cuda"
-    model, c = to_peft(model, folder / "trl" / "start"), config
-    order = [
-        n for step in range(c.steps) for n in rows_at(step, len(records), c.batch_size, c.seed)
-    ]
+    c, model = config, to_peft(model, folder / "trl" / "start")
+    first = [prompt_ids(r["prompt"], tokenizer, c.thinking) for r in records[: c.n_samples]]
+    listen = sample_writer(tokenizer, first, folder / "samples.jsonl", 1, c.thinking)
+    watch = [after_step(listen, accelerator)]  # TRL's settings make Accelerate forget its state
+    order = [rows_at(step, len(records), c.batch_size, c.seed) for step in range(c.steps)]
     optimizer = make_optimizer([p for p in model.parameters() if p.requires_grad], c)
-    rate = lambda step: lr_at(step // c.iterations, c) / c.lr
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
-    with quiet_transformers(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # TRL calls names that will be dropped
-        settings = TRLConfig(**trl_grpo_settings(folder, c, accelerator.num_processes, vllm))
+    vllm = bool(util.find_spec("vllm")) and accelerator.device.type == "cuda"
+    high = clip_limits(c.loss_type, c.epsilon, c.epsilon_high)[1] - (c.loss_type != "cispo")
+    with quiet_trl():
+        settings = TRLConfig(**grpo_settings(folder, c, accelerator.num_processes, high, vllm))
         settings.reward_weights = [reward.weight for reward in rewards]
-        trainer = GRPOTrainer(
-            model,
-            reward_funcs=rewards,
+        trainer = run_trainer(
+            GRPOTrainer,
+            folder,
+            accelerator,
+            watch,
+            model=model,
+            reward_funcs=[FinalOnly(reward, tokenizer, c.thinking) for reward in rewards],
             args=settings,
             processing_class=tokenizer,
-            train_dataset=Dataset.from_list(records).select(order),
-            optimizers=(optimizer, schedule),
+            train_dataset=Dataset.from_list(records).select(sum(order, [])),
+            optimizers=with_schedule(optimizer, c, c.iterations),
         )
-        trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(sample_callback(tokenizer, first, 1, folder, accelerator))
-        trainer.train(resume_from_checkpoint=last_checkpoint(folder, accelerator))
-    n_replies = c.batch_size * c.n_replies
-    write_trl_grpo_log(trainer.state.log_history, folder / "log.jsonl", n_replies)
-    trained: Any = trainer.model
-    trained.save_pretrained(folder / "trl" / "adapter")
-    return load_lora(trained.unload(), folder / "trl" / "adapter")
-
-# %% ../nbs/42_rl.ipynb #0132
-TRL_NAMES = dict(
-    lr="learning_rate",
-    loss="loss",
-    gradient_norm="grad_norm",
-    reward="reward",
-    entropy="entropy",
-    dead="frac_reward_zero_std",
-    length="completions/mean_length",
-    kl="kl",
-    seconds="step_time",
-    truncated="completions/clipped_ratio",
-    clipped="clip_ratio/region_mean",
-)
-
-# %% ../nbs/42_rl.ipynb #0133
-def write_trl_grpo_log(
-    history: list,  # `trainer.state.log_history`
-    path: Path,  # log.jsonl
-    n_replies: int,  # of a step, all processes together
-) -> None:
-    "Write TRL's log in the words of ours."
-    records = []
-    for entry in (entry for entry in history if "reward" in entry):
-        parts = {
-            key.split("/")[1]: value
-            for key, value in entry.items()
-            if key.startswith("rewards/") and key.endswith("/mean")
-        }
-        record = {name: entry[word] for name, word in TRL_NAMES.items() if word in entry}
-        record |= dict(n_replies=n_replies, tokens=round(n_replies * record["length"]))
-        records.append(dict(step=entry["step"]) | record | dict(rewards=parts))
-    write_jsonl(path, records)
+    log = grpo_log(trainer.state.log_history, c.batch_size * c.n_replies)
+    write_jsonl(folder / "log.jsonl", log)
+    return from_peft(trainer.model, folder / "trl" / "adapter")

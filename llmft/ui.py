@@ -23,14 +23,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from llmft.chat import (
-    encode_example,
-    label_tokens,
-    parse_record,
-    prompt_ids,
-    read_examples,
-    read_thinking,
-)
+from .chat import encode_example, label_tokens, prompt_ids, read_thinking
+from .records import parse_record, read_examples
 from .replies import OPENING, ThinkingLimit, check_thought, read_reply, stop_ids
 from .core import pick_device
 from .models import OpenConfig, models_inside, open_model
