@@ -29,7 +29,6 @@ from llmft.core import (
     seed_everything,
     write_jsonl,
 )
-from .export import quiet_transformers
 from .formats import check_supported, from_transformers
 from .fast import use_fast
 from .gpt import GPT
