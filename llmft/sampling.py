@@ -16,7 +16,7 @@ from torch import Tensor
 from .core import check_settings
 from .gpt import GPT, GPTConfig
 
-# %% ../nbs/12_sampling.ipynb #498453a9
+# %% ../nbs/12_sampling.ipynb #6cc5b6ea
 def check_filters(
     top_k: int = 0,
     top_p: float = 1.0,
