@@ -1459,6 +1459,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'llmft.sampling.SamplingConfig': ('sampling.html#samplingconfig', 'llmft/sampling.py'),
                                 'llmft.sampling.SamplingConfig.__post_init__': ( 'sampling.html#samplingconfig.__post_init__',
                                                                                  'llmft/sampling.py'),
+                                'llmft.sampling.check_filters': ('sampling.html#check_filters', 'llmft/sampling.py'),
                                 'llmft.sampling.check_room': ('sampling.html#check_room', 'llmft/sampling.py'),
                                 'llmft.sampling.generate': ('sampling.html#generate', 'llmft/sampling.py'),
                                 'llmft.sampling.keep_top_k': ('sampling.html#keep_top_k', 'llmft/sampling.py'),
