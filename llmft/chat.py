@@ -348,7 +348,10 @@ def encode_whole(
     loss: str,  # completion, assistant or all
     thinking: str | int = "off",  # as in `render`
 ) -> dict:  # input_ids, labels
-    "Ids and labels of a record, however long it is."
+    """Ids and labels of a record, however long it is.
+
+    Raises `ValueError` if the completion to be learnt has the weight 0, and as `check_thoughts`.
+    """
     plain = example.plain
     if not plain:
         learnt = example.messages[example.n_prompt if loss == "completion" else 0 :]

@@ -215,7 +215,7 @@ def pre_name(
 # %% ../nbs/17_formats.ipynb #1b78b956
 def merge_scores(
     engine: dict,  # a tokenizer.json whose vocabulary is BPE with bytes for the unknown
-    pieces: list[str],  # in the order of the ids
+    pieces: list,  # in the order of the ids; None where a row of the model has no token
 ) -> list[float]:  # the highest is joined first
     "A score for each piece: minus the place of the first merge that makes it."
     merges = engine["model"]["merges"]
@@ -226,7 +226,7 @@ def merge_scores(
 
 def piece_types(
     tokenizer,  # of transformers
-    pieces: list[str],  # in the order of the ids; None where a row of the model has no token
+    pieces: list,  # in the order of the ids; None where a row of the model has no token
 ) -> list[int]:
     "What each piece is: normal, unknown, control, user-defined, byte, or unused."
     from gguf import TokenType

@@ -367,9 +367,14 @@ def parse_html(
         heading.decompose()
     for part in soup(NO_TEXT):
         part.decompose()
-    plain = dict(escape_asterisks=False, escape_underscores=False, bullets="・")
-    marks = dict(strip=["a", "b", "strong", "em", "i", "img", "code", "sup", "sub"])
-    converter = MarkdownConverter(**plain, **marks, heading_style="ATX", table_infer_header=True)
+    converter = MarkdownConverter(
+        escape_asterisks=False,
+        escape_underscores=False,
+        bullets="・",
+        strip=["a", "b", "strong", "em", "i", "img", "code", "sup", "sub"],
+        heading_style="ATX",
+        table_infer_header=True,
+    )
     text = re.sub(r"^#+ ", "", converter.convert_soup(soup), flags=re.MULTILINE)
     text = re.sub(r"^・ ", "・", re.sub(r"\n{3,}", "\n\n", text), flags=re.MULTILINE)
     return Document(title or name, text.strip("\n"), source)
@@ -458,7 +463,8 @@ def pptx_documents(
         for slide in Presentation(file).slides:
             texts = [*shape_texts(slide.shapes)]
             if slide.has_notes_slide:
-                texts.append(slide.notes_slide.notes_text_frame.text)
+                notes = slide.notes_slide.notes_text_frame
+                texts.append(notes.text if notes else "")
             slides.append("\n".join(text.strip("\n") for text in texts if text.strip()))
     yield Document(path.stem, "\n\n".join(filter(None, slides)), path.name)
 
@@ -813,9 +819,9 @@ def text_kind(
     encoding: str | None = None,
 ) -> str:  # wiki40b, aozora, corpus, plain
     "What kind of text a .txt file holds: by its beginning, its end, and a search for separators."
-    head, last, separated = None, "\n", False
+    head, last, separated = "", "\n", False
     for piece in chain(iter_text(path, encoding), ["\n"]):
-        head = piece if head is None else head
+        head = head or piece
         separated = separated or f"\n{SEPARATOR}\n" in last[-len(SEPARATOR) - 1 :] + piece
         last = last[-2000:] + piece
     if re.search("^_START_ARTICLE_$", head, re.MULTILINE):

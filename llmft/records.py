@@ -108,7 +108,10 @@ def with_system(
 
 
 def from_messages(record: dict) -> Example:
-    '`{"messages": [{"role", "content"}, …]}`, and `system` where it is given.'
+    """`{"messages": [{"role", "content"}, …]}`, and `system` where it is given.
+
+    Raises `ValueError` for broken messages.
+    """
     if faults := message_faults(record["messages"]):
         raise ValueError("; ".join(faults))
     return Example(with_system(record["messages"], record.get("system")))
@@ -366,7 +369,10 @@ def xlsx_rows(
 def read_records(
     path: str | Path,  # .csv, .tsv, .xlsx; JSON or JSON Lines under any other name
 ) -> tuple[list, list]:  # (place, record), and (place, fault)
-    "The records of a file and where each stands, and the places that cannot be read."
+    """The records of a file and where each stands, and the places that cannot be read.
+
+    Raises `ValueError` if there is no such file, and for tables that cannot be read.
+    """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: expected a file of records, found nothing")

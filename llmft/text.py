@@ -379,7 +379,7 @@ def make_corpus(
         else read_documents(data, encoding or None, text_key, title_key, faults)
     )
     documents = progress(documents, desc="corpus", unit=" documents")
-    counts = dict.fromkeys(COUNTS, 0)
+    counts: dict[str, int] = dict.fromkeys(COUNTS, 0)
     with write_atomic(out) as file:
         for document in kept_documents(documents, keyword, limit, counts):
             file.write(corpus_entry(document, Path(out).suffix, counts))
