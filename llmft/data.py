@@ -23,11 +23,10 @@ from torch import Tensor
 from .core import check_settings, file_sha256, read_json, write_atomic, write_json
 from .japanese import japanese_ratio, script_shares
 from .safety import mask_personal
-from .encoding import character_values
-from .text import split_sentences, squeeze
+from .text import character_values, split_sentences, squeeze
 from .tokenizer import Tokenizer
 
-# %% ../nbs/13_data.ipynb #88e9b902
+# %% ../nbs/13_data.ipynb #973d9e45
 @dataclass(frozen=True)
 class CleanConfig:
     "Limits of the filters. Raises `ValueError` for values that cannot work."
@@ -77,7 +76,7 @@ class CleanReport:
         lines = [head, ["---", *["---:"] * 4, "---"], *rows]
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
-# %% ../nbs/13_data.ipynb #82bb1079
+# %% ../nbs/13_data.ipynb #e245a86f
 def clean_documents(
     documents,  # iterable of Document
     report: CleanReport,  # filled while the documents are read
@@ -97,7 +96,7 @@ def clean_documents(
         if not reason:
             yield replace(document, text=text)
 
-# %% ../nbs/13_data.ipynb #79a0980d
+# %% ../nbs/13_data.ipynb #fdf1b5f1
 MISREADINGS = [  # (table by which the bytes were read, table by which they were written)
     ("latin-1", "utf-8"),
     ("cp1252", "utf-8"),
@@ -136,7 +135,7 @@ def mend_encoding(
         return text, f"unreadable, evidence {evidence(best):.1f}"
     return best, ""
 
-# %% ../nbs/13_data.ipynb #843dee7e
+# %% ../nbs/13_data.ipynb #118d157e
 BOILERPLATE = re.compile(
     "ログイン|新規登録|会員登録|続きを読む|もっと見る|前の記事|次の記事|シェア(?:する)?$|ツイート(?:する)?$"
     "|コメントを(?:書く|投稿)|サイトマップ|プライバシーポリシー|利用規約|無断転載|Cookie|JavaScript"
@@ -155,7 +154,7 @@ def strip_boilerplate(
     text_left = "\n".join(kept).strip("\n") if len(kept) < len(lines) else text
     return text_left, "" if text_left.strip() else "nothing but boilerplate"
 
-# %% ../nbs/13_data.ipynb #5c1e0504
+# %% ../nbs/13_data.ipynb #4cf20c52
 def check_language(
     text: str,
     config: CleanConfig,  # min_japanese, min_hiragana, max_katakana
@@ -175,7 +174,7 @@ def check_language(
         return text, f"hiragana {hiragana:.0%}"
     return text, ""
 
-# %% ../nbs/13_data.ipynb #f89edd77
+# %% ../nbs/13_data.ipynb #66c0a9d2
 MOST_REPEATED = {"lines": 0.2, "top 2-gram": 0.20, "top 3-gram": 0.18, "top 4-gram": 0.16}
 MOST_REPEATED |= {f"{n}-grams": (20 - n) / 100 for n in range(5, 11)}  # 0.15 down to 0.10
 
@@ -210,7 +209,7 @@ def check_repetition(
     worst = max(over, key=lambda name: over[name], default="")
     return text, f"{worst} {over[worst]:.0%} repeated" if worst else ""
 
-# %% ../nbs/13_data.ipynb #6ec7d5ed
+# %% ../nbs/13_data.ipynb #57b47dfd
 def check_quality(
     text: str,
     config: CleanConfig,  # min_characters, min_sentence, max_sentence, …
@@ -231,7 +230,7 @@ def check_quality(
     marks = sum(map(text.count, "。、")) / len(text)
     return text, "" if marks >= config.min_punctuation else f"。 and 、 {marks:.1%}"
 
-# %% ../nbs/13_data.ipynb #3d8778c7
+# %% ../nbs/13_data.ipynb #53578eb6
 def shingles(
     text: str,
     n: int = 5,  # characters
@@ -266,7 +265,7 @@ def minhash(
     factors, summands = permutations
     return (x[:, None] * factors + summands).min(axis=0)
 
-# %% ../nbs/13_data.ipynb #db7bac89
+# %% ../nbs/13_data.ipynb #c5558336
 class NearDuplicates:
     """A filter that drops a document much like one that it has kept. It holds their signatures.
 
@@ -299,7 +298,7 @@ class NearDuplicates:
         self.kept.append((signature, text[:8]))
         return text, ""
 
-# %% ../nbs/13_data.ipynb #e21635c2
+# %% ../nbs/13_data.ipynb #a29b190e
 def hide_personal(
     text: str,
     config: CleanConfig,
