@@ -1,7 +1,7 @@
 """Speed and memory against other libraries. Each measurement is a process of its own; rounds alternate, ratios are medians of pairs.
 
-`make bench` runs everything and writes data/results/bench.json; `python tools/bench.py NAME …` runs some of: train, loss, generate, kill,
-processes, corpus, sft, grpo, rollout, hosted, server.
+`make bench` runs everything and writes data/results/bench.json; `python tools/bench.py NAME …` runs some of: train, generate, processes,
+corpus, sft, grpo, rollout, hosted, server.
 """
 
 import json
@@ -211,57 +211,6 @@ def make_tokens(folder, n_companies, vocab_size):
     return folder / "corpus.txt", tokenizer
 
 
-def one_loss(kind, lr, steps, target, folder):
-    "Seconds of training until the validation loss is at or below the target (measured every 10 steps, not counted in the time)."
-    import numpy as np
-    import torch
-    from llmft.pretraining import TrainConfig, batch_at, open_tokens
-    from llmft.run import keep_freed_memory
-
-    steps, target, ours, folder = int(steps), float(target), kind == "ours", Path(folder)
-    train, held = (open_tokens(folder / f"{side}.bin") for side in ("train", "validation"))
-    rows = torch.from_numpy(held[: 48 * LENGTH + 1].astype(np.int64))
-    held = [*zip(rows[:-1].view(3, 16, LENGTH), rows[1:].view(3, 16, LENGTH))]
-    if ours:
-        keep_freed_memory()
-    schedule = dict(schedule="linear" if ours else "cosine", final_lr=0.0 if ours else 0.1)
-    config = TrainConfig(steps=steps, lr=float(lr), warmup_steps=20, batch_size=ROWS, **schedule)
-    model = make_model(kind)
-    step, spent, history = make_step(kind, model, config), 0.0, []
-    for n in range(1, steps + 1):
-        spent += seconds(step, *batch_at(train, n - 1, ROWS, LENGTH), n - 1)
-        if n % 10 == 0 or n == steps:
-            with torch.no_grad():
-                loss = sum(loss_of(model, kind, x, y).item() for x, y in held) / 3
-            history.append((n, round(spent, 2), round(loss, 4)))
-            if loss <= target:
-                break
-    return dict(seconds=spent, steps=n, loss=loss, history=history)
-
-
-def bench_loss():
-    "Time to the loss that HF GPT-2 with AdamW reaches in 300 steps with the best of three learning rates."
-    from llmft.pretraining import TrainConfig, prepare_tokens
-    from llmft.tokenizer import Tokenizer
-
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        corpus, path = make_tokens(folder, 2000, VOCAB)
-        prepare_tokens(corpus, Tokenizer(path), folder, TrainConfig(validation_fraction=0.05))
-        plain = {lr: measure("loss", "gpt2", lr, 300, -1, name) for lr in (1e-3, 2e-3, 4e-3)}
-        best = min(plain, key=lambda lr: plain[lr]["loss"])
-        ours = measure("loss", "ours", 0.01, 120, plain[best]["loss"], name)
-    return {
-        "HF GPT-2, best learning rate": best,
-        "its loss after 300 steps, by learning rate": {lr: r["loss"] for lr, r in plain.items()},
-        "its seconds": round(plain[best]["seconds"], 1),
-        "our seconds": round(ours["seconds"], 1),
-        "our steps": ours["steps"],
-        "our loss": ours["loss"],
-        "ratio": round(ours["seconds"] / plain[best]["seconds"], 3),
-    }
-
-
 def one_generate(rows):
     "Seconds for 128 greedy tokens: ours and transformers, the same weights, the same tokens; alternating."
     import torch
@@ -287,62 +236,33 @@ def bench_generate():
     return {f"batch {rows}": measure("generate", rows) for rows in (1, 64)}
 
 
-# runs that are killed or shared
+# two processes
 
 
-def small_run(folder, **settings):
-    "The words that pretrain a small model; the folder of the run comes behind them."
-    from llmft.gpt import GPTConfig
-    from llmft.pretraining import TrainConfig, run_script
-
-    often = dict(save_every=9, eval_every=80, sample_every=0, warmup_steps=5)
-    config = TrainConfig(batch_size=16, validation_fraction=0.1, steps=settings["steps"], **often)
-    sizes = dict(context_length=64, width=64, n_layers=2, n_heads=2, dropout=settings["dropout"])
-    text = run_script(*make_tokens(folder, 40, 1000), GPTConfig(1, **sizes), config)
-    (folder / "run.py").write_text(text, encoding="utf-8")
-    return folder / "run.py"
-
-
-def finished(folder):
-    "Losses and weights of a finished run."
-    from llmft.core import load_tensors, read_jsonl
-
-    weights = load_tensors(folder / "model.safetensors")[0]
-    return [record["loss"] for record in read_jsonl(folder / "log.jsonl")], weights
-
-
-def bench_kill(times=5):
-    "Kill a run with SIGKILL at random steps, five times, and compare it with one that was left alone."
-    import torch
-
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        words = (sys.executable, small_run(folder, steps=80, dropout=0.1))
-        must(*words, folder / "alone")
-        log, steps = folder / "killed" / "log.jsonl", sorted(random.sample(range(5, 78), times))
-        for step in steps:
-            process = subprocess.Popen([*words, folder / "killed"], stderr=subprocess.DEVNULL)
-            while not log.exists() or len(log.read_bytes().splitlines()) < step:
-                time.sleep(0.01)
-            process.kill()
-            process.wait()
-        must(*words, folder / "killed")
-        (losses, weights), killed = finished(folder / "alone"), finished(folder / "killed")
-    equal = losses == killed[0] and all(torch.equal(w, killed[1][n]) for n, w in weights.items())
-    return {"killed after steps": steps, "losses and weights equal to the last bit": equal}
+SMALL_RUN = """
+import sys
+from llmft.gpt import GPTConfig
+from llmft.pretraining import TrainConfig, pretrain
+gpt = GPTConfig(1, context_length=64, width=64, n_layers=2, n_heads=2)
+config = TrainConfig(steps=20, batch_size=16, warmup_steps=5, validation_fraction=0.1)
+pretrain(*sys.argv[1:], gpt, config)
+"""
 
 
 def bench_processes():
     "Loss of two processes against one, the same global batch."
+    from llmft.core import read_jsonl
+
     with TemporaryDirectory() as name:
         folder = Path(name)
-        script = small_run(folder, steps=20, dropout=0.0)
-        must(sys.executable, script, folder / "one")
+        words, script = make_tokens(folder, 40, 1000), folder / "run.py"
+        script.write_text(SMALL_RUN, encoding="utf-8")
+        must(sys.executable, script, *words, folder / "one")
         launch = ("-m", "torch.distributed.run", "--nproc_per_node", "2")
-        must(sys.executable, *launch, script, folder / "two")
-        pairs = [*zip(finished(folder / "one")[0], finished(folder / "two")[0], strict=True)]
-    far = max(abs(a - b) for a, b in pairs)
-    return {"steps": len(pairs), "largest difference of the loss": far}
+        must(sys.executable, *launch, script, *words, folder / "two")
+        logs = [read_jsonl(folder / run / "log.jsonl") for run in ("one", "two")]
+    far = max(abs(a["loss"] - b["loss"]) for a, b in zip(*logs, strict=True))
+    return {"steps": len(logs[0]), "largest difference of the loss": far}
 
 
 def one_corpus(path, out):
