@@ -1163,7 +1163,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'llmft.pretraining.prepare_tokens': ('pretraining.html#prepare_tokens', 'llmft/pretraining.py'),
                                    'llmft.pretraining.pretrain': ('pretraining.html#pretrain', 'llmft/pretraining.py'),
                                    'llmft.pretraining.recall': ('pretraining.html#recall', 'llmft/pretraining.py'),
-                                   'llmft.pretraining.run_script': ('pretraining.html#run_script', 'llmft/pretraining.py'),
                                    'llmft.pretraining.sample_text': ('pretraining.html#sample_text', 'llmft/pretraining.py'),
                                    'llmft.pretraining.train_step': ('pretraining.html#train_step', 'llmft/pretraining.py'),
                                    'llmft.pretraining.write_sample': ('pretraining.html#write_sample', 'llmft/pretraining.py')},
