@@ -23,7 +23,8 @@ from torch import Tensor
 from .core import check_settings, file_sha256, read_json, write_atomic, write_json
 from .japanese import japanese_ratio, script_shares
 from .safety import mask_personal
-from .text import character_values, split_sentences, squeeze
+from .encoding import character_values
+from .text import split_sentences, squeeze
 from .tokenizer import Tokenizer
 
 # %% ../nbs/13_data.ipynb #973d9e45
