@@ -7,13 +7,14 @@ EXTRAS := dev,plot,trl,qlora,ui,eval,server
 export LLMFT_CACHE := $(CURDIR)/.cache
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help book test export lab bench spread readme docs drift wheel clean
+.PHONY: help book test export lab bench real spread readme docs drift wheel clean
 help:
 	@echo "make book    install, run every notebook, and write _book/index.html"
 	@echo "make test    install, and check everything; ends with 'N passed, N failed'"
 	@echo "make export  write llmft/ from the notebooks; a cell that is no Python is named, and nothing is touched"
 	@echo "make lab     open the notebooks in JupyterLab"
 	@echo "make bench   measure speed and memory against other libraries"
+	@echo "make real    give our files to other people's programs: llama.cpp (needs npm)"
 	@echo "make spread  measure how far right runs lie apart: other seeds, other arithmetic (hours)"
 	@echo "make docs    write the book as an offline website, _site/index.html, and check it"
 	@echo "make readme  write README.md, the tables of README.ja.md, PARITY.md and SPREAD.md"
@@ -43,6 +44,9 @@ bench: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[bench]"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llms-from-scratch==1.0.19
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/bench.py
+
+real: $(STAMP)
+	@$(BIN)/python tools/real.py
 
 spread: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/spread.py
