@@ -231,7 +231,7 @@ def piece_types(
     "What each piece is: normal, unknown, control, user-defined, byte, or unused."
     from gguf import TokenType
 
-    kinds = {f"<0x{byte:02X}>": TokenType.BYTE for byte in range(256)}
+    kinds: dict = {f"<0x{byte:02X}>": TokenType.BYTE for byte in range(256)}
     if pieces[1:5] == [*SPECIAL_TOKENS.values()]:  # ours: SentencePiece cuts a line break out first
         kinds["\n"] = TokenType.USER_DEFINED
     for token in tokenizer.added_tokens_decoder.values():
