@@ -24,7 +24,7 @@ COMMANDS = {
         "Write Shiomi in every format: articles, Wiki-40B records, statute, questions, items, "
         "problems, dialogues, Markdown, PDF."),
     "corpus": ("llmft.text:make_corpus",
-        "Make one corpus file from text files or a Hub dataset, in a stream."),
+        "Make one corpus file from files of many kinds, or from a Hub dataset, in a stream."),
     "tokenizer": ("llmft.tokenizer:train_tokenizer",
         "Train a SentencePiece BPE tokenizer: `.model` and `.vocab`. The same text gives the "
         "same files."),
@@ -352,7 +352,7 @@ def check_machine() -> dict:  # name → (ok, what was found, remedy)
 
 # %% ../nbs/70_cli.ipynb #0036
 NEEDED = (
-    "torch transformers sentencepiece safetensors accelerate datasets pypdf fugashi tyro".split()
+    "torch transformers sentencepiece safetensors accelerate datasets pypdfium2 fugashi tyro".split()
 )
 OPTIONAL = {  # package → the extra of llmft that installs it
     "matplotlib": "plot",
