@@ -351,9 +351,7 @@ def check_machine() -> dict:  # name → (ok, what was found, remedy)
     }
 
 # %% ../nbs/70_cli.ipynb #0036
-NEEDED = (
-    "torch transformers sentencepiece safetensors accelerate datasets pypdfium2 fugashi tyro".split()
-)
+NEEDED = "torch transformers sentencepiece safetensors accelerate datasets pypdfium2 fugashi tyro".split()
 OPTIONAL = {  # package → the extra of llmft that installs it
     "matplotlib": "plot",
     "matplotlib-fontja": "plot",
