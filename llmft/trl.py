@@ -134,6 +134,7 @@ def to_peft(
     with warnings.catch_warnings():
         # a quantized layer does what a linear layer does
         warnings.filterwarnings("ignore", message="Unsupported layer type")
+        warnings.simplefilter("ignore", FutureWarning)  # of names that PEFT still reads
         return PeftModel.from_pretrained(bare, folder, is_trainable=True, config=config)
 
 
