@@ -214,6 +214,7 @@ FORMATS = {  # the key that tells the format: its reader, and the keys that the 
 NOTES = set(  # keys that tell of a record, and are no part of what is learnt
     "id meta metadata source url title category categories kind type tag tags topic topics split "
     "date created updated author license language lang difficulty level key keys answer answer_key "
+    "evidence explanation note notes comment remarks reference "
     "attribute attributes entity fact_id references article law chunk_id page file name number no "
     "番号 出典 分類 カテゴリ カテゴリー 備考 日付 更新日 担当 担当者 作成者".split()
 )
