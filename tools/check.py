@@ -50,7 +50,8 @@ def check_export():
 
 def output_faults(output):
     "What must not stay in one output of a cell."
-    text = output.get("text", "") + output.get("data", {}).get("text/plain", "")
+    shown = output.get("data", {})
+    text = output.get("text", "") + shown.get("text/plain", "") + shown.get("text/html", "")
     if found := DEBRIS.search(text):
         yield f"{found[0]!r} in the output"
     if output.get("name") == "stderr" or output.output_type == "error":
