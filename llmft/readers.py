@@ -422,21 +422,28 @@ def cell_text(
     return f"{value:.15g}"
 
 
-def xlsx_documents(
-    path: Path,
-) -> Iterator[Document]:  # one a sheet
-    "The sheets of an Excel file as Markdown tables; of formulas the values that Excel has saved."
+def sheet_rows(
+    path: Path,  # .xlsx
+) -> Iterator[tuple[str, list]]:  # name of a sheet, and its rows as lists of texts
+    "The sheets of an Excel file; of formulas the values that Excel has saved."
     from openpyxl import load_workbook
 
     with office_file(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of styles and validations that we do not read
-        book = load_workbook(file, read_only=True, data_only=True)
-        for sheet in book.worksheets:
+        for sheet in load_workbook(file, read_only=True, data_only=True).worksheets:
             sheet.reset_dimensions()  # some programs write a wrong size
-            table = markdown_table([[cell_text(cell) for cell in row] for row in sheet.rows])
-            if table:
-                several = f"_{sheet.title}" if len(book.worksheets) > 1 else ""
-                yield Document(f"{path.stem}{several}", table, f"{path.name}:{sheet.title}")
+            yield sheet.title, [[cell_text(cell) for cell in row] for row in sheet.rows]
+
+
+def xlsx_documents(
+    path: Path,
+) -> Iterator[Document]:  # one a sheet
+    "The sheets of an Excel file as Markdown tables."
+    sheets = [*sheet_rows(path)]
+    for title, rows in sheets:
+        if table := markdown_table(rows):
+            several = f"_{title}" if len(sheets) > 1 else ""
+            yield Document(f"{path.stem}{several}", table, f"{path.name}:{title}")
 
 # %% ../nbs/99_readers.ipynb #81d99588
 def shape_texts(
@@ -770,30 +777,38 @@ def record_document(
     return Document(str(title or ""), text, str(record.get("source") or source))
 
 # %% ../nbs/99_readers.ipynb #3e5404fe
+def table_rows(
+    path: Path,  # .csv or .tsv
+    encoding: str | None = None,
+) -> Iterator[tuple[int, list]]:  # number of the line where a row ends, and its texts
+    "The rows of a table of text. Raises `ValueError` for one that breaks off inside quotes."
+    lines = (f"{line}\n" for line in iter_lines(iter_text(path, encoding), str(path)))
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    try:
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {reader.line_num}: not a table ({error})") from error
+
+
 def table_documents(
     path: Path,  # .csv or .tsv
     encoding: str | None = None,
     text_key: str = "text",
     title_key: str = "title",
 ) -> Iterator[Document]:  # one a row if there is a column `text_key`, else the whole as a table
-    "A table of text. Raises `ValueError` for one that breaks off inside quotes."
-    lines = (f"{line}\n" for line in iter_lines(iter_text(path, encoding), str(path)))
-    reader = csv.reader(
-        lines, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True
-    )
-    try:
-        head = next(reader, [])
-        if text_key not in head:
-            rows = [row for row in chain([head], reader)]
-            yield Document(path.stem, markdown_table(rows), path.name)
-            return
-        for number, row in enumerate(reader, 2):
-            if any(row):
-                record = dict(zip(head, row + [""] * (len(head) - len(row))))
-                place = f"{path}, row {number}", f"{path.name}:{number}"
-                yield record_document(record, *place, text_key, title_key)
-    except csv.Error as error:
-        raise ValueError(f"{path}, line {reader.line_num}: not a table ({error})") from error
+    "A table of text."
+    rows = table_rows(path, encoding)
+    _, head = next(rows, (1, []))
+    if text_key not in head:
+        yield Document(path.stem, markdown_table([head, *(row for _, row in rows)]), path.name)
+        return
+    for number, row in rows:
+        if any(row):
+            record = dict(zip(head, row + [""] * (len(head) - len(row))))
+            place = f"{path}, row {number}", f"{path.name}:{number}"
+            yield record_document(record, *place, text_key, title_key)
 
 # %% ../nbs/99_readers.ipynb #1b213a8a
 SEPARATOR = "<|endoftext|>"  # on a line of its own between the documents of a corpus

@@ -6,8 +6,6 @@
 __all__ = ['ROLES', 'Example', 'parse_record', 'read_examples', 'describe_records', 'examples_warnings']
 
 # %% ../nbs/26_records.ipynb #796b0976
-import csv
-import io
 import json
 import re
 from collections import Counter, defaultdict
@@ -16,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .encoding import decode_strictly, read_text
-from .readers import cell_text, office_file
+from .readers import sheet_rows, table_rows
 
 # %% ../nbs/26_records.ipynb #9749d6e3
 ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -337,36 +335,6 @@ def table_records(
     return records, faults
 
 # %% ../nbs/26_records.ipynb #c44b7383
-def csv_rows(
-    path: Path,  # .csv or .tsv
-) -> list:  # (place, list of texts)
-    "The rows of a table of text. Raises `ValueError` for one that breaks off inside quotes."
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    reader = csv.reader(io.StringIO(read_text(path)), delimiter=delimiter, strict=True)
-    try:
-        return [(f"row {reader.line_num}", row) for row in reader]
-    except csv.Error as error:
-        raise ValueError(f"{path}, line {reader.line_num}: not a table ({error})") from error
-
-
-def xlsx_rows(
-    path: Path,
-) -> list:  # (place, list of texts)
-    "The rows of an Excel file. Raises `ValueError` if several of its sheets hold something."
-    from openpyxl import load_workbook
-
-    with office_file(path) as file:
-        book, sheets = load_workbook(file, read_only=True, data_only=True), {}
-        for sheet in book.worksheets:
-            sheet.reset_dimensions()
-            rows = [[cell_text(cell) for cell in row] for row in sheet.rows]
-            if any(map(any, rows)):
-                sheets[sheet.title] = [(f"row {n}", row) for n, row in enumerate(rows, 1)]
-    if len(sheets) > 1:
-        raise ValueError(f"{path}: the sheets {', '.join(sheets)} hold data; save one alone")
-    return next(iter(sheets.values()), [])
-
-
 def read_records(
     path: str | Path,  # .csv, .tsv, .xlsx; JSON or JSON Lines under any other name
 ) -> tuple[list, list]:  # (place, record), and (place, fault)
@@ -379,9 +347,13 @@ def read_records(
         raise ValueError(f"{path}: expected a file of records, found nothing")
     kind = path.suffix.lower()
     if kind in (".csv", ".tsv"):
-        return table_records(csv_rows(path))
+        return table_records([(f"row {number}", row) for number, row in table_rows(path)])
     if kind == ".xlsx":
-        return table_records(xlsx_rows(path))
+        sheets = {title: rows for title, rows in sheet_rows(path) if any(map(any, rows))}
+        if len(sheets) > 1:
+            raise ValueError(f"{path}: the sheets {', '.join(sheets)} hold data; save one alone")
+        rows = next(iter(sheets.values()), [])
+        return table_records([(f"row {number}", row) for number, row in enumerate(rows, 1)])
     data = path.read_bytes()
     if decode_strictly(data, "utf-8") is not None or b"\n" not in data:
         return json_records(read_text(path))
