@@ -1187,6 +1187,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'llmft.readers.docx_documents': ('readers.html#docx_documents', 'llmft/readers.py'),
                                'llmft.readers.drop_running_lines': ('readers.html#drop_running_lines', 'llmft/readers.py'),
                                'llmft.readers.file_documents': ('readers.html#file_documents', 'llmft/readers.py'),
+                               'llmft.readers.find_colophon': ('readers.html#find_colophon', 'llmft/readers.py'),
                                'llmft.readers.is_aozora': ('readers.html#is_aozora', 'llmft/readers.py'),
                                'llmft.readers.is_apart': ('readers.html#is_apart', 'llmft/readers.py'),
                                'llmft.readers.is_joined': ('readers.html#is_joined', 'llmft/readers.py'),
