@@ -104,6 +104,40 @@ def render(
             f"the chat template refuses these messages: {error}; change their roles or their order"
         ) from error
 
+# %% ../nbs/20_chat.ipynb #e5382cba
+def lead_ids(
+    tokenizer,
+) -> list[int]:  # empty for most
+    "The ids that a tokenizer puts before every text."
+    whole, bare = (
+        list(tokenizer("a", add_special_tokens=special, verbose=False)["input_ids"])
+        for special in (True, False)
+    )
+    starts = (k for k in range(len(whole)) if bare and whole[k : k + len(bare)] == bare)
+    return whole[: next(starts, 0)]
+
+
+def text_ids(
+    text: str,  # an open one: something follows
+    tokenizer,
+    special: bool = True,  # False: without the tokens before it
+) -> list[int]:
+    "The ids of a text that goes on, without the end token that some tokenizers put behind it."
+    lead = lead_ids(tokenizer) if special else []
+    return lead + list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+
+def next_ids(
+    text: str,  # follows another text
+    tokenizer,
+) -> list[int]:
+    "The ids of a text behind another, without the space that some tokenizers put before a text."
+    for before in "\n。a":
+        head, whole = text_ids(before, tokenizer, False), text_ids(before + text, tokenizer, False)
+        if head and whole[: len(head)] == head:
+            return whole[len(head) :]
+    return text_ids(text, tokenizer, False)
+
 # %% ../nbs/20_chat.ipynb #0050
 def prompt_ids(
     messages,  # list of {"role", "content"}; or a string, which gets no template
@@ -112,9 +146,9 @@ def prompt_ids(
 ) -> list[int]:  # ends where the answer begins, or with "on" the thought
     "The ids that a model gets before it answers, wherever it is asked."
     if isinstance(messages, str):
-        return list(tokenizer(messages, verbose=False)["input_ids"])
+        return text_ids(messages, tokenizer)
     text = render(messages, tokenizer, add_generation_prompt=True, thinking=thinking)
-    return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+    return text_ids(text, tokenizer, special=False)
 
 # %% ../nbs/20_chat.ipynb #0053
 @lru_cache(maxsize=8)
@@ -170,13 +204,9 @@ def join_ids(
 
     Where a token would reach across the border, the two are cut apart.
     """
-
-    def cut(text, special):
-        return list(tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"])
-
-    start, ids = cut(prompt, special), cut(whole, special)
+    start, ids = text_ids(prompt, tokenizer, special), text_ids(whole, tokenizer, special)
     if ids[: len(start)] != start:
-        ids = start + cut(whole[len(prompt) :], False)
+        ids = start + next_ids(whole[len(prompt) :], tokenizer)
     return ids, len(start)
 
 # %% ../nbs/20_chat.ipynb #0063
@@ -367,11 +397,12 @@ def encode_whole(
             else render(example.messages, tokenizer, thinking=thinking)
         )
         made = tokenizer(
-            whole, add_special_tokens=plain, return_offsets_mapping=True, verbose=False
+            whole, add_special_tokens=False, return_offsets_mapping=True, verbose=False
         )
-        row = dict(input_ids=list(made["input_ids"]), labels=list(made["input_ids"]))
-        row = skip_empty_thoughts(row, made["offset_mapping"], whole)
-        return skip_weightless(row, made["offset_mapping"], example.messages, tokenizer, thinking)
+        lead = lead_ids(tokenizer) if plain else []
+        ids, offsets = lead + made["input_ids"], [(0, 0)] * len(lead) + made["offset_mapping"]
+        row = skip_empty_thoughts(dict(input_ids=ids, labels=[*ids]), offsets, whole)
+        return skip_weightless(row, offsets, example.messages, tokenizer, thinking)
     texts = plain_text(example, tokenizer) if plain else chat_text(example, tokenizer, thinking)
     ids, n = join_ids(*texts, tokenizer, plain)
     return dict(input_ids=ids, labels=[-100] * n + ids[n:])

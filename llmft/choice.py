@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from .chat import prompt_ids, render
+from .chat import join_ids, prompt_ids, render
 from .replies import ask
 from .core import progress as progress_bar
 from .core import read_json, write_jsonl
@@ -479,12 +479,10 @@ def reply_tokens(
     tokenizer,
 ) -> list[int]:  # the tokens behind the prompt
     "The ids of a reply behind its prompt; tokenized alone where a token would bridge the border."
-    prompt, plain = prompt_ids(messages, tokenizer), isinstance(messages, str)
+    plain = isinstance(messages, str)
     text = messages if plain else render(messages, tokenizer, add_generation_prompt=True)
-    whole = list(tokenizer(text + reply, add_special_tokens=plain)["input_ids"])
-    if whole[: len(prompt)] == prompt:
-        return whole[len(prompt) :]
-    return list(tokenizer(reply, add_special_tokens=False)["input_ids"])
+    ids, n = join_ids(text, text + reply, tokenizer, plain)
+    return ids[n:]
 
 # %% ../nbs/21_choice.ipynb #0063
 def read_prompts(

@@ -8,7 +8,6 @@ __all__ = ['EvalConfig', 'Request', 'make_request', 'LocalModel', 'Endpoint', 'A
            'practice_examples', 'read_exam', 'evaluate', 'write_lm_eval_task']
 
 # %% ../nbs/51_evaluation.ipynb #0003
-import csv
 import json
 import os
 import re
@@ -54,6 +53,7 @@ from llmft.core import (
     tensors_sha256,
     versions,
     write_atomic,
+    write_csv,
     write_json,
     write_jsonl,
 )
@@ -872,10 +872,7 @@ def write_evaluation(
         commit=git_commit(), versions=versions(), machine=machine(), seed=result["config"]["seed"]
     )
     write_json(folder / "report.json", result | about)
-    with write_atomic(folder / "rows.csv") as file:
-        table = csv.DictWriter(file, COLUMNS)
-        table.writeheader()
-        table.writerows(result["rows"])
+    write_csv(folder / "rows.csv", COLUMNS, result["rows"])
     with write_atomic(folder / "report.md") as file:
         file.write(report_text(result))
     return folder / "report.md"

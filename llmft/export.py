@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+from .chat import text_ids
 from llmft.core import (
     cache_dir,
     check_settings,
@@ -499,7 +500,7 @@ def continue_text(
     "Continue a text. Raises `ValueError` if it would not fit into the positions of the model."
     from transformers import GenerationConfig
 
-    ids = tokenizer.encode(prompt) or [tokenizer.eos_token_id]
+    ids = text_ids(prompt, tokenizer) or [tokenizer.eos_token_id]
     check_length(model, len(ids), config.max_new_tokens)
     draw = dict(temperature=config.temperature, top_k=config.top_k, top_p=config.top_p)
     how = dict(do_sample=True, **draw) if config.temperature else dict(do_sample=False)
@@ -510,6 +511,11 @@ def continue_text(
     input_ids = torch.tensor([ids], device=model.device)
     mask = torch.ones_like(input_ids)
     new = model.generate(input_ids, attention_mask=mask, generation_config=asked)[0, len(ids) :]
+    before, whole = (
+        tokenizer.decode(part, skip_special_tokens=True) for part in (ids, [*ids, *new.tolist()])
+    )
+    if whole.startswith(before):  # a text alone would lose its first space
+        return whole[len(before) :]
     return tokenizer.decode(new, skip_special_tokens=True)
 
 # %% ../nbs/16_export.ipynb #0143

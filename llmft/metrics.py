@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from .chat import lead_ids
 from .core import Timer, cache_dir, content_hash, file_lock, progress, write_json
 from llmft.grading import (
     VERDICTS,
@@ -668,7 +669,10 @@ def text_bits(
 
     Raises `ValueError` where the tokenizer cannot spell a text: an unknown token hides what was written.
     """
-    start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    begins = (*lead_ids(tokenizer)[-1:], tokenizer.bos_token_id, tokenizer.eos_token_id)
+    start = next((i for i in begins if i is not None), None)
+    if start is None:
+        raise ValueError("the tokenizer has no token to begin or end a text with; set bos_token")
     limit = min(context, getattr(model.config, "max_position_embeddings", None) or context)
     rows = (
         tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]

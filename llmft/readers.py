@@ -510,8 +510,8 @@ def parse_markdown(
 # %% ../nbs/99_readers.ipynb #53ccf6be
 SMALL_KANA = dict(
     zip(
-        "アイウエオツヤユヨワカケあいうえおつやゆよわかけ",
-        "ァィゥェォッャュョヮヵヶぁぃぅぇぉっゃゅょゎゕゖ",
+        "アイウエオツヤユヨワカケあいうえおつやゆよわかけクシストヌハヒフヘホムラリルレロ",
+        "ァィゥェォッャュョヮヵヶぁぃぅぇぉっゃゅょゎゕゖㇰㇱㇲㇳㇴㇵㇶㇷㇸㇹㇺㇻㇼㇽㇾㇿ",
     )
 )
 
@@ -583,6 +583,8 @@ def strip_annotations(
     text: str,
 ) -> str:
     "The text without readings and notes; 外字, accents and repeat marks (踊り字) as characters."
+    small = lambda found: SMALL_KANA.get(found[1], found[1])
+    text = re.sub(r"([ぁ-んァ-ヶ])［＃「\1」は小書き[^［］]*］", small, text)
     note = r"［＃(?:[^［］]|［[^［］]*］)*］"
     text = re.sub(rf"^(?:{note})+\n", "", text, flags=re.MULTILINE)  # a line of notes only
     marks = re.compile(
@@ -598,7 +600,24 @@ def strip_annotations(
     return re.sub(r"〔([\x20-\x7eÀ-ɏ]*)〕", lambda found: compose_accents(found[1]), text)
 
 # %% ../nbs/99_readers.ipynb #b7fe70bc
-COLOPHON = r"^(?:翻訳の底本|底本の親本|底本|初出|入力|校正)[^\n：:。、]{0,12}[：:]"
+COLOPHON = re.compile(r"\s*(?:(?:翻訳の)?[底定]本[^：:。、]{0,12}[：:]|［＃本文終わり］)")
+CREDIT = re.compile(  # a novel may hold such a line, too: only near the end
+    r"\s*(?:(?:初出|(?:テキスト)?入力|校正|ファイル作成|青空文庫作成ファイル)[^：:。、]{0,12}[：:]"
+    "|このファイルは、インターネットの図書館、青空文庫)"
+)
+
+
+def find_colophon(
+    lines: list[str],  # of a work
+) -> int:  # the number of lines before it
+    "Where the colophon begins; at the end of the work where it has none."
+    near = len(lines) - 40
+    starts = (
+        i
+        for i, line in enumerate(lines)
+        if COLOPHON.match(line) or i >= near and CREDIT.match(line)
+    )
+    return next(starts, len(lines))
 
 
 def parse_aozora(
@@ -610,8 +629,9 @@ def parse_aozora(
     rules = [i for i, line in enumerate(lines[:300]) if re.fullmatch(r"-{20,}", line.strip())]
     blank = next((i for i, line in enumerate(lines) if not line.strip()), 0)
     first = rules[1] + 1 if len(rules) > 1 else blank
-    body = re.split(COLOPHON, "\n".join(lines[first:]), maxsplit=1, flags=re.MULTILINE)[0]
-    body = re.sub(r"\n{3,}", "\n\n", strip_annotations(body)).strip("\n")
+    text = lines[first:]
+    body = strip_annotations("\n".join(text[: find_colophon(text)]))
+    body = re.sub(r"\n{3,}", "\n\n", body).strip("\n")
     return Document(strip_annotations(lines[0]).strip(), body, source)
 
 # %% ../nbs/99_readers.ipynb #28075b6b
@@ -821,10 +841,11 @@ def is_aozora(
     if "【テキスト中に現れる記号について】" in text:
         return True
     signs = (
-        r"[一-龥々][《≪][ぁ-んァ-ヶー]+[》≫]",
+        r"[一-龥々][《≪][ぁ-んァ-ヶー]+[》≫]|｜[^｜《\n]{1,20}《",
         r"［＃[^］\n]+］",
-        r"^(?:翻訳の)?(?:底本|初出)[^\n：:。、]{0,12}[：:]",
-        r"^入力[：:].*\n(?:.*\n)?校正[：:]|青空文庫作成ファイル|図書館、青空文庫",
+        r"^[ 　]*(?:翻訳の)?(?:[底定]本|初出)[^\n：:。、]{0,12}[：:]",
+        r"^入力[^\n：:。、]{0,12}[：:].*\n(?:.*\n)?校正[^\n：:。、]{0,12}[：:]",
+        "青空文庫作成ファイル|図書館、青空文庫",
     )
     return sum(re.search(sign, text, re.MULTILINE) is not None for sign in signs) >= 2
 
