@@ -381,7 +381,7 @@ def balance_answers(
 MARKED = r"(?:答え?|(?<!不)正解|answer)[*」)]*\s*(?:(?:は|is)\s*:?|[:】\]])[*\s]*([^\n]*)"
 OPERATOR = "+#^=<>≥≤≠±×÷_"
 LETTER = (
-    rf"(?<![0-9a-zァ-ヶー{OPERATOR}])(?<![{OPERATOR}] )(?:(?<![々一-龯])|(?<=[肢答解]))([abcd])"
+    rf"(?<![0-9a-zァ-ヶー{OPERATOR}])(?<![{OPERATOR}] )(?<![a-z]-)(?:(?<![々一-龯])|(?<=[肢答解]))([abcd])"
     rf"(?![0-9a-z'々一-龯ァ-ヶーの²³])(?! ?[{OPERATOR}])(?!(?<=a) (?!and\b|or\b|is\b)[a-z])"
 )
 CHOSEN = (
@@ -442,7 +442,7 @@ def parse_choice(
             return named.pop() if len(named) == 1 else None
     return None
 
-# %% ../nbs/21_choice.ipynb #d3f110fb
+# %% ../nbs/21_choice.ipynb #534ed8bf
 def choice_of_text(
     choices: tuple,  # four texts
     text: str,

@@ -180,7 +180,7 @@ def final_answer(
     found = re.findall(rf"{re.escape(marker)}\**\s*[:：]([^\n\r]*)", reply)
     return found[-1].strip().lstrip("*").strip() or None if found else None
 
-# %% ../nbs/95_grading.ipynb #ea7f8ede
+# %% ../nbs/95_grading.ipynb #ad656745
 NEGATIVE = (
     r"な(?:い|く|かっ|し(?=[、。]|$))|ません|[らわさかがまばなたえけせげれねめべて]ず(?=[、。に]|$)"
 )
@@ -237,8 +237,9 @@ def judge_fact(
     entity: str = "",  # who is asked about; its name is no value
 ) -> str:  # one of VERDICTS
     "Whether a reply states a known fact."
-    text = notation(reply).replace(notation(entity) or "\0", "")
-    answer = notation(answer)
+    text, answer = notation(reply), notation(answer)
+    if entity:
+        text = text.replace(notation(entity), "")
     named = named_values(text, {answer, *map(notation, others)})
     stated = {value for value, is_stated in named.items() if is_stated}
     if answer in stated:
@@ -284,7 +285,7 @@ def bare_pieces(
             found.append(name)
     return found
 
-# %% ../nbs/95_grading.ipynb #b919678a
+# %% ../nbs/95_grading.ipynb #9a4c4a27
 HEDGES = re.compile(
     r"かも(?:しれ|知れ|[。、]|$)|たぶん|多分|おそらく|恐らく|もしかし|きっと|でしょう|だろう|たろう"
     r"|と(?:思|おも|記憶|考え)|気が(?:し|す)|はず(?:[でだ。]|$)|可能性|(?<!ば)らし[いく]|よう[でだ]"
@@ -315,7 +316,7 @@ MODAL = "もの こと の 計画 予定 方針 目標 決まり 規則 仕組�
 OPPOSITES = dict(勝="負け|敗", 始="終", 開="閉", 増="減", 買="売", 生="亡|死")
 NOTE = re.compile(rf"\((?![^()]*(?:{DENIES.pattern}|{HEDGES.pattern}|正し))[^()]*\)")
 
-# %% ../nbs/95_grading.ipynb #bae69273
+# %% ../nbs/95_grading.ipynb #de83545d
 def told_words(
     rest: str,  # of a text, behind an answer
 ) -> list:  # of Word
@@ -365,7 +366,7 @@ def is_joined(
         return False
     return all(word.pos in BARE for word in words(joined[1]))
 
-# %% ../nbs/95_grading.ipynb #3bdfd9a5
+# %% ../nbs/95_grading.ipynb #f7c3862e
 def noun_behind(
     text: str,
     end: int,
@@ -420,7 +421,7 @@ def is_stated(
         return False
     return not any(a in question and re.search(b, rest) for a, b in OPPOSITES.items())
 
-# %% ../nbs/95_grading.ipynb #a28f44b9
+# %% ../nbs/95_grading.ipynb #d53e16f2
 def other_numbers(
     text: str,
     answer: str,
@@ -449,7 +450,7 @@ def is_committed(
     bare = bare_pieces(re.sub(rf"{re.escape(answer)}{TITLES}?", "甲", text))
     return "甲" not in bare or all(piece == "甲" or piece in question for piece in bare)
 
-# %% ../nbs/95_grading.ipynb #07e8433a
+# %% ../nbs/95_grading.ipynb #67f34574
 def states_answer(
     reply: str,
     answer: str | list,  # one answer, or all that are accepted
@@ -461,10 +462,11 @@ def states_answer(
 
     What counts is the text behind the last 「答え：」; without one, the whole reply, if it is short.
     """
+    if exact_match(reply, answer):
+        return True
     text = normalize_answer(final_answer(notation(reply), notation(marker)) or reply)
     return any(
-        text == accepted
-        or len(text) <= len(accepted) + within
+        len(text) <= len(accepted) + within
         and bool(find_answer(text, accepted))
         and is_committed(text, accepted, notation(question))
         for accepted in accepted_answers(answer)

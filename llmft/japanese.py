@@ -79,7 +79,7 @@ def surfaces(
     "The words of a text as strings: what BM25, BLEU and ROUGE count."
     return [word.surface for word in words(text) if word.pos != "空白"]
 
-# %% ../nbs/94_japanese.ipynb #0ad801e5
+# %% ../nbs/94_japanese.ipynb #4073aed1
 DIGITS = {c: i for i, c in enumerate("〇一二三四五六七八九")} | dict(零=0, 壱=1, 弐=2, 参=3)
 SMALL_UNITS = {"十": 10, "拾": 10, "百": 100, "千": 1000}
 LARGE_UNITS = {"万": 10**4, "億": 10**8, "兆": 10**12}
@@ -112,7 +112,7 @@ def read_number(
     value = total + section + (current or 0)
     return int(value) if value.denominator == 1 else float(value)
 
-# %% ../nbs/94_japanese.ipynb #ba97369a
+# %% ../nbs/94_japanese.ipynb #1d61c578
 COUNTERS = "人円年月日時分秒個本枚台歳才回件条項号冊杯匹頭羽軒通名社度倍割階点週箱袋杯皿束列組箇種か所隻艘乗"
 BEFORE = "第約計全各毎合残後前年月日時分朝昼夕夜晩"
 ERAS = dict(明治=1867, 大正=1911, 昭和=1925, 平成=1988, 令和=2018)  # the year before the first
@@ -142,7 +142,7 @@ def with_digits(
     "Numbers in kanji and mixed ones as digits: 五千八百件 and 5,800件 both become 5800件."
     return re.sub(NUMBER_RUN, write_number, normalize(text))
 
-# %% ../nbs/94_japanese.ipynb #065a2de3
+# %% ../nbs/94_japanese.ipynb #d2c0add2
 POWERS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n", strict=True))
 SQUARES = {c: f"{normalize(c)[:-1]}^{normalize(c)[-1]}" for c in "㎟㎠㎡㎢㎣㎤㎥㎦"}
 UNIT = rf"(?:か月|時間|[{COUNTERS}%]|km|cm|mm|kg|mg|mL|[mgtL](?![A-Za-z]))"
@@ -196,7 +196,7 @@ NOTATION = (
 )
 NOTATION = tuple((re.compile(pattern), written) for pattern, written in NOTATION)
 
-# %% ../nbs/94_japanese.ipynb #d536abd4
+# %% ../nbs/94_japanese.ipynb #7918a2db
 def year_of_era(
     found: re.Match,  # of an era and its year
 ) -> str:
@@ -242,7 +242,7 @@ def notate_dates(
 
 
 FROM_TO = re.compile(rf"(\d{UNIT}*)から(-?\d[\d.]*{UNIT}*)まで")
-DASH = re.compile(rf"(\d{UNIT}*)[~〜–—ー](?=-?\d)|(\d{UNIT}+)[-−](?=\d)")
+DASH = re.compile(rf"(\d{UNIT}*)[〜–—ー](?=-?\d)|(\d{UNIT}+)[-−](?=\d)")
 ONE_UNIT = re.compile(rf"(?<![\d.])(\d[\d.]*)〜(-?\d[\d.]*)({UNIT})")
 
 
@@ -265,12 +265,12 @@ def notation(
     """
     power = lambda run: "^" + "".join(POWERS[c] for c in run[0])
     text = re.sub(f"[{''.join(POWERS)}]+", power, text)
-    text = with_digits("".join(SQUARES.get(c, c) for c in text))
+    text = with_digits("".join(SQUARES.get(c, c) for c in text)).replace("~", "〜")
     for pattern, written in NOTATION:
         text = pattern.sub(written, text)
     return notate_ranges(notate_dates(text))
 
-# %% ../nbs/94_japanese.ipynb #5876cc58
+# %% ../nbs/94_japanese.ipynb #4e53f9d9
 NUMBER = re.compile(
     r"(?<![A-Za-z^\d.])(?<![\dA-Za-z)]-)-?\d+(?:\.\d+)?|(?<=[\dA-Za-z)]-)\d+(?:\.\d+)?"
 )
@@ -379,7 +379,7 @@ MACROS = {
     "..NOT_BY..": "(?:(?!に/J|から/J|[^ /]+/V/)[^ ]+ )*?",
 }
 
-# %% ../nbs/94_japanese.ipynb #688afe2d
+# %% ../nbs/94_japanese.ipynb #ed1631de
 @lru_cache(maxsize=None)
 def compile_rule(
     rule: str,  # elements with a space between: 御/P STEM に/J 成る/V
