@@ -178,9 +178,10 @@ def final_answer(
 ) -> str | None:  # None: no marker, or nothing behind the last one
     "What stands behind the last 「答え：」 (either colon), to the end of the line."
     found = re.findall(rf"{re.escape(marker)}\**\s*[:：]([^\n\r]*)", reply)
-    return found[-1].strip().lstrip("*").strip() or None if found else None
+    said = found[-1].strip().lstrip("*").strip() if found else ""
+    return said if said.strip("。.") else None
 
-# %% ../nbs/95_grading.ipynb #ad656745
+# %% ../nbs/95_grading.ipynb #cb5efd8b
 NEGATIVE = (
     r"な(?:い|く|かっ|し(?=[、。]|$))|ません|[らわさかがまばなたえけせげれねめべて]ず(?=[、。に]|$)"
 )
@@ -285,12 +286,12 @@ def bare_pieces(
             found.append(name)
     return found
 
-# %% ../nbs/95_grading.ipynb #9a4c4a27
+# %% ../nbs/95_grading.ipynb #ce4f5905
 HEDGES = re.compile(
     r"かも(?:しれ|知れ|[。、]|$)|たぶん|多分|おそらく|恐らく|もしかし|きっと|でしょう|だろう|たろう"
     r"|と(?:思|おも|記憶|考え)|気が(?:し|す)|はず(?:[でだ。]|$)|可能性|(?<!ば)らし[いく]|よう[でだ]"
     r"|みたい|とも(?:言|いわ|いう|され|呼)|[うるた]説|どうか|自信[がは]?(?:な|あ?りませ)|はっきりし(?:な|ませ)"
-    r"|[わ分判]か(?:りませ|らな|りかね)|不明|不確か|定かで|どちらか|いずれか|どれか|っけ|よね|かしら"
+    r"|[わ分判]か(?:りませ|らな|りかね)|不明(?!な)|不確か|定かで|どちらか|いずれか|どれか|っけ|よね|かしら"
     r"|かな(?=[。?あ]|$)|[?？]|か(?=。|$)|(?:確|たし)か(?![にめ])|未定|予想|推測|推定|噂|うわさ"
     r"|\b(?:might|may|maybe|perhaps|possibly|probably|guess|think|unsure|not sure|could)\b"
 )
@@ -316,7 +317,7 @@ MODAL = "もの こと の 計画 予定 方針 目標 決まり 規則 仕組�
 OPPOSITES = dict(勝="負け|敗", 始="終", 開="閉", 増="減", 買="売", 生="亡|死")
 NOTE = re.compile(rf"\((?![^()]*(?:{DENIES.pattern}|{HEDGES.pattern}|正し))[^()]*\)")
 
-# %% ../nbs/95_grading.ipynb #de83545d
+# %% ../nbs/95_grading.ipynb #34c66533
 def told_words(
     rest: str,  # of a text, behind an answer
 ) -> list:  # of Word
@@ -366,7 +367,7 @@ def is_joined(
         return False
     return all(word.pos in BARE for word in words(joined[1]))
 
-# %% ../nbs/95_grading.ipynb #f7c3862e
+# %% ../nbs/95_grading.ipynb #139713a5
 def noun_behind(
     text: str,
     end: int,
@@ -390,7 +391,7 @@ def is_related(
     rest, number = text[end:], bool(find_numbers(text[slice(*span)]))
     noun = noun_behind(text, end)
     if noun and rest.startswith(noun):
-        return noun not in question
+        return noun not in question and not (number and noun == "以来")
     if link := RELATES.match(rest):
         since = number and link[0] == "から"
         roughly = "超" in link[0] and re.search(ASKS_ROUGHLY, question)
@@ -421,7 +422,7 @@ def is_stated(
         return False
     return not any(a in question and re.search(b, rest) for a, b in OPPOSITES.items())
 
-# %% ../nbs/95_grading.ipynb #d53e16f2
+# %% ../nbs/95_grading.ipynb #e2276b73
 def other_numbers(
     text: str,
     answer: str,
@@ -450,7 +451,7 @@ def is_committed(
     bare = bare_pieces(re.sub(rf"{re.escape(answer)}{TITLES}?", "甲", text))
     return "甲" not in bare or all(piece == "甲" or piece in question for piece in bare)
 
-# %% ../nbs/95_grading.ipynb #67f34574
+# %% ../nbs/95_grading.ipynb #83303dab
 def states_answer(
     reply: str,
     answer: str | list,  # one answer, or all that are accepted

@@ -428,7 +428,7 @@ def judge_answer(
     if match == "stated":
         return states_answer(reply, answer, question, within, marker)
     if match == "exact":
-        return exact_match(given, answer)
+        return exact_match(given, answer) or exact_match(reply, answer)
     if match == "contains":
         return contains_answer(reply, answer)
     wanted = {find_number(text) for text in accepted_answers(answer)} - {None}
