@@ -181,7 +181,7 @@ def final_answer(
     said = found[-1].strip().lstrip("*").strip() if found else ""
     return said if said.strip("。.") else None
 
-# %% ../nbs/95_grading.ipynb #cb5efd8b
+# %% ../nbs/95_grading.ipynb #e7c57c3a
 NEGATIVE = (
     r"な(?:い|く|かっ|し(?=[、。]|$))|ません|[らわさかがまばなたえけせげれねめべて]ず(?=[、。に]|$)"
 )
@@ -286,7 +286,7 @@ def bare_pieces(
             found.append(name)
     return found
 
-# %% ../nbs/95_grading.ipynb #ce4f5905
+# %% ../nbs/95_grading.ipynb #51444cf3
 HEDGES = re.compile(
     r"かも(?:しれ|知れ|[。、]|$)|たぶん|多分|おそらく|恐らく|もしかし|きっと|でしょう|だろう|たろう"
     r"|と(?:思|おも|記憶|考え)|気が(?:し|す)|はず(?:[でだ。]|$)|可能性|(?<!ば)らし[いく]|よう[でだ]"
@@ -317,7 +317,7 @@ MODAL = "もの こと の 計画 予定 方針 目標 決まり 規則 仕組�
 OPPOSITES = dict(勝="負け|敗", 始="終", 開="閉", 増="減", 買="売", 生="亡|死")
 NOTE = re.compile(rf"\((?![^()]*(?:{DENIES.pattern}|{HEDGES.pattern}|正し))[^()]*\)")
 
-# %% ../nbs/95_grading.ipynb #34c66533
+# %% ../nbs/95_grading.ipynb #1c5094bc
 def told_words(
     rest: str,  # of a text, behind an answer
 ) -> list:  # of Word
@@ -367,7 +367,7 @@ def is_joined(
         return False
     return all(word.pos in BARE for word in words(joined[1]))
 
-# %% ../nbs/95_grading.ipynb #139713a5
+# %% ../nbs/95_grading.ipynb #3819ccfb
 def noun_behind(
     text: str,
     end: int,
@@ -422,7 +422,7 @@ def is_stated(
         return False
     return not any(a in question and re.search(b, rest) for a, b in OPPOSITES.items())
 
-# %% ../nbs/95_grading.ipynb #e2276b73
+# %% ../nbs/95_grading.ipynb #5746dc5a
 def other_numbers(
     text: str,
     answer: str,
@@ -451,7 +451,7 @@ def is_committed(
     bare = bare_pieces(re.sub(rf"{re.escape(answer)}{TITLES}?", "甲", text))
     return "甲" not in bare or all(piece == "甲" or piece in question for piece in bare)
 
-# %% ../nbs/95_grading.ipynb #83303dab
+# %% ../nbs/95_grading.ipynb #37735dd1
 def states_answer(
     reply: str,
     answer: str | list,  # one answer, or all that are accepted
