@@ -21,7 +21,7 @@ from .chat import join_ids, prompt_ids, render
 from .replies import ask
 from .core import progress as progress_bar
 from .core import read_json, write_jsonl
-from .grading import wilson_interval
+from .grading import denies, find_answer, normalize_answer, wilson_interval
 from .retrieval import BM25, CITATION, Provision, is_inside, split_provisions
 from .sampling import left_pad
 from .text import normalize, split_sentences
@@ -379,14 +379,24 @@ def balance_answers(
 
 # %% ../nbs/21_choice.ipynb #0053
 MARKED = r"(?:答え?|(?<!不)正解|answer)[*」)]*\s*(?:(?:は|is)\s*:?|[:】\]])[*\s]*([^\n]*)"
+OPERATOR = "+#^=<>≥≤≠±×÷_"
 LETTER = (
-    r"(?<![0-9a-zァ-ヶー])([abcd])(?![0-9a-z'々一-龯ァ-ヶー])(?!(?<=a) (?!and\b|or\b|is\b)[a-z])"
+    rf"(?<![0-9a-zァ-ヶー{OPERATOR}])(?<![{OPERATOR}] )(?<![a-z]-)(?:(?<![々一-龯])|(?<=[肢答解]))([abcd])"
+    rf"(?![0-9a-z'々一-龯ァ-ヶーの²³])(?! ?[{OPERATOR}])(?!(?<=a) (?!and\b|or\b|is\b)[a-z])"
 )
 CHOSEN = (
     r"([abcd])[)」*]*\s*(?:が|を)\s*(?:最も)?(?:(?:正し(?!いとは|くな)|正解|適切|妥当|答え)(?!で[はな]|とは)"
     r"|選(?!ば)|該当(?!し?ない|せず))"
 )
-DENIED = r"[abcd][)」*]*(?:では|じゃ)(?:なく|ない|ありません)"
+DENIED = r"[abcd][)」*]*(?:では?|じゃ)(?:なく|ない|ありません)"
+SINGLE = rf"^\W*(?<![{OPERATOR}])([abcd])[^\w{OPERATOR}]*$"
+FIRST = r"^\W*([abcd])[)」*]*(?:です|である|だ|となる)?[。.](?=.)"  # b。なぜなら…
+ALONE = r"(?:^|[。\n])\W*([abcd])\W*(?:です|である|だ)?(?=[。\n]|$)"
+CIRCLED = {c: f" {letter} " for row in ("①②③④", "❶❷❸❹") for c, letter in zip(row, LETTERS)}
+OTHER_LETTERS = (  # the letters of other forms, in the order of a, b, c, d
+    r"(?:選択肢|肢)\s*([1-4])(?!\d)|(?<!\d)([1-4])番(?!目|[々一-龯])|^\W*\(([1-4])\)\W*$",
+    r"(?<![ァ-ヴー項号条])([アイウエ])(?![ァ-ヴー])",
+)
 
 
 def letters_in(
@@ -395,22 +405,66 @@ def letters_in(
     "The letters that a text names, without those inside words and those that it denies."
     return set(re.findall(LETTER, re.sub(DENIED, "", text)))
 
+
+def with_letters(
+    reply: str,
+) -> str:  # after NFKC, in lower case
+    "A reply with the letters that ②, 2番 and イ stand for, where it has no other letter."
+    text = normalize("".join(CIRCLED.get(c, c) for c in reply)).lower().strip()
+    if letters_in(text) or re.search(r"^\W*[abcd](?=[々一-龯])", text):
+        return text
+
+    def letter(found):
+        sign = found[found.lastindex]
+        return LETTERS["1234アイウエ".index(sign) % 4]
+
+    for pattern in OTHER_LETTERS:
+        text = re.sub(pattern, letter, text, flags=re.M)
+    return text
+
 # %% ../nbs/21_choice.ipynb #0054
 def parse_choice(
     reply: str,
 ) -> str | None:  # a, b, c, d; None when the reply names none, or more than one
     "The letter that a reply gives."
-    text = normalize(reply).lower().strip()
+    text = with_letters(reply)
     if marked := re.findall(MARKED, text):
         first = re.findall(r"^\W*([abcd])(?=[々一-龯ァ-ヶ])", marked[-1])  # 答え：b島田
         claim = re.split(r"(?<=\w)\)?[。(]", marked[-1], maxsplit=1)[0]  # a reason may follow
         named = letters_in(claim) | set(first)
         return named.pop() if len(named) == 1 else None
-    alone = re.findall(r"^\W*([abcd])\W*$", text, re.M)
-    for named in (set(alone), set(re.findall(CHOSEN, text)), letters_in(text)):
+    alone, chosen = re.findall(SINGLE, text, re.M), re.findall(CHOSEN, text)
+    if not alone and (first := re.match(FIRST, text)):
+        others = {*re.findall(ALONE, text[first.end() :]), *chosen} - {first[1]}
+        return None if others else first[1]
+    for named in (set(alone), set(chosen), letters_in(text)):
         if named:
             return named.pop() if len(named) == 1 else None
     return None
+
+# %% ../nbs/21_choice.ipynb #534ed8bf
+def choice_of_text(
+    choices: tuple,  # four texts
+    text: str,
+) -> str | None:  # a, b, c, d; None where the text says none of them, or several
+    "The letter of the choice that a text says."
+    said, forms = normalize_answer(text), [normalize_answer(choice) for choice in choices]
+    equal = [k for k, form in enumerate(forms) if form and form == said]
+    if len(equal) > 1:  # two choices of one notation, such as 10² and 10^2
+        equal = [k for k in equal if choices[k].strip() == text.strip()]
+    if not equal:
+        named = [k for k, form in enumerate(forms) if form and is_said(said, form)]
+        inside = lambda k: any(forms[k] in forms[i] and forms[k] != forms[i] for i in named)
+        equal = [k for k in named if not inside(k)]
+    return LETTERS[equal[0]] if len(equal) == 1 else None
+
+
+def is_said(
+    said: str,
+    form: str,  # of a choice; both after `normalize_answer`
+) -> bool:
+    "Whether a text names a choice and does not deny it."
+    return any(not denies(said[end:]) for _, end in find_answer(said, form))
 
 # %% ../nbs/21_choice.ipynb #0057
 def choice_baselines(
