@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from logging import NullHandler, getLogger
 from pathlib import Path
 
 from .encoding import decode_strictly, read_text
@@ -437,6 +438,10 @@ def same_faults(
     return faults
 
 # %% ../nbs/26_records.ipynb #7905dca6
+LOG = getLogger("llmft.data")  # what was read, left out, and strange
+LOG.addHandler(NullHandler())  # a command shows it, a notebook does not
+
+# %% ../nbs/26_records.ipynb #5dd66c5d
 def describe_records(
     path: str | Path,  # that `read_examples` has read
 ) -> str:
