@@ -353,7 +353,7 @@ def read_law(
         cut = lambda text: chunk_text(text, config.passage_size, 0, 0)
         texts = dict.fromkeys(chunk.text for text in texts for chunk in cut(text))
     records = [record for _, record in exam_records(data)[0]]
-    LOG.info(f"read {len(items):,} questions with {len(texts):,} passages")
+    LOG.info(f"read {len(items):,} items with {len(texts):,} passages")
     return records, [Provision("", "", text) for text in texts], lambda copy: items
 
 # %% ../nbs/33_law.ipynb #0040
