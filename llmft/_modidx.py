@@ -1241,6 +1241,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'llmft.readers.txt_documents': ('readers.html#txt_documents', 'llmft/readers.py'),
                                'llmft.readers.unescape_separators': ('readers.html#unescape_separators', 'llmft/readers.py'),
                                'llmft.readers.unwrap_lines': ('readers.html#unwrap_lines', 'llmft/readers.py'),
+                               'llmft.readers.upright_text': ('readers.html#upright_text', 'llmft/readers.py'),
                                'llmft.readers.vertical_lines': ('readers.html#vertical_lines', 'llmft/readers.py'),
                                'llmft.readers.without_ruby': ('readers.html#without_ruby', 'llmft/readers.py'),
                                'llmft.readers.xlsx_documents': ('readers.html#xlsx_documents', 'llmft/readers.py')},
