@@ -82,6 +82,8 @@ def page_lines(
         c, box = chr(FPDFText_GetUnicode(text_page, n)), text_page.get_charbox(n, loose=True)
         if c in "\r\n" or lines[-1].boxes and is_apart(lines[-1].boxes[-1], box):
             lines.append(Line())
+        if c == "\0" and box[2] > box[0] and box[3] > box[1]:
+            c = "〓"  # drawn, but by a font that does not say what it is
         if c not in "\r\n\0\x02\ufffe":  # the last three: a word that was parted at the margin
             lines[-1].text += c
             lines[-1].boxes.append(box)
@@ -94,6 +96,18 @@ def is_ruby(
 ) -> bool:
     "Whether a line is a reading: kana alone, and small."
     return line.size <= 0.6 * size and re.fullmatch(r"[ぁ-ゖァ-ヺー・\s]+", line.text) is not None
+
+
+def upright_text(
+    pieces: list[Line],  # of one vertical line
+) -> str:
+    "The characters of a vertical line from top to bottom: files store turned numbers elsewhere."
+    placed = []
+    for box, c in (pair for piece in pieces for pair in zip(piece.boxes, piece.text)):
+        # a space that pdfium puts in has no box of its own
+        height = placed[-1][0] if c == " " and placed else -box[1] - box[3]
+        placed.append((height, c))
+    return "".join(c for _, c in sorted(placed, key=lambda pair: pair[0]))
 
 
 def vertical_lines(
@@ -119,8 +133,7 @@ def vertical_lines(
             lines[-1].append(piece)
             last = piece
         last = None
-    upright = lambda piece: -piece.span(1)[1]
-    return ["".join(piece.text for piece in sorted(line, key=upright)) for line in lines]
+    return [upright_text(line) for line in lines]
 
 
 def page_text(
