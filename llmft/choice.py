@@ -18,11 +18,11 @@ from pathlib import Path
 
 import torch
 
-from .chat import prompt_ids, render
+from .chat import join_ids, prompt_ids, render
 from .replies import ask
 from .core import progress as progress_bar
 from .core import write_jsonl
-from .grading import wilson_interval
+from .grading import denies, find_answer, normalize_answer, wilson_interval
 from .records import NOTES, TABLES, read_records, read_rows, table_records
 from .retrieval import BM25, CITATION, Provision, is_inside, split_provisions
 from .sampling import left_pad
@@ -584,14 +584,35 @@ def balance_answers(
 
 # %% ../nbs/21_choice.ipynb #0053
 MARKED = r"(?:答え?|(?<!不)正解|answer)[*」)]*\s*(?:(?:は|is)\s*:?|[:】\]])[*\s]*([^\n]*)"
+OPERATOR = "+#^=<>≥≤≠±×÷_"
 LETTER = (
-    r"(?<![0-9a-zァ-ヶー])([abcd])(?![0-9a-z'々一-龯ァ-ヶー])(?!(?<=a) (?!and\b|or\b|is\b)[a-z])"
+    rf"(?<![0-9a-zァ-ヶー{OPERATOR}])(?<![{OPERATOR}] )(?<![a-z]-)(?:(?<![々一-龯])|(?<=[肢答解]))([abcd])"
+    rf"(?![0-9a-z'々一-龯ァ-ヶーの²³])(?! ?[{OPERATOR}])(?!(?<=a) (?!and\b|or\b|is\b)[a-z])"
 )
 CHOSEN = (
     r"([abcd])[)」*]*\s*(?:が|を)\s*(?:最も)?(?:(?:正し(?!いとは|くな)|正解|適切|妥当|答え)(?!で[はな]|とは)"
     r"|選(?!ば)|該当(?!し?ない|せず))"
 )
-DENIED = r"[abcd][)」*]*(?:では|じゃ)(?:なく|ない|ありません)"
+DENIED = r"[abcd][)」*]*(?:では?|じゃ)(?:なく|ない|ありません)"
+SINGLE = rf"^\W*(?<![{OPERATOR}])([abcd])[^\w{OPERATOR}]*$"
+FIRST = r"^\W*([abcd])[)」*]*(?:です|である|だ|となる)?[。.](?=.)"  # b。なぜなら…
+ALONE = r"(?:^|[。\n])\W*([abcd])\W*(?:です|である|だ)?(?=[。\n]|$)"
+DIGITS, KANA = "123456789", "アイウエオカキクケコ"
+CIRCLES, FILLED = "①②③④⑤⑥⑦⑧⑨⑩", "❶❷❸❹❺❻❼❽❾❿"
+OTHER_LETTERS = (  # the letters of other forms, in the order of a, b, c, d
+    r"(?:選択肢|肢)\s*([1-4])(?!\d)|(?<!\d)([1-4])番(?!目|[々一-龯])|^\W*\(([1-4])\)\W*$",
+    r"(?<![ァ-ヴー項号条])([アイウエ])(?![ァ-ヴー])",
+)
+
+
+def fit(
+    pattern: str,  # for the four choices a to d
+    letters: str,  # of the choices
+) -> str:  # for as many as there are
+    "A pattern of other forms of a letter, for two to ten choices."
+    n = len(letters)
+    pattern = pattern.replace("[abcd]", f"[{letters}]").replace("[1-4]", f"[1-{min(n, 9)}]")
+    return pattern.replace("[アイウエ]", f"[{KANA[:n]}]")
 
 
 def letters_in(
@@ -599,8 +620,27 @@ def letters_in(
     letters: str = LETTERS,  # of the choices
 ) -> set:  # of a, b, c, d
     "The letters that a text names, without those inside words and those that it denies."
-    letter, denied = (pattern.replace("[abcd]", f"[{letters}]") for pattern in (LETTER, DENIED))
+    letter, denied = fit(LETTER, letters), fit(DENIED, letters)
     return set(re.findall(letter, re.sub(denied, "", text)))
+
+
+def with_letters(
+    reply: str,
+    letters: str = LETTERS,  # of the choices
+) -> str:  # after NFKC, in lower case
+    "A reply with the letters that ②, 2番 and イ stand for, where it has no other letter."
+    circled = {c: f" {s} " for row in (CIRCLES, FILLED) for c, s in zip(row, letters)}
+    text = normalize("".join(circled.get(c, c) for c in reply)).lower().strip()
+    if letters_in(text, letters) or re.search(fit(r"^\W*[abcd](?=[々一-龯])", letters), text):
+        return text
+
+    def letter(found):
+        sign = found[found.lastindex]
+        return letters[DIGITS.index(sign) if sign in DIGITS else KANA.index(sign)]
+
+    for pattern in OTHER_LETTERS:
+        text = re.sub(fit(pattern, letters), letter, text, flags=re.M)
+    return text
 
 # %% ../nbs/21_choice.ipynb #0054
 def parse_choice(
@@ -608,18 +648,44 @@ def parse_choice(
     letters: str = LETTERS,  # of the choices
 ) -> str | None:  # a, b, c, d; None when the reply names none, or more than one
     "The letter that a reply gives."
-    text, sign = normalize(reply).lower().strip(), f"[{letters}]"
+    text, sign = with_letters(reply, letters), f"[{letters}]"
     if marked := re.findall(MARKED, text):
         first = re.findall(rf"^\W*({sign})(?=[々一-龯ァ-ヶ])", marked[-1])  # 答え：b島田
         claim = re.split(r"(?<=\w)\)?[。(]", marked[-1], maxsplit=1)[0]  # a reason may follow
         named = letters_in(claim, letters) | set(first)
         return named.pop() if len(named) == 1 else None
-    alone = re.findall(rf"^\W*({sign})\W*$", text, re.M)
-    chosen = re.findall(CHOSEN.replace("[abcd]", sign), text)
+    alone, chosen = (re.findall(fit(p, letters), text, re.M) for p in (SINGLE, CHOSEN))
+    if not alone and (first := re.match(fit(FIRST, letters), text)):
+        others = {*re.findall(fit(ALONE, letters), text[first.end() :]), *chosen} - {first[1]}
+        return None if others else first[1]
     for named in (set(alone), set(chosen), letters_in(text, letters)):
         if named:
             return named.pop() if len(named) == 1 else None
     return None
+
+# %% ../nbs/21_choice.ipynb #534ed8bf
+def choice_of_text(
+    choices: tuple,  # two to ten texts
+    text: str,
+) -> str | None:  # its letter; None where the text says none of them, or several
+    "The letter of the choice that a text says."
+    said, forms = normalize_answer(text), [normalize_answer(choice) for choice in choices]
+    equal = [k for k, form in enumerate(forms) if form and form == said]
+    if len(equal) > 1:  # two choices of one notation, such as 10² and 10^2
+        equal = [k for k in equal if choices[k].strip() == text.strip()]
+    if not equal:
+        named = [k for k, form in enumerate(forms) if form and is_said(said, form)]
+        inside = lambda k: any(forms[k] in forms[i] and forms[k] != forms[i] for i in named)
+        equal = [k for k in named if not inside(k)]
+    return ALL_LETTERS[equal[0]] if len(equal) == 1 else None
+
+
+def is_said(
+    said: str,
+    form: str,  # of a choice; both after `normalize_answer`
+) -> bool:
+    "Whether a text names a choice and does not deny it."
+    return any(not denies(said[end:]) for _, end in find_answer(said, form))
 
 # %% ../nbs/21_choice.ipynb #0057
 def letters_of(
@@ -696,12 +762,10 @@ def reply_tokens(
     tokenizer,
 ) -> list[int]:  # the tokens behind the prompt
     "The ids of a reply behind its prompt; tokenized alone where a token would bridge the border."
-    prompt, plain = prompt_ids(messages, tokenizer), isinstance(messages, str)
+    plain = isinstance(messages, str)
     text = messages if plain else render(messages, tokenizer, add_generation_prompt=True)
-    whole = list(tokenizer(text + reply, add_special_tokens=plain)["input_ids"])
-    if whole[: len(prompt)] == prompt:
-        return whole[len(prompt) :]
-    return list(tokenizer(reply, add_special_tokens=False)["input_ids"])
+    ids, n = join_ids(text, text + reply, tokenizer, plain)
+    return ids[n:]
 
 # %% ../nbs/21_choice.ipynb #0063
 def read_prompts(

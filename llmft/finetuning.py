@@ -7,7 +7,6 @@ __all__ = ['CASE', 'SFTConfig', 'teach_template', 'summed_loss', 'SFTRun', 'sft_
            'count_steps', 'sft', 'answer_question', 'judge', 'read_questions', 'company_case']
 
 # %% ../nbs/23_finetuning.ipynb #0003
-import csv
 import math
 import re
 import warnings
@@ -39,7 +38,7 @@ from llmft.records import (
     read_examples,
     read_records,
 )
-from .replies import ask, padding_id, reply_batch, thought_length
+from .replies import ask, check_asking, padding_id, reply_batch, thought_length
 from .choice import TRAIN_MODES, select_mode
 from llmft.core import (
     Timer,
@@ -54,6 +53,7 @@ from llmft.core import (
     seed_everything,
     write_atomic,
     write_beside,
+    write_csv,
     write_json,
     write_jsonl,
 )
@@ -809,6 +809,7 @@ def answer_question(
     Raises `ValueError` if there is no such model, or if question and reply do not fit into its
     context.
     """
+    check_asking(max_new_tokens, 1, temperature, seed)
     opened = open_model(model, device)
     first = [dict(role="system", content=system)] if system else []
     chat = [*first, dict(role="user", content=question)]
@@ -940,11 +941,8 @@ def write_sheet(
 
     fields = ("id", "split", "question", "answer", "key", "reply", "right")
     heads = [*fields[:5], "before", "right before", "after", "right after"]
-    with write_atomic(folder / "answers.csv") as file:
-        file.write("\ufeff")  # so that spreadsheets read UTF-8
-        table = csv.writer(file)
-        table.writerow(heads)
-        table.writerows([*(b[f] for f in fields), a["reply"], a["right"]] for b, a in pairs)
+    rows = ([*(b[f] for f in fields), a["reply"], a["right"]] for b, a in pairs)
+    write_csv(folder / "answers.csv", heads, rows)
     return totals
 
 # %% ../nbs/23_finetuning.ipynb #0119

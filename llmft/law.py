@@ -23,6 +23,7 @@ from llmft.choice import (
     ChoiceItem,
     balance_answers,
     choice_messages,
+    choice_of_text,
     choice_record,
     evaluate_choice,
     exam_records,
@@ -42,6 +43,7 @@ from llmft.core import (
     write_json,
     write_jsonl,
 )
+from .grading import normalize_answer
 from .lora import LoRAConfig
 from .finetuning import SFTConfig, context_of, count_steps, sft
 from .models import OpenConfig, open_model
@@ -282,24 +284,12 @@ def chosen_letter(
     reply: str,
 ) -> str | None:  # a, b, c, d; None when the reply says none of the choices, or several
     "The letter of the choice whose text the last line of a reply says."
-    said = squeeze(reply.strip().split("\n")[-1].split("答え：")[-1])
-    if not said:
-        return None
-    texts = {letter: squeeze(choice) for letter, choice in zip(item.letters, item.choices)}
-    for letter, choice in zip(item.letters, item.choices):
-        if said in (texts[letter], squeeze(state_choice(item.question, choice))):
-            return letter
-    named = {
-        letter: text
-        for letter, text in texts.items()
-        if text and re.search(rf"(?<!\d){re.escape(text)}", said)
-    }
-    longest = [
-        letter
-        for letter, text in named.items()
-        if not any(text in other and text != other for other in named.values())
-    ]
-    return longest[0] if len(longest) == 1 else None
+    last = reply.strip().split("\n")[-1].split("答え：")[-1]
+    stated = [normalize_answer(state_choice(item.question, choice)) for choice in item.choices]
+    if normalize_answer(last) in stated:
+        return item.letters[stated.index(normalize_answer(last))]
+    whole = any(normalize_answer(reply) == normalize_answer(choice) for choice in item.choices)
+    return choice_of_text(item.choices, reply if whole else last)
 
 # %% ../nbs/33_law.ipynb #0037
 FILES = {
