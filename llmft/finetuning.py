@@ -759,22 +759,22 @@ def sft(
     examples, asked = read_training(data, config.train_mode), read_training(eval_data, "")
     warned = examples_warnings(examples, asked)
     accelerator = start_accelerator(config.device)
-    name, model, tokenizer = open_start(model, quantize, accelerator.device.type)
-    taught = teach_template(model, tokenizer, lora)
-    lora, context = lora if full else taught, context_of(model)
+    name, tuned, tokenizer = open_start(model, quantize, accelerator.device.type)
+    taught = teach_template(tuned, tokenizer, lora)
+    lora, context = lora if full else taught, context_of(tuned)
     rows, eval_rows = (prepare_rows(some, tokenizer, config, context) for some in (examples, asked))
     config = count_steps(config, len(rows))
     check_run(config, len(eval_rows), accelerator.num_processes)
     warned += run_warnings(config, rows, tokenizer)
     for sentence in warned * accelerator.is_main_process:
         LOG.warning(sentence)
-    settings = dict(model=name, quantization=base_quantization(model), engine=engine, full=full)
+    settings = dict(model=name, quantization=base_quantization(tuned), engine=engine, full=full)
     settings |= dict(data=describe_file(data), eval_data=eval_data and describe_file(eval_data))
     settings |= dict(sft=asdict(config), lora=asdict(lora))
     settings["chat_template"] = content_hash(tokenizer.chat_template)
     seed_everything(config.seed)
-    prepare_model(model, config, lora, full)
-    model.to(accelerator.device)  # cast before: a card may hold the half, not the whole
+    prepare_model(tuned, config, lora, full)
+    tuned.to(accelerator.device)  # cast before: a card may hold the half, not the whole
 
     with open_run(out, settings, accelerator) as folder:
         room = context - thought_length(tokenizer, config.thinking)
@@ -782,16 +782,16 @@ def sft(
         path, every = folder / "samples.jsonl", config.eval_every
         listen = sample_writer(tokenizer, prompts, path, every, config.thinking)
         if engine == "trl":
-            parts = model, tokenizer, rows, eval_rows, config, accelerator, listen
-            model = train_trl(folder, *parts)
+            parts = tuned, tokenizer, rows, eval_rows, config, accelerator, listen
+            tuned = train_trl(folder, *parts)
         else:
             watch = (measure, in_main_process(listen), *callbacks)
             pad_id = padding_id(tokenizer)
-            SFTRun(folder, model, rows, eval_rows, pad_id, config, accelerator, watch).fit()
+            SFTRun(folder, tuned, rows, eval_rows, pad_id, config, accelerator, watch).fit()
         if accelerator.is_main_process:
-            write_tuned(model.eval(), tokenizer, folder, full)
+            write_tuned(tuned.eval(), tokenizer, folder, full)
             kind, n = accelerator.device.type, accelerator.num_processes
-            finish_run(folder, kind, n, describe_training(model, rows, warned))
+            finish_run(folder, kind, n, describe_training(tuned, rows, warned))
     return RunFolder(out)
 
 # %% ../nbs/23_finetuning.ipynb #0059

@@ -596,7 +596,7 @@ def strip_annotations(
     text: str,
 ) -> str:
     "The text without readings and notes; 外字, accents and repeat marks (踊り字) as characters."
-    small = lambda found: SMALL_KANA.get(found[1], found[1])
+    small = lambda found: SMALL_KANA.get(found[1]) or found[1]
     text = re.sub(r"([ぁ-んァ-ヶ])［＃「\1」は小書き[^［］]*］", small, text)
     note = r"［＃(?:[^［］]|［[^［］]*］)*］"
     text = re.sub(rf"^(?:{note})+\n", "", text, flags=re.MULTILINE)  # a line of notes only
@@ -642,8 +642,8 @@ def parse_aozora(
     rules = [i for i, line in enumerate(lines[:300]) if re.fullmatch(r"-{20,}", line.strip())]
     blank = next((i for i, line in enumerate(lines) if not line.strip()), 0)
     first = rules[1] + 1 if len(rules) > 1 else blank
-    text = lines[first:]
-    body = strip_annotations("\n".join(text[: find_colophon(text)]))
+    work = lines[first:]
+    body = strip_annotations("\n".join(work[: find_colophon(work)]))
     body = re.sub(r"\n{3,}", "\n\n", body).strip("\n")
     return Document(strip_annotations(lines[0]).strip(), body, source)
 

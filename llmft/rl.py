@@ -1061,30 +1061,30 @@ def grpo(
     records = read_prompts(data)
     paid = as_rewards(choose_rewards(rewards, keywords) if isinstance(rewards, str) else rewards)
     name = model[0].name_or_path if isinstance(model, tuple) else os.fspath(model)
-    model, tokenizer = open_model(model, "cpu", OpenConfig(use="train"))
+    policy, tokenizer = open_model(model, "cpu", OpenConfig(use="train"))
     if not all(isinstance(record["prompt"], str) for record in records):
-        lora = teach_template(model, tokenizer, lora)
-    check_records(model, tokenizer, records, paid, config)
+        lora = teach_template(policy, tokenizer, lora)
+    check_records(policy, tokenizer, records, paid, config)
     if engine == "trl":
         check_grpo(config, bool(lora.train_tokens), accelerator.num_processes)
     settings = dict(model=name, data=describe_file(data), engine=engine, keywords=keywords)
-    settings |= dict(quantization=base_quantization(model), grpo=asdict(config), lora=asdict(lora))
+    settings |= dict(quantization=base_quantization(policy), grpo=asdict(config), lora=asdict(lora))
     settings["rewards"] = {reward.__name__: reward.weight for reward in paid}
     settings["chat_template"] = content_hash(tokenizer.chat_template)
     seed_everything(config.seed)
     number_format = SFTConfig(
         dtype=config.dtype, gradient_checkpointing=config.gradient_checkpointing
     )
-    prepare_model(model, number_format, lora, full=False).to(accelerator.device)
+    prepare_model(policy, number_format, lora, full=False).to(accelerator.device)
     with open_run(out, settings, accelerator) as folder:
-        parts = folder, model, tokenizer, records, paid, config, accelerator
+        parts = folder, policy, tokenizer, records, paid, config, accelerator
         if engine == "trl":
-            model = practise_trl(*parts)
+            policy = practise_trl(*parts)
         else:
             GRPORun(*parts, callbacks=[write_samples]).fit()
         if accelerator.is_main_process:
-            write_tuned(model.eval(), tokenizer, folder, full=False)
-            trained, n_all = count_parameters(model)
+            write_tuned(policy.eval(), tokenizer, folder, full=False)
+            trained, n_all = count_parameters(policy)
             facts = {"weights trained": f"{trained:,} of {n_all:,}", "prompts": len(records)}
             finish_run(folder, accelerator.device.type, accelerator.num_processes, facts)
     return RunFolder(folder)
