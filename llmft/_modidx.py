@@ -1450,6 +1450,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                           'llmft.rl.Reply': ('rl.html#reply', 'llmft/rl.py'),
                           'llmft.rl.Row': ('rl.html#row', 'llmft/rl.py'),
                           'llmft.rl.as_completions': ('rl.html#as_completions', 'llmft/rl.py'),
+                          'llmft.rl.as_prompt': ('rl.html#as_prompt', 'llmft/rl.py'),
                           'llmft.rl.can_share': ('rl.html#can_share', 'llmft/rl.py'),
                           'llmft.rl.check_alive': ('rl.html#check_alive', 'llmft/rl.py'),
                           'llmft.rl.check_engine': ('rl.html#check_engine', 'llmft/rl.py'),
