@@ -56,7 +56,9 @@ def check_supported(
     "Raise `ValueError` that lists all that our class, or a GGUF file, cannot compute of a model."
     has, family = config.to_dict(), config.model_type
     if family not in ("gpt2", "llama", "qwen2", "qwen3"):
-        raise ValueError(f"expected a GPT-2, Llama, Qwen2 or Qwen3 model, got {family!r}")
+        other = "; export with format='transformers', and use convert_hf_to_gguf.py of llama.cpp"
+        why = f"expected a GPT-2, Llama, Qwen2 or Qwen3 model, got {family!r}"
+        raise ValueError(why + other * gguf)
     expected = dict(hidden_act="silu", use_sliding_window=False)
     if family == "gpt2":
         expected = dict(activation_function="gelu_new", scale_attn_weights=True)
