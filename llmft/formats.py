@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from .chat import find_stop, render
-from .core import check_finite, check_settings, write_atomic, write_beside
+from .core import check_finite, check_numbers, check_settings, write_atomic, write_beside
 from llmft.export import (
     GPT2_NAMES,
     LLAMA_NAMES,
@@ -610,7 +610,9 @@ def write_custom_code(
     parts = ["\n".join(head), *helpers, *bodies]
     with write_atomic(folder / "modeling.py") as file:
         file.write("\n\n".join(parts))
-    checks = [inspect.getsource(function) for function in (check_finite, check_settings)]
+    checks = [
+        inspect.getsource(function) for function in (check_finite, check_numbers, check_settings)
+    ]
     with write_atomic(folder / "core.py") as file:
         file.write("\n\n".join([CORE_HEAD, *checks]))
     shutil.copyfile(llmft.gpt.__file__, folder / "gpt.py")
