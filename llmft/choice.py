@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from .chat import join_ids, prompt_ids, render
+from .chat import answer_prompt, join_ids, prompt_ids
 from .replies import ask
 from .core import progress as progress_bar
 from .core import write_jsonl
@@ -763,7 +763,7 @@ def reply_tokens(
 ) -> list[int]:  # the tokens behind the prompt
     "The ids of a reply behind its prompt; tokenized alone where a token would bridge the border."
     plain = isinstance(messages, str)
-    text = messages if plain else render(messages, tokenizer, add_generation_prompt=True)
+    text = messages if plain else answer_prompt(messages, tokenizer)
     ids, n = join_ids(text, text + reply, tokenizer, plain)
     return ids[n:]
 
@@ -870,7 +870,7 @@ def reply_logprobs(
             f"expected a list of replies for each of {len(conversations)} "
             f"conversations, got {len(replies)}"
         )
-    prompts = [prompt_ids(messages, tokenizer) for messages in conversations]
+    prompts = [prompt_ids(messages, tokenizer, to_answer=True) for messages in conversations]
     endings = [
         [reply_tokens(m, text, tokenizer) for text in texts]
         for m, texts in zip(conversations, replies)

@@ -141,7 +141,8 @@ def encode_request(
 ) -> tuple:  # ids of the prompt, and for each text its ids behind the prompt
     "A request as ids, cut as 21_choice cuts them."
     endings = [reply_tokens(request.messages, text, tokenizer) for text in request.texts]
-    return prompt_ids(request.messages, tokenizer, request.thinking), endings
+    prompt = prompt_ids(request.messages, tokenizer, request.thinking, bool(request.texts))
+    return prompt, endings
 
 
 def plan_batches(
@@ -213,7 +214,8 @@ class LocalModel:
 
     def key(self, request: Request) -> list:
         "What is read: the ids of the prompt, the settings, and the texts."
-        prompt = prompt_ids(request.messages, self.tokenizer, request.thinking)
+        how = (request.thinking, bool(request.texts))
+        prompt = prompt_ids(request.messages, self.tokenizer, *how)
         return [prompt, request.max_new_tokens, request.texts, read_thinking(request.thinking)]
 
     def check_room(self, request: Request, encoded: tuple) -> str:
