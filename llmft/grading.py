@@ -112,7 +112,7 @@ def other_units(
         forms.append(f"{value // 60:.12g}時間{value % 60:.12g}分".replace("時間0分", "時間"))
     return forms
 
-# %% ../nbs/95_grading.ipynb #ab4ae0f4
+# %% ../nbs/95_grading.ipynb #e7d3d276
 def accepted_answers(
     answer: str | list,  # one answer, or all that are accepted
 ) -> list[str]:  # normalized
@@ -314,7 +314,7 @@ def bare_pieces(
             found.append(name)
     return found
 
-# %% ../nbs/95_grading.ipynb #8bcd42f9
+# %% ../nbs/95_grading.ipynb #8ec9cfe9
 def lemmas(
     text: str,  # with spaces between
 ) -> frozenset:
@@ -347,7 +347,7 @@ RUMOUR = lemmas("人 声 意見 話 説 噂 記事 者 報道 向き")  # とい
 COMPARING = lemmas(
     "超える 越える 下回る 上回る 割る 切る 満たす 足りる 届く 及ぶ 減る 増える 引く 足す 減らす 増やす 過ぎる 迫る 近付く 外れる "
     "逸れる 避ける 延ばす 縮める 早まる 遅れる 伸びる 延びる ずれる 除く 断る 加える 移る 変わる 変える 移す 繰り上げる 繰り下げる "
-    "掛ける 倍 遡る 待つ 好む 望む 求める 狙う"
+    "掛ける 倍 遡る 好む 望む 求める 狙う"
 )
 BEING = lemmas(
     "有る 居る 成る 為る 言う 御座る 申す 致す 呼ぶ 下さる 頂く 出来る 務める 勤める 担う 位置 所在 当たる 該当 上る 達する 掛かる "
@@ -362,6 +362,7 @@ CONTRASTS = lemmas(  # another one of the kind that is asked for
     "前 元 旧 副 次 次期 先代 前任 後任 翌 翌日 翌年 昨 隣 隣り 先 別 他 以外 支 初代 以前 昔 嘗て 昨年 去年 先月 先週 昨日 前年 "
     "前日 前回 次回 来年 来月 当初 最初 元々 次点 二番 準 代理 補佐 助手 旧来 先日 前期 来期 前身 後継 候補 他社 前職 逆 反対 偽 途中"
 )
+BOUNDS = lemmas("最短 最長 最大 最小 最低 最高 少ない 多い 高々 精々 平均 最低限")
 PAST = lemmas("嘗て 昔 以前 当初 元々 元")
 OPPOSITES = (
     "本支 曲詞 開閉 始終 出入 増減 買売 高低 上下 男女 内外 左右 正副 新旧 生死 生亡 生没 勝敗 勝負 当落 合落 発着 収支 損益 公私 主従 "
@@ -425,7 +426,7 @@ ROLE = re.compile("[者長家手員人役師士官主社所店地場校国県市
 NOUNS = ("名詞", "接尾辞", "接頭辞", "代名詞", "形状詞")
 MARKS = ("補助記号", "空白", "記号")
 
-# %% ../nbs/95_grading.ipynb #3ecfaa65
+# %% ../nbs/95_grading.ipynb #6ab50e95
 @dataclass(frozen=True)
 class Asked:
     "What a question asks for, as far as its words tell."
@@ -489,7 +490,7 @@ def is_contrast(
     q: Asked,
 ) -> bool:
     "Whether a word names another one of a kind: 前, 副, 隣."
-    return word.lemma in CONTRASTS and word.surface not in q.text
+    return word.lemma in CONTRASTS - q.lemmas
 
 
 def surface(
@@ -498,7 +499,7 @@ def surface(
     "Words as they stand in the text."
     return "".join(word.surface for word in told)
 
-# %% ../nbs/95_grading.ipynb #a63c6f32
+# %% ../nbs/95_grading.ipynb #122a8f1a
 def is_hedge(
     told: list,  # of Word
     i: int,  # which of them
@@ -541,10 +542,10 @@ def is_negated(
     q: Asked,
 ) -> bool:
     "Whether a clause denies, where the question does not ask for a denial."
-    denying = [w for w in told if w.lemma in NEGATING and w.surface not in q.text]
+    denying = [w for w in told if w.lemma in NEGATING and w.lemma not in q.lemmas]
     return not q.negative and bool(denying)
 
-# %% ../nbs/95_grading.ipynb #124fbf7d
+# %% ../nbs/95_grading.ipynb #9c8d0f3f
 def noun_run(
     told: list,  # of Word
 ) -> list:  # the nouns at the end
@@ -616,6 +617,9 @@ def head_fault(
     close = [w for w in told if w.pos != "空白" and w.surface not in '「『("“*`【[']
     last = close[:-1] if close and close[-1].surface == "、" else close
     choice = lemmas("か や 又は 若しくは 或いは 又 とか 及び 並びに")
+    bounds = last[:-1] if last and last[-1].lemma in ("で", "も", "と", "だ") else last
+    if q.number and {w.lemma for w in bounds[-2:]} & (BOUNDS - q.lemmas):
+        return f"{surface(bounds[-2:])} before"
     if last and last[-1].lemma in choice and (surface(last[-2:-1]) not in "何誰どこいつなにしな"):
         return f"{last[-1].surface} before"
     if last and last[-1].lemma == "と" and noun_run(last[:-1]):
@@ -650,7 +654,7 @@ def is_topic(
     verbs = any(w.pos in ("動詞", "形容詞") for w in told[i:])
     return word.lemma == "は" or (word.lemma, word.pos2) == ("が", "格助詞") and not verbs
 
-# %% ../nbs/95_grading.ipynb #3021276d
+# %% ../nbs/95_grading.ipynb #784caced
 def part_fault(
     run: list,  # of Word, nouns behind の
     q: Asked,
@@ -740,7 +744,7 @@ def later_fault(
             return f"then {piece}"
     return ""
 
-# %% ../nbs/95_grading.ipynb #29b83cce
+# %% ../nbs/95_grading.ipynb #0d7d6784
 def is_predicate(
     told: list,  # of Word
     i: int,
@@ -770,6 +774,8 @@ def verb_fault(
         return f"opposite {word.surface}"
     if word.lemma in BEING or is_known(word, q) or not strict and word.lemma not in COMPARING:
         return ""
+    if i > 2 and told[i - 2].pos == "名詞" and surface(told[i - 2 : i]) in q.text:
+        return ""  # 火事にあいました, asked with 火事にあった
     thing = told[0].lemma == "を" and re.search("何[にをでがだ]|もの", q.text)
     if thing and word.cform.startswith("連") and any(w.lemma in q.lemmas for w in told[i + 1 :]):
         return ""  # 酢を薄めた液に浸す
@@ -831,7 +837,7 @@ def governed_fault(
             return fault
     return "" if found and not strict else told_fault(told, q)
 
-# %% ../nbs/95_grading.ipynb #fb2d509c
+# %% ../nbs/95_grading.ipynb #42c32adf
 def said_fault(
     told: list,  # of Word, begins with と or って
     q: Asked,
@@ -940,7 +946,7 @@ def tail_fault(
     if rest[0].pos != "助詞":
         fits = rest[0].pos in ("感動詞", "副詞", *MARKS) and rest[0].surface not in "/・;|"
         if rest[0].pos in ("動詞", "形容詞"):
-            fits = (is_known(rest[0], q) or rest[0].lemma in BEING) and not is_negated(clause, q)
+            fits = not verb_fault(clause, 0, q, strict=not q.number) and not is_negated(clause, q)
         return later_fault(later, q) if fits else f"{rest[0].surface} behind"
     if fault := particle_fault(rest, q):
         return fault
@@ -977,6 +983,9 @@ RELATES_ENGLISH = re.compile(
     r"\b(?:not|never|neither|nor|or|except|besides|unlike|than|near|from|before|after|outside|former|previous"
     r"|used to|(?:son|daughter|wife|husband|father|mother|brother|sister|friend|teacher) of)\b[^,.;]*$"
 )
+FRAME_ENGLISH = {
+    *"is was are were be did do does has have had in on at by of for with which who that it".split()
+}
 LINKS_ENGLISH = re.compile(r"'s\b|,? (?:or|and)\b|, *[A-Z]")
 
 
@@ -995,10 +1004,15 @@ def other_numbers(
 
 def english_fault(
     text: str,
-    span: tuple,  # of the answer
+    answer: str,
+    question: str,
 ) -> str:
     "Why an English reply does not state an answer."
-    head, rest = text[: span[0]], text[span[1] :]
+    start, end = find_answer(text, answer)[-1]
+    head, rest = text[:start], text[end:]
+    verb = re.match(" ([a-z]+)", rest)
+    if verb and verb[1] not in FRAME_ENGLISH | {*re.findall("[a-z]+", question.lower())}:
+        return f"verb {verb[1]}"
     if HEDGES_ENGLISH.search(f"{head} {rest}"):
         return "hedge"
     denied = ENGLISH_DENIES.match(rest) or RELATES_ENGLISH.search(head)
@@ -1047,7 +1061,7 @@ def fault(
         return "other number"
     beside = text.replace(answer, "")
     if re.search("[A-Za-z]", beside) and not re.search("[ぁ-ゖァ-ヺ一-龯]", beside):
-        return english_fault(text, find_answer(text, answer)[-1])
+        return english_fault(text, answer, question)
     return japanese_fault(text, answer, asked(question, answer))
 
 
@@ -1070,7 +1084,7 @@ def japanese_fault(
         if not echo and is_hedge(told, i, q):
             return f"hedge {word.surface}"
         if 0 <= i - len(before) - 1 < closed:
-            if word.lemma in APPROXIMATE and word.surface not in q.text:
+            if word.lemma in APPROXIMATE and (len(word.surface) == 1 or word.surface not in q.text):
                 return f"hedge {word.surface}"
     return (
         head_fault(before[opened:], q)
