@@ -716,6 +716,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'llmft.grading.quantities': ('grading.html#quantities', 'llmft/grading.py'),
                                'llmft.grading.repeated_share': ('grading.html#repeated_share', 'llmft/grading.py'),
                                'llmft.grading.said_fault': ('grading.html#said_fault', 'llmft/grading.py'),
+                               'llmft.grading.speaks_apart': ('grading.html#speaks_apart', 'llmft/grading.py'),
                                'llmft.grading.split_words': ('grading.html#split_words', 'llmft/grading.py'),
                                'llmft.grading.statement_pieces': ('grading.html#statement_pieces', 'llmft/grading.py'),
                                'llmft.grading.states_answer': ('grading.html#states_answer', 'llmft/grading.py'),

@@ -112,7 +112,7 @@ def other_units(
         forms.append(f"{value // 60:.12g}時間{value % 60:.12g}分".replace("時間0分", "時間"))
     return forms
 
-# %% ../nbs/95_grading.ipynb #e7d3d276
+# %% ../nbs/95_grading.ipynb #c12e6d45
 def accepted_answers(
     answer: str | list,  # one answer, or all that are accepted
 ) -> list[str]:  # normalized
@@ -314,7 +314,7 @@ def bare_pieces(
             found.append(name)
     return found
 
-# %% ../nbs/95_grading.ipynb #8ec9cfe9
+# %% ../nbs/95_grading.ipynb #8bcca77a
 def lemmas(
     text: str,  # with spaces between
 ) -> frozenset:
@@ -345,7 +345,7 @@ CERTAIN = lemmas(
 HEARSAY = lemmas("見る 言う 為る 伝える 見做す")  # と and the passive: と見られる
 RUMOUR = lemmas("人 声 意見 話 説 噂 記事 者 報道 向き")  # という人もいる
 COMPARING = lemmas(
-    "超える 越える 下回る 上回る 割る 切る 満たす 足りる 届く 及ぶ 減る 増える 引く 足す 減らす 増やす 過ぎる 迫る 近付く 外れる "
+    "超える 越える 下回る 上回る 割る 切る 満たす 減る 増える 引く 足す 減らす 増やす 過ぎる 迫る 近付く 外れる "
     "逸れる 避ける 延ばす 縮める 早まる 遅れる 伸びる 延びる ずれる 除く 断る 加える 移る 変わる 変える 移す 繰り上げる 繰り下げる "
     "掛ける 倍 遡る 好む 望む 求める 狙う"
 )
@@ -359,7 +359,7 @@ SAYING = lemmas(
     "断言 有る 表記 明記 出る"
 )
 CONTRASTS = lemmas(  # another one of the kind that is asked for
-    "前 元 旧 副 次 次期 先代 前任 後任 翌 翌日 翌年 昨 隣 隣り 先 別 他 以外 支 初代 以前 昔 嘗て 昨年 去年 先月 先週 昨日 前年 "
+    "前半 後半 前 元 旧 副 次 次期 先代 前任 後任 翌 翌日 翌年 昨 隣 隣り 先 別 他 以外 支 初代 以前 昔 嘗て 昨年 去年 先月 先週 昨日 前年 "
     "前日 前回 次回 来年 来月 当初 最初 元々 次点 二番 準 代理 補佐 助手 旧来 先日 前期 来期 前身 後継 候補 他社 前職 逆 反対 偽 途中"
 )
 BOUNDS = lemmas("最短 最長 最大 最小 最低 最高 少ない 多い 高々 精々 平均 最低限")
@@ -418,7 +418,7 @@ REFINING = lemmas(
     "事 方 時 通り 午前 午後 朝 昼 夕 夕方 夜 晩 正午 作 木 名 春 夏 秋 冬 名前 早朝 深夜 初め 半ば 終わり 末 上旬 中旬 下旬 分 為 物"
 )
 TITLED = lemmas(
-    "さん 様 氏 君 ちゃん 先生 殿 博士 選手 教授 女史 都 道 府 県 市 区 町 村 国 川 山 駅 語 人 色 年 円 日 曜日 間"
+    "さん 様 氏 君 ちゃん 先生 殿 博士 選手 教授 女史 都 道 府 県 市 区 町 村 国 川 山 駅 語 人 色 年 円 日 曜日 間 宛て"
 )
 EMPTY = lemmas("事 物 の 訳 通り 為 計画 規則 決まり 仕組み")  # heads that a clause leans on
 PLACES = ("都", "道", "府", "県", "市", "区", "町", "村", "付近", "郡", "島")
@@ -426,7 +426,7 @@ ROLE = re.compile("[者長家手員人役師士官主社所店地場校国県市
 NOUNS = ("名詞", "接尾辞", "接頭辞", "代名詞", "形状詞")
 MARKS = ("補助記号", "空白", "記号")
 
-# %% ../nbs/95_grading.ipynb #6ab50e95
+# %% ../nbs/95_grading.ipynb #ef99516c
 @dataclass(frozen=True)
 class Asked:
     "What a question asks for, as far as its words tell."
@@ -499,7 +499,7 @@ def surface(
     "Words as they stand in the text."
     return "".join(word.surface for word in told)
 
-# %% ../nbs/95_grading.ipynb #122a8f1a
+# %% ../nbs/95_grading.ipynb #989b0320
 def is_hedge(
     told: list,  # of Word
     i: int,  # which of them
@@ -510,6 +510,8 @@ def is_hedge(
     coming = [w.lemma for w in told[i + 1 : i + 5]]
     if word.lemma in q.lemmas or re.match(KANJI * 2, word.surface) and word.surface[:2] in q.text:
         return False
+    if word.lemma == "不明" and surface(told[i + 1 : i + 2]) == "な":
+        return False  # ご不明な点は
     if word.lemma == "予定" and q.date:
         return q.past
     if word.lemma in HEARSAY and before and before.lemma in ("と", "とも", "も", "って"):
@@ -545,7 +547,7 @@ def is_negated(
     denying = [w for w in told if w.lemma in NEGATING and w.lemma not in q.lemmas]
     return not q.negative and bool(denying)
 
-# %% ../nbs/95_grading.ipynb #9c8d0f3f
+# %% ../nbs/95_grading.ipynb #0fbc0dbe
 def noun_run(
     told: list,  # of Word
 ) -> list:  # the nouns at the end
@@ -620,6 +622,14 @@ def head_fault(
     bounds = last[:-1] if last and last[-1].lemma in ("で", "も", "と", "だ") else last
     if q.number and {w.lemma for w in bounds[-2:]} & (BOUNDS - q.lemmas):
         return f"{surface(bounds[-2:])} before"
+    if last and not q.date and re.fullmatch("毎?[年月週日]間?", last[-1].surface):
+        period = re.search("[年月週日]", last[-1].surface)[0]
+        if (
+            period not in q.text
+            and q.number
+            and re.search("[年月週日](?:に|ごと|あたり|間)", q.text)
+        ):
+            return f"{last[-1].surface} before"
     if last and last[-1].lemma in choice and (surface(last[-2:-1]) not in "何誰どこいつなにしな"):
         return f"{last[-1].surface} before"
     if last and last[-1].lemma == "と" and noun_run(last[:-1]):
@@ -654,7 +664,7 @@ def is_topic(
     verbs = any(w.pos in ("動詞", "形容詞") for w in told[i:])
     return word.lemma == "は" or (word.lemma, word.pos2) == ("が", "格助詞") and not verbs
 
-# %% ../nbs/95_grading.ipynb #784caced
+# %% ../nbs/95_grading.ipynb #83125d54
 def part_fault(
     run: list,  # of Word, nouns behind の
     q: Asked,
@@ -744,7 +754,7 @@ def later_fault(
             return f"then {piece}"
     return ""
 
-# %% ../nbs/95_grading.ipynb #0d7d6784
+# %% ../nbs/95_grading.ipynb #65ba46e5
 def is_predicate(
     told: list,  # of Word
     i: int,
@@ -807,6 +817,8 @@ def told_fault(
         return f"told {text}"
     if last.pos3 == "サ変可能" and is_known(last, q):
         return ""
+    if particle == "が" and before.lemma == "の" and not any(is_known(w, q) for w in told[1:-2]):
+        return f"told {text}"
     if before.pos in ("動詞", "形容詞", "助動詞") and text not in q.text:
         return f"told {text}"
     if before.pos in ("動詞", "形容詞", "助動詞") and not (particle == "が" or q.number):
@@ -830,14 +842,17 @@ def governed_fault(
     for word, after in zip(told, told[1:]):
         if is_contrast(word, q) and is_known(after, q):
             return f"{word.surface}{after.surface}"
-    strict = whole or not q.number or q.date and told[0].lemma in ("に", "から")
+    if rank := re.search(r"[\d一二三四五六七八九十]+(?:番|位|代|人|回)目?", surface(told)):
+        if not q.number and rank[0] not in q.text:
+            return rank[0]
+    strict = whole or not q.number or told[0].lemma == "から" or q.date and told[0].lemma == "に"
     found = [i for i in range(1, len(told)) if is_predicate(told, i)]
     for i in found if whole else found[:1]:
         if fault := verb_fault(told, i, q, strict):
             return fault
     return "" if found and not strict else told_fault(told, q)
 
-# %% ../nbs/95_grading.ipynb #42c32adf
+# %% ../nbs/95_grading.ipynb #3a911c3b
 def said_fault(
     told: list,  # of Word, begins with と or って
     q: Asked,
@@ -907,6 +922,8 @@ def particle_fault(
     word = told[0].lemma
     free = dict(まで="まで|期限|締", から="から|出身|いつ|。" if q.number else "から|出身|いつ")
     if word in ("か", "や", "とか", "及び"):
+        return word
+    if word == "から" and "まで" in q.text and "から" not in q.text:
         return word
     if word in (
         "より",
@@ -1032,13 +1049,26 @@ def split_words(
     return words(line[:start]), words(line[start + 1 :])
 
 
+def speaks_apart(
+    sentence: str,
+    q: Asked,
+) -> bool:
+    "Whether a sentence has a topic of its own: なお、教頭は森です."
+    told = words(sentence.split("、")[-1])
+    ends = [i for i in range(len(told)) if is_topic(told, i) and told[i].lemma == "は"]
+    return bool(ends) and topic_fault(told[: ends[0]], q) != ""
+
+
 def is_listed(
     line: str,  # with 甲 for the answer
     answer: str,
     q: Asked,
 ) -> bool:
     "Whether other things stand beside the answer: 林茂、田中清です."
-    bare = bare_pieces(re.sub(f"甲{TITLES}?", "甲", line))
+    own = [
+        part for part in re.split("(?<=[。!?])", line) if "甲" in part or not speaks_apart(part, q)
+    ]
+    bare = bare_pieces(re.sub(f"甲{TITLES}?", "甲", "".join(own)))
     free = lambda piece: piece == "甲" or piece in q.text or re.fullmatch(r"甲?\d.*", piece)
     other = [p for p in bare if not free(p) and not (q.place and p[-1] != answer[-1])]
     return "甲" in bare and bool(other)
