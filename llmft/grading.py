@@ -112,7 +112,7 @@ def other_units(
         forms.append(f"{value // 60:.12g}時間{value % 60:.12g}分".replace("時間0分", "時間"))
     return forms
 
-# %% ../nbs/95_grading.ipynb #c12e6d45
+# %% ../nbs/95_grading.ipynb #26e36820
 def accepted_answers(
     answer: str | list,  # one answer, or all that are accepted
 ) -> list[str]:  # normalized
@@ -314,7 +314,7 @@ def bare_pieces(
             found.append(name)
     return found
 
-# %% ../nbs/95_grading.ipynb #8bcca77a
+# %% ../nbs/95_grading.ipynb #10430b5e
 def lemmas(
     text: str,  # with spaces between
 ) -> frozenset:
@@ -426,7 +426,7 @@ ROLE = re.compile("[者長家手員人役師士官主社所店地場校国県市
 NOUNS = ("名詞", "接尾辞", "接頭辞", "代名詞", "形状詞")
 MARKS = ("補助記号", "空白", "記号")
 
-# %% ../nbs/95_grading.ipynb #ef99516c
+
 @dataclass(frozen=True)
 class Asked:
     "What a question asks for, as far as its words tell."
@@ -499,7 +499,7 @@ def surface(
     "Words as they stand in the text."
     return "".join(word.surface for word in told)
 
-# %% ../nbs/95_grading.ipynb #989b0320
+# %% ../nbs/95_grading.ipynb #c2569d49
 def is_hedge(
     told: list,  # of Word
     i: int,  # which of them
@@ -547,7 +547,7 @@ def is_negated(
     denying = [w for w in told if w.lemma in NEGATING and w.lemma not in q.lemmas]
     return not q.negative and bool(denying)
 
-# %% ../nbs/95_grading.ipynb #0fbc0dbe
+# %% ../nbs/95_grading.ipynb #630670aa
 def noun_run(
     told: list,  # of Word
 ) -> list:  # the nouns at the end
@@ -664,7 +664,7 @@ def is_topic(
     verbs = any(w.pos in ("動詞", "形容詞") for w in told[i:])
     return word.lemma == "は" or (word.lemma, word.pos2) == ("が", "格助詞") and not verbs
 
-# %% ../nbs/95_grading.ipynb #83125d54
+# %% ../nbs/95_grading.ipynb #1b198bd2
 def part_fault(
     run: list,  # of Word, nouns behind の
     q: Asked,
@@ -754,7 +754,7 @@ def later_fault(
             return f"then {piece}"
     return ""
 
-# %% ../nbs/95_grading.ipynb #65ba46e5
+
 def is_predicate(
     told: list,  # of Word
     i: int,
@@ -852,7 +852,7 @@ def governed_fault(
             return fault
     return "" if found and not strict else told_fault(told, q)
 
-# %% ../nbs/95_grading.ipynb #3a911c3b
+
 def said_fault(
     told: list,  # of Word, begins with と or って
     q: Asked,
@@ -1346,7 +1346,7 @@ def student_central(
     total *= math.sin(angle)
     return 2 * (angle + total) / math.pi if odd else total
 
-# %% ../nbs/95_grading.ipynb #0042
+
 def student_factor(
     df: int,  # degrees of freedom, at least 1
     confidence: float = 0.95,  # 0 to 1
@@ -1396,7 +1396,7 @@ def bootstrap_statistics(
     rows = (draw.integers(len(values), size=len(values)).tolist() for _ in range(n))
     return sorted(float(statistic([values[i] for i in row])) for row in rows)
 
-# %% ../nbs/95_grading.ipynb #0050
+
 def central_part(
     numbers: list,  # sorted
     confidence: float,
