@@ -112,7 +112,7 @@ def other_units(
         forms.append(f"{value // 60:.12g}時間{value % 60:.12g}分".replace("時間0分", "時間"))
     return forms
 
-# %% ../nbs/95_grading.ipynb #26e36820
+# %% ../nbs/95_grading.ipynb #54c0d757
 def accepted_answers(
     answer: str | list,  # one answer, or all that are accepted
 ) -> list[str]:  # normalized
@@ -234,7 +234,7 @@ def denies(
     sentence = re.split("[。!?\n]", rest)[0]
     if copula := re.match(COPULA, sentence):
         sentence = sentence[copula.end() :]
-        if not re.match("が|け(?:ど|れど)", sentence):
+        if not re.match("が|け(?:ど|れど)|と(?:いう|言う|する)", sentence):
             return False
     sentence = AFFIRMS.sub("", sentence)
     if re.search(NEGATIVE, question):
@@ -314,7 +314,7 @@ def bare_pieces(
             found.append(name)
     return found
 
-# %% ../nbs/95_grading.ipynb #10430b5e
+# %% ../nbs/95_grading.ipynb #4be11571
 def lemmas(
     text: str,  # with spaces between
 ) -> frozenset:
@@ -423,6 +423,7 @@ TITLED = lemmas(
 EMPTY = lemmas("事 物 の 訳 通り 為 計画 規則 決まり 仕組み")  # heads that a clause leans on
 PLACES = ("都", "道", "府", "県", "市", "区", "町", "村", "付近", "郡", "島")
 ROLE = re.compile("[者長家手員人役師士官主社所店地場校国県市町駅館]$|監督|主演")
+ASKS_ROUGHLY = "ど(?:の|れ)(?:くらい|ぐらい|ほど|程度)"
 NOUNS = ("名詞", "接尾辞", "接頭辞", "代名詞", "形状詞")
 MARKS = ("補助記号", "空白", "記号")
 
@@ -499,7 +500,7 @@ def surface(
     "Words as they stand in the text."
     return "".join(word.surface for word in told)
 
-# %% ../nbs/95_grading.ipynb #c2569d49
+# %% ../nbs/95_grading.ipynb #e278aa5e
 def is_hedge(
     told: list,  # of Word
     i: int,  # which of them
@@ -547,7 +548,7 @@ def is_negated(
     denying = [w for w in told if w.lemma in NEGATING and w.lemma not in q.lemmas]
     return not q.negative and bool(denying)
 
-# %% ../nbs/95_grading.ipynb #630670aa
+# %% ../nbs/95_grading.ipynb #1c7bc371
 def noun_run(
     told: list,  # of Word
 ) -> list:  # the nouns at the end
@@ -664,7 +665,7 @@ def is_topic(
     verbs = any(w.pos in ("動詞", "形容詞") for w in told[i:])
     return word.lemma == "は" or (word.lemma, word.pos2) == ("が", "格助詞") and not verbs
 
-# %% ../nbs/95_grading.ipynb #1b198bd2
+# %% ../nbs/95_grading.ipynb #c08cb2f4
 def part_fault(
     run: list,  # of Word, nouns behind の
     q: Asked,
@@ -990,7 +991,6 @@ RETRACTS = re.compile(
     r"(?:^|[、。!? ])(?:いや|いえ|いいえ|失礼|訂正|すみません|ごめん|じゃなかった|ではなかった|正しくは|間違え|改め)[^、。]*[、。]"
     r"|(?:訂正|間違え|まちがえ)\w*[、。]"
 )
-ASKS_ROUGHLY = "ど(?:の|れ)(?:くらい|ぐらい|ほど|程度)"
 HEDGES_ENGLISH = re.compile(
     r"\b(?:might|may|maybe|perhaps|possibly|probably|guess|think|unsure|sure|could|believe|suppose|assume"
     r"|likely|seems?|appears?|roughly|approximately|around|about|or so|if)\b|\?",
