@@ -321,7 +321,7 @@ def lemmas(
     "A class of words."
     return frozenset(text.split())
 
-
+# %% ../nbs/95_grading.ipynb #68d19248
 NEGATING = lemmas(
     "ず 無い ない まい 以外 違う 違い 異なる 別 他 外 誤り 誤る 間違い 間違う 嘘 偽 虚偽 誤解 誤報 誤情報 デマ 否 否定 否認 "
     "撤回 取り消す 取り消し 中止 取り止め 取り止める 無効 反対 逆 除く 除外 別人 別物 落選 不 非 未 無 禁止 廃止 拒否 却下 "
@@ -427,7 +427,7 @@ ASKS_ROUGHLY = "ど(?:の|れ)(?:くらい|ぐらい|ほど|程度)"
 NOUNS = ("名詞", "接尾辞", "接頭辞", "代名詞", "形状詞")
 MARKS = ("補助記号", "空白", "記号")
 
-
+# %% ../nbs/95_grading.ipynb #f9825d36
 @dataclass(frozen=True)
 class Asked:
     "What a question asks for, as far as its words tell."
@@ -611,7 +611,7 @@ def topic_fault(
         return f"topic {surface(topic)}"
     return ""
 
-
+# %% ../nbs/95_grading.ipynb #6fdcecd7
 def head_fault(
     told: list,  # of Word, from the start of the sentence to the answer
     q: Asked,
@@ -755,7 +755,7 @@ def later_fault(
             return f"then {piece}"
     return ""
 
-
+# %% ../nbs/95_grading.ipynb #8d3d424c
 def is_predicate(
     told: list,  # of Word
     i: int,
@@ -853,7 +853,7 @@ def governed_fault(
             return fault
     return "" if found and not strict else told_fault(told, q)
 
-
+# %% ../nbs/95_grading.ipynb #ac503e7e
 def said_fault(
     told: list,  # of Word, begins with と or って
     q: Asked,
@@ -944,7 +944,7 @@ def particle_fault(
         return word
     return ""
 
-
+# %% ../nbs/95_grading.ipynb #0f625e8c
 def tail_fault(
     told: list,  # of Word, from the answer to the end of its sentence
     q: Asked,
@@ -1073,7 +1073,7 @@ def is_listed(
     other = [p for p in bare if not free(p) and not (q.place and p[-1] != answer[-1])]
     return "甲" in bare and bool(other)
 
-
+# %% ../nbs/95_grading.ipynb #fd824d8c
 def fault(
     text: str,  # after `normalize_answer`
     answer: str,  # stands in the text
