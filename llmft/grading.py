@@ -1069,7 +1069,7 @@ def is_listed(
         part for part in re.split("(?<=[。!?])", line) if "甲" in part or not speaks_apart(part, q)
     ]
     bare = bare_pieces(re.sub(f"甲{TITLES}?", "甲", "".join(own)))
-    free = lambda piece: piece == "甲" or piece in q.text or re.fullmatch(r"甲?\d.*", piece)
+    free = lambda piece: piece == "甲" or piece in q.text or re.fullmatch(r"甲\d.*", piece)
     other = [p for p in bare if not free(p) and not (q.place and p[-1] != answer[-1])]
     return "甲" in bare and bool(other)
 
