@@ -124,7 +124,8 @@ def write_number(
     "A number in digits."
     head, after = run.string[: run.start()], run.string[run.end() :][:1]
     counted = len(run[0]) > 1 and after in tuple(COUNTERS)
-    free = counted or head.endswith((*BEFORE, *ERAS))
+    for_each = re.search(rf"(?:\d|{KANJI})[{COUNTERS}]$", head)  # 一人十冊
+    free = counted or for_each or head.endswith((*BEFORE, *ERAS))
     kanji_before = not free and "一" <= head[-1:] <= "龯"
     kanji_after = "一" <= after <= "龯" and after not in COUNTERS
     if re.fullmatch(f"{KANJI}+", run[0]) and (kanji_before or kanji_after):
@@ -166,6 +167,11 @@ UNITS = {  # behind a number
     "[ヶカケヵ箇](?=[所国条])": "か",
     "名(?![前字称古刺義作物所])": "人",
     "才": "歳",
+    "キロワット時": "kWh",
+    "キロワット": "kW",
+    "キロカロリー": "kcal",
+    "ヘクタール": "ha",
+    "ヘルツ": "Hz",
 }
 
 
@@ -191,6 +197,9 @@ NOTATION = (
     (rf"(?<=\d)(?:{'|'.join(f'({written})' for written in UNITS)})", name_unit),
     (r"(?<![\d.])(\d)割(?![るりっれ引\d])", r"\g<1>0%"),
     (r"(?<=\d)(年|か月|日|週|分|秒)間", r"\1"),
+    (r"(?<=\d時間)半", "30分"),
+    (rf"(\d{UNIT}?)の?([増減])[加少]", r"\1\2"),
+    (r"(?<=[月火水木金土日]曜)(?!日)", "日"),
     (r"(?<=[ァ-ヴー])[・=](?=[ァ-ヴー])", ""),
     (r"(?<=[ァ-ヴー]{3})ー(?![ァ-ヴー])", ""),
 )

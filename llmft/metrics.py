@@ -18,7 +18,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from .chat import lead_ids
 from .core import Timer, cache_dir, content_hash, file_lock, progress, write_json
 from llmft.grading import (
     VERDICTS,
@@ -669,6 +668,8 @@ def text_bits(
 
     Raises `ValueError` where the tokenizer cannot spell a text: an unknown token hides what was written.
     """
+    from llmft.chat import lead_ids
+
     begins = (*lead_ids(tokenizer)[-1:], tokenizer.bos_token_id, tokenizer.eos_token_id)
     start = next((i for i in begins if i is not None), None)
     if start is None:
