@@ -1103,6 +1103,8 @@ def japanese_fault(
     "Why a Japanese text does not state an answer: the last place where it names it decides."
     start, end = find_answer(text, answer)[-1]
     head, rest = (part.replace(answer, "甲") for part in (text[:start], text[end:]))
+    if len(head + rest) >= 8 and not re.search("[ぁ-ゖァ-ヺ]", head + rest):
+        return "no Japanese"
     rest = AFFIRMS.sub("", rest)
     before, behind = split_words(f"{head}甲{rest}", len(head))
     ends = lambda word: word.surface in "。!?" or "\n" in word.surface
