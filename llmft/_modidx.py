@@ -1331,6 +1331,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'llmft.records.one_question': ('records.html#one_question', 'llmft/records.py'),
                                'llmft.records.parse_record': ('records.html#parse_record', 'llmft/records.py'),
                                'llmft.records.read_examples': ('records.html#read_examples', 'llmft/records.py'),
+                               'llmft.records.read_pairs': ('records.html#read_pairs', 'llmft/records.py'),
                                'llmft.records.read_records': ('records.html#read_records', 'llmft/records.py'),
                                'llmft.records.read_rows': ('records.html#read_rows', 'llmft/records.py'),
                                'llmft.records.same_faults': ('records.html#same_faults', 'llmft/records.py'),

@@ -30,14 +30,7 @@ from llmft.chat import (
     pack_sequences,
     read_thinking,
 )
-from llmft.records import (
-    LOG,
-    describe_records,
-    examples_warnings,
-    parse_record,
-    read_examples,
-    read_records,
-)
+from .records import LOG, describe_records, examples_warnings, read_pairs
 from .replies import ask, check_asking, padding_id, reply_batch, thought_length
 from .choice import TRAIN_MODES, select_mode
 from llmft.core import (
@@ -520,12 +513,12 @@ def read_training(
     "The examples of a file, told in a line. Raises one `ValueError` for all faults of the file."
     if not path:
         return []
-    examples = read_examples(path)
-    LOG.info(describe_records(path))
+    records, examples = zip(*read_pairs(path))
+    LOG.info(describe_records(records))
     if not train_mode:
-        return examples
-    records = [record for _, record in read_records(path)[0]]
-    return [parse_record(record) for record in select_mode(records, train_mode)]
+        return [*examples]
+    known = {id(record): example for record, example in zip(records, examples)}
+    return [known[id(record)] for record in select_mode(records, train_mode)]
 
 # %% ../nbs/23_finetuning.ipynb #aaf35d4f
 def encode_fitting(

@@ -15,7 +15,7 @@ from logging import NullHandler, getLogger
 from pathlib import Path
 
 from .encoding import decode_strictly, read_text
-from .readers import sheet_rows, table_rows
+from .readers import READERS, sheet_rows, table_rows
 
 # %% ../nbs/26_records.ipynb #9749d6e3
 ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -363,11 +363,16 @@ def read_records(
 ) -> tuple[list, list]:  # (place, record), and (place, fault)
     """The records of a file and where each stands, and the places that cannot be read.
 
-    Raises `ValueError` if there is no such file, and for tables that cannot be read.
+    Raises `ValueError` if there is no such file, for documents, and for tables that cannot be read.
     """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: expected a file of records, found nothing")
+    if path.suffix.lower() in {*READERS} - {*TABLES}:
+        raise ValueError(
+            f"{path}: expected records ({', '.join(TABLES)}, JSON or JSON Lines), got a document; "
+            "llmft dataset documents makes records of it"
+        )
     if path.suffix.lower() in TABLES:
         return table_records(read_rows(path))
     data = path.read_bytes()
@@ -398,6 +403,33 @@ def mixed_formats(
     return [("the file", f"mixes formats: {'; '.join(parts)}; keep one format in a file")]
 
 # %% ../nbs/26_records.ipynb #35f7bcdb
+def read_pairs(
+    path: str | Path,  # as `read_examples` reads it
+) -> list[tuple[dict, Example]]:  # each record, and what it says
+    "The records of a training file, read once. Raises as `read_examples`."
+    records, faults = read_records(path)
+    pairs, kinds = [], defaultdict(list)
+    for place, record in records:
+        try:
+            example = parse_record(record)
+            pairs.append((record, example))
+            kinds[format_of(named_keys(record)) + " as text" * example.plain].append(place)
+        except ValueError as error:
+            faults.append((place, str(error)))
+    number = lambda fault: int("0" + re.sub(r"\D", "", fault[0]))
+    faults = sorted(faults, key=number) + mixed_formats(kinds)
+    if not records and not faults:
+        faults = [("the file", "holds no records; write one a line")]
+    if not faults:
+        return pairs
+    faults = same_faults(faults)
+    shown = "".join(f"\n  {place}: {fault}" for place, fault in faults[:100])
+    more = f"\n  and {len(faults) - 100} more" * (len(faults) > 100)
+    raise ValueError(
+        f"{Path(path).name}: {len(faults)} fault{'s' * (len(faults) > 1)}{shown}{more}"
+    )
+
+# %% ../nbs/26_records.ipynb #bb4e089d
 def read_examples(
     path: str | Path,  # table (.csv, .tsv, .xlsx), JSON, or JSON Lines under any name
 ) -> list[Example]:
@@ -406,26 +438,7 @@ def read_examples(
     Raises one `ValueError` with every fault, its line and its remedy (a hundred are written out):
     broken JSON, no answer, unknown format or key, broken messages, several formats, no file.
     """
-    records, faults = read_records(path)
-    examples, kinds = [], defaultdict(list)
-    for place, record in records:
-        try:
-            examples.append(parse_record(record))
-            kinds[format_of(named_keys(record)) + " as text" * examples[-1].plain].append(place)
-        except ValueError as error:
-            faults.append((place, str(error)))
-    number = lambda fault: int("0" + re.sub(r"\D", "", fault[0]))
-    faults = sorted(faults, key=number) + mixed_formats(kinds)
-    if not records and not faults:
-        faults = [("the file", "holds no records; write one a line")]
-    if not faults:
-        return examples
-    faults = same_faults(faults)
-    shown = "".join(f"\n  {place}: {fault}" for place, fault in faults[:100])
-    more = f"\n  and {len(faults) - 100} more" * (len(faults) > 100)
-    raise ValueError(
-        f"{Path(path).name}: {len(faults)} fault{'s' * (len(faults) > 1)}{shown}{more}"
-    )
+    return [example for _, example in read_pairs(path)]
 
 # %% ../nbs/26_records.ipynb #3cffcd10
 def same_faults(
@@ -443,10 +456,10 @@ LOG.addHandler(NullHandler())  # a command shows it, a notebook does not
 
 # %% ../nbs/26_records.ipynb #5dd66c5d
 def describe_records(
-    path: str | Path,  # that `read_examples` has read
+    records: list[dict],  # of one file
 ) -> str:
     "Which columns of a file became what, in a sentence for the terminal."
-    records, names = [record for _, record in read_records(path)[0]], {}
+    names = {}
     for record in records:
         names |= {key: old.strip() for old, key in zip(record, named_keys(record))}
     kind = format_of(names)
