@@ -406,7 +406,7 @@ def mixed_formats(
 def read_pairs(
     path: str | Path,  # as `read_examples` reads it
 ) -> list[tuple[dict, Example]]:  # each record, and what it says
-    "The records of a training file, read once. Raises as `read_examples`."
+    "The records of a training file, read once. Raises `ValueError` as `read_examples` does."
     records, faults = read_records(path)
     pairs, kinds = [], defaultdict(list)
     for place, record in records:
