@@ -497,7 +497,8 @@ def note_start(
             return
         noted.append(run.step)
         lengths = [len(row["input_ids"]) for row in run.rows]
-        whole = encode_examples(read_examples(data), tokenizer, run.config.loss)
+        how = run.config.loss, None, run.config.thinking
+        whole = encode_examples(read_examples(data), tokenizer, *how)
         n_cut = sum(n < len(full["input_ids"]) for n, full in zip(lengths, whole))
         start = dict(
             step=run.step - 1,

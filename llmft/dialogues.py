@@ -122,15 +122,15 @@ def dialogue_files(
 # %% ../nbs/63_dialogues.ipynb #d047c316
 def read_dialogues(
     data: str | Path,  # a file or a folder
-    on_error: str = "continue",  # with a broken file or record: continue, or stop
+    on_error: str = "skip",  # with a broken file or record: skip and count it, or stop
     faults: list | None = None,  # gets (place, reason) of what is broken; None: the error stream
 ):  # yields dialogues: [{role, utterance, time}] under 'dialogue'
     """Dialogues one by one, with topic and review as they are in the file.
 
     Raises `ValueError` where there is none, and with on_error="stop" for the first broken one.
     """
-    if on_error not in ("continue", "stop"):
-        raise ValueError(f"on_error must be continue or stop, got {on_error!r}")
+    if on_error not in ("skip", "stop"):
+        raise ValueError(f"on_error must be skip or stop, got {on_error!r}")
     n = 0
     for path in dialogue_files(data):
         for place, record, reason in file_records(path):
@@ -139,7 +139,7 @@ def read_dialogues(
                 n += 1
                 yield record
             elif on_error == "stop":
-                raise ValueError(f"{place}: {reason}; or pass over it with on_error='continue'")
+                raise ValueError(f"{place}: {reason}; or leave it out with on_error=skip")
             elif faults is None:
                 print(f"passed over {place}: {reason}", file=sys.stderr)
             else:
@@ -310,7 +310,7 @@ def prepare(
     system: str = "",  # system prompt in front of every dialogue; empty for none
     limit: int = 0,  # use only the first dialogues; 0 for all
     mask: bool = True,  # mask phone numbers, postal codes, addresses and e-mail
-    on_error: str = "continue",  # with a broken file: continue without it and name it, or stop
+    on_error: str = "skip",  # with a broken file: skip and name it, or stop
     seed: int = 0,  # of the split 8:1:1
 ) -> dict:  # files, counts, n of each part, faults
     """Turn counselling dialogues into three files in OpenAI's chat format, split 8:1:1 by dialogue.

@@ -88,16 +88,15 @@ class EvalConfig:
     thinking: str | int = "off"  # off, on, or a number: most tokens of a thought before a reply
     batch_size: int = 32  # questions that a local model reads together
     context: int = 0  # most tokens that a local model may read; 0: as its configuration says
-    on_error: str = "continue"  # when a question or an item fails: continue, or stop
+    on_error: str = "skip"  # when a question or an item fails: skip and name it, or stop
     on_leak: str = "stop"  # a question stands in the training data: stop, or continue
     seed: int = 0  # of the resampling for intervals
 
     def __post_init__(self):
-        ways = ("continue", "stop")
         least = dict.fromkeys(("n_passages", "limit", "max_new_tokens", "context", "seed"), 0)
         check_settings(
             self,
-            one_of=dict(mode=MODES, on_error=ways, on_leak=ways),
+            one_of=dict(mode=MODES, on_error=("skip", "stop"), on_leak=("continue", "stop")),
             at_least=least | dict(orders=1, batch_size=1),
             at_most=dict(orders=len(ROTATIONS)),
         )
@@ -440,7 +439,7 @@ def answer_all(
     backend,  # LocalModel or Endpoint
     requests: list[Request],
     cache: AnswerCache,
-    on_error: str = "continue",  # stop: raise ValueError at the first failed one
+    on_error: str = "skip",  # stop: raise ValueError at the first failed one
 ) -> list[dict]:  # reply or logprobs, n_prompt, n_new, seconds; or failed with the reason
     "Answers to all requests, in their order; what is equal or in the cache is not asked again."
     identity = backend.identity
@@ -763,7 +762,7 @@ def check_leaks(
 # %% ../nbs/51_evaluation.ipynb #0060
 def sound_items(
     path: str | Path,  # .json as lawqa_jp: {"samples": [records]}, or a list of records
-    on_error: str = "continue",  # stop: raise ValueError that lists the faults
+    on_error: str = "skip",  # stop: raise ValueError that lists the faults
 ) -> tuple:  # items, and what is wrong with the others
     "The items of a file that can be asked. Raises `ValueError` where there is none."
     items, faults, n_records = collect_items(path)

@@ -1046,7 +1046,7 @@ def run_hosted(
     system: str = "",  # system prompt in front of every dialogue; empty for none
     limit: int = 0,  # use only the first dialogues; 0 for all
     mask: bool = True,  # mask phone numbers, postal codes, addresses and e-mail
-    on_error: str = "continue",  # with a broken file: continue without it and name it, or stop
+    on_error: str = "skip",  # with a broken file: skip and name it, or stop
     max_cases: int = 10,  # questions from each of test and validation; 0 for all
     poll: float = 10.0,  # seconds between two looks at the job
     prices: str = "",  # JSON file of prices of your own; empty: the table
