@@ -1553,6 +1553,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'llmft.world.company_articles': ('world.html#company_articles', 'llmft/world.py'),
                              'llmft.world.draw_start': ('world.html#draw_start', 'llmft/world.py'),
                              'llmft.world.fact_text': ('world.html#fact_text', 'llmft/world.py'),
+                             'llmft.world.given_names': ('world.html#given_names', 'llmft/world.py'),
                              'llmft.world.law_items': ('world.html#law_items', 'llmft/world.py'),
                              'llmft.world.make_companies': ('world.html#make_companies', 'llmft/world.py'),
                              'llmft.world.make_dialogues': ('world.html#make_dialogues', 'llmft/world.py'),
