@@ -33,12 +33,24 @@ SURNAMES = (
 ).split()
 # Given names go with the years in which children got them: a 留吉 founded no company in 2010.
 GENERATIONS = {
-    range(1800, 1880): "源太 平八 庄吉 彦七 重蔵 留吉 徳次郎 久兵衛 弥助 嘉助 佐吉 定吉 仙蔵 与平 喜三郎 伝次郎 文吉 清兵衛",
-    range(1880, 1920): "三郎 四郎 栄一 正一 清 茂 正雄 義男 武 金次郎 辰雄 善吉 千代 きよ はる ふみ 静江 貞子",
-    range(1920, 1945): "昭夫 和夫 幸雄 勇 実 進 弘 勝 清治 文子 和子 幸子 節子 洋子 京子 光子 敏子 律子",
-    range(1945, 1965): "誠 隆 豊 修 博 健一 一郎 正 浩 恵子 久美子 由美子 美代子 陽子 裕子 明美 典子 直美",
-    range(1965, 1985): "直樹 大輔 健太郎 剛 哲也 学 亮 和也 秀樹 真由美 香織 由美 静香 智子 美穂 恵美 梢 裕美",
-    range(1985, 2005): "拓也 健太 翔太 翔平 大樹 祐介 直人 達也 雄太 愛 美咲 さくら 結衣 楓 彩 麻衣 遥 七海",
+    range(
+        1800, 1880
+    ): "源太 平八 庄吉 彦七 重蔵 留吉 徳次郎 久兵衛 弥助 嘉助 佐吉 定吉 仙蔵 与平 喜三郎 伝次郎 文吉 清兵衛",
+    range(
+        1880, 1920
+    ): "三郎 四郎 栄一 正一 清 茂 正雄 義男 武 金次郎 辰雄 善吉 千代 きよ はる ふみ 静江 貞子",
+    range(
+        1920, 1945
+    ): "昭夫 和夫 幸雄 勇 実 進 弘 勝 清治 文子 和子 幸子 節子 洋子 京子 光子 敏子 律子",
+    range(
+        1945, 1965
+    ): "誠 隆 豊 修 博 健一 一郎 正 浩 恵子 久美子 由美子 美代子 陽子 裕子 明美 典子 直美",
+    range(
+        1965, 1985
+    ): "直樹 大輔 健太郎 剛 哲也 学 亮 和也 秀樹 真由美 香織 由美 静香 智子 美穂 恵美 梢 裕美",
+    range(
+        1985, 2005
+    ): "拓也 健太 翔太 翔平 大樹 祐介 直人 達也 雄太 愛 美咲 さくら 結衣 楓 彩 麻衣 遥 七海",
 }
 
 
@@ -183,7 +195,9 @@ SUBJECTS = """露店の出店|露店を出そうとする者|出店の日|露店
 貝塚の発掘|貝塚を発掘しようとする者|発掘の日|貝塚を発掘した者|教育課 総務課
 渡し船の運航|渡し船を運航しようとする者|運航を始める日|渡し船を運航した者|港湾課 観光課 総務課
 塩田の再開|塩田を再開しようとする者|再開の日|塩田を再開した者|水産課 商工課
-無人販売所の設置|無人販売所を置こうとする者|設置の日|無人販売所を置いた者|農林課 商工課""".split("\n")
+無人販売所の設置|無人販売所を置こうとする者|設置の日|無人販売所を置いた者|農林課 商工課""".split(
+    "\n"
+)
 
 # %% ../nbs/97_world.ipynb #0015
 def make_companies(
@@ -511,15 +525,23 @@ def ordinance_documents(
         ]
     return documents
 
+# %% ../nbs/97_world.ipynb #e3f046b1
+def company_notes(
+    world: World,
+    n_versions: int = 3,  # 1 to 8
+) -> list[Document]:
+    "Two sentences on each company, with its two numbers in the words of `company_articles`."
+    phrases = {attribute: COMPANY_PHRASES[attribute] for attribute in ("year", "staff")}
+    return write_articles(world.companies, phrases, range(n_versions), world.seed)
+
 # %% ../nbs/97_world.ipynb #0040
 def world_documents(
     world: World,
-    n_versions: int = 6,  # of each company article, 1 to 7; version 7 is kept for validation
+    n_versions: int = 5,  # of each company article, 1 to 7; version 7 is kept for validation
 ) -> list[Document]:
     "All documents that the model of chapter 1 reads, in a fixed random order."
-    documents = (
-        company_articles(world, n_versions) + people_articles(world) + ordinance_documents(world)
-    )
+    documents = company_articles(world, n_versions) + company_notes(world)
+    documents += people_articles(world) + ordinance_documents(world)
     random.Random(f"order {world.seed}").shuffle(documents)
     return documents
 
@@ -1063,7 +1085,7 @@ def write_world(
     seed: int = 0,  # of every choice; the same seed makes the same town
     n_people: int = 100,  # number of people
     n_procedures: int = 40,  # articles of the ordinance, 0 to 40
-    n_versions: int = 6,  # of each company article, 1 to 7
+    n_versions: int = 5,  # of each company article, 1 to 7
     pdf: bool = False,  # also company.pdf (needs reportlab)
 ) -> dict:  # file name → number of records
     "Write Shiomi in every format: articles, Wiki-40B records, statute, questions, items, problems, dialogues, Markdown, PDF."
