@@ -541,7 +541,7 @@ BASE_MODEL = GPTConfig(vocab_size=2000, context_length=128, width=128, n_layers=
 BASE_TRAIN = TrainConfig(
     steps=800,
     batch_size=16,
-    lr=0.012,
+    lr=0.014,
     embedding_lr=0.006,
     weight_decay=0.0,
     warmup_steps=30,
