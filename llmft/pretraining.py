@@ -528,16 +528,16 @@ def load_checkpoint(
 # %% ../nbs/14_pretraining.ipynb #0109
 BASE_MODEL = GPTConfig(vocab_size=2000, context_length=128, width=128, n_layers=4, n_heads=4)
 BASE_TRAIN = TrainConfig(
-    steps=1200,
+    steps=800,
     batch_size=16,
-    lr=0.01,
-    embedding_lr=0.004,
+    lr=0.014,
+    embedding_lr=0.006,
     weight_decay=0.0,
     warmup_steps=30,
     validation_fraction=0.02,
     eval_every=100,
-    sample_every=300,
-    save_every=300,
+    sample_every=200,
+    save_every=200,
     sample_prompt="【",
 )
 
