@@ -15,7 +15,7 @@ help:
 	@echo "make lab     open the notebooks in JupyterLab"
 	@echo "make slow PAGE=14  run a page with its slow cells, the studies that write data/results (up to hours)"
 	@echo "make bench   measure speed and memory against other libraries: page 84 with its slow cells"
-	@echo "make real    give our files to other people's programs: llama.cpp (needs npm)"
+	@echo "make real    give our files to llama.cpp, and open real models: page 86 with its slow cells (needs npm)"
 	@echo "make spread  measure how far right runs lie apart: other seeds, other arithmetic (hours)"
 	@echo "make docs    write the book as an offline website, _site/index.html, and check it"
 	@echo "make readme  write README.md, the tables of README.ja.md, PARITY.md and SPREAD.md"
@@ -50,7 +50,7 @@ slow: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/llmft book --only $(or $(PAGE),$(error say which page, as in make slow PAGE=14)) --slow
 
 real: $(STAMP)
-	@$(BIN)/python tools/real.py
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/llmft book --only 86 --slow
 
 spread: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/llmft book --only 85 --slow
