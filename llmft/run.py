@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['optimizer_tensors', 'restore_optimizer', 'save_checkpoint', 'fill_tensors', 'restore_checkpoint', 'forget_after',
-           'finish_step_on_interrupt', 'any_asked', 'keep_freed_memory', 'start_accelerator', 'open_run', 'RunFolder',
-           'no_number', 'Run']
+           'keep_freed_memory', 'start_accelerator', 'open_run', 'RunFolder', 'no_number', 'Run']
 
 # %% ../nbs/91_run.ipynb #92384aa7
 import ctypes
