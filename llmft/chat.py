@@ -75,6 +75,17 @@ def read_thinking(
         return int(thinking)
     raise ValueError(f"thinking must be off, on, or a number of tokens, got {thinking!r}")
 
+# %% ../nbs/20_chat.ipynb #3e97872e
+def with_thoughts(
+    messages,  # list of {"role", "content"}, maybe with a thought
+) -> list[dict]:
+    "Messages with every thought under both names that templates read: Qwen3's and gpt-oss's."
+    thoughts = [m.get("reasoning_content") or m.get("thinking") for m in messages]
+    return [
+        {**m, "reasoning_content": thought, "thinking": thought} if thought else m
+        for m, thought in zip(messages, thoughts)
+    ]
+
 # %% ../nbs/20_chat.ipynb #0047
 def render(
     messages,  # list of {"role", "content"}
@@ -94,7 +105,7 @@ def render(
         raise ValueError("this tokenizer has no chat template; call use_chat_template(tokenizer)")
     try:
         return tokenizer.apply_chat_template(
-            [*messages],
+            with_thoughts(messages),
             tokenize=False,
             add_generation_prompt=add_generation_prompt,
             enable_thinking=read_thinking(thinking) != 0,
@@ -104,17 +115,55 @@ def render(
             f"the chat template refuses these messages: {error}; change their roles or their order"
         ) from error
 
+# %% ../nbs/20_chat.ipynb #e5382cba
+def lead_ids(
+    tokenizer,
+) -> list[int]:  # empty for most
+    "The ids that a tokenizer puts before every text."
+    whole, bare = (
+        list(tokenizer("a", add_special_tokens=special, verbose=False)["input_ids"])
+        for special in (True, False)
+    )
+    starts = (k for k in range(len(whole)) if bare and whole[k : k + len(bare)] == bare)
+    return whole[: next(starts, 0)]
+
+
+def text_ids(
+    text: str,  # an open one: something follows
+    tokenizer,
+    special: bool = True,  # False: without the tokens before it
+) -> list[int]:
+    "The ids of a text that goes on, without the end token that some tokenizers put behind it."
+    lead = lead_ids(tokenizer) if special else []
+    return lead + list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+
+def next_ids(
+    text: str,  # follows another text
+    tokenizer,
+) -> list[int]:
+    "The ids of a text behind another, without the space that some tokenizers put before a text."
+    for before in "\n。a":
+        head, whole = text_ids(before, tokenizer, False), text_ids(before + text, tokenizer, False)
+        if head and whole[: len(head)] == head:
+            return whole[len(head) :]
+    return text_ids(text, tokenizer, False)
+
 # %% ../nbs/20_chat.ipynb #0050
 def prompt_ids(
     messages,  # list of {"role", "content"}; or a string, which gets no template
     tokenizer,
     thinking: str | int = "off",  # as in `render`
+    to_answer: bool = False,  # True: up to the answer's first letter, as `answer_prompt`
 ) -> list[int]:  # ends where the answer begins, or with "on" the thought
     "The ids that a model gets before it answers, wherever it is asked."
     if isinstance(messages, str):
-        return list(tokenizer(messages, verbose=False)["input_ids"])
-    text = render(messages, tokenizer, add_generation_prompt=True, thinking=thinking)
-    return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+        return text_ids(messages, tokenizer)
+    if to_answer:
+        text = answer_prompt(messages, tokenizer)
+    else:
+        text = render(messages, tokenizer, add_generation_prompt=True, thinking=thinking)
+    return text_ids(text, tokenizer, special=False)
 
 # %% ../nbs/20_chat.ipynb #0053
 @lru_cache(maxsize=8)
@@ -159,6 +208,28 @@ def stop_token_id(
         "use_chat_template(tokenizer)"
     )
 
+# %% ../nbs/20_chat.ipynb #e61e644d
+@lru_cache(maxsize=8)
+def answer_opening(
+    tokenizer,
+    template: str,  # its chat template
+) -> str:  # for example a channel, or an empty block of thinking; mostly nothing
+    "What a template writes between the prompt of a question and the text of its answer."
+    answer = "zqxj"  # in no template
+    asked = [dict(role="user", content="?")]
+    prompt = render(asked, tokenizer, add_generation_prompt=True)
+    whole = render([*asked, dict(role="assistant", content=answer)], tokenizer)
+    return whole[len(prompt) : whole.rfind(answer)] if whole.startswith(prompt) else ""
+
+
+def answer_prompt(
+    messages,  # list of {"role", "content"}
+    tokenizer,
+) -> str:
+    "The text before the first letter of an answer without a thought, for who scores answers."
+    prompt = render(messages, tokenizer, add_generation_prompt=True)
+    return prompt + answer_opening(tokenizer, tokenizer.chat_template)
+
 # %% ../nbs/20_chat.ipynb #0060
 def join_ids(
     prompt: str,
@@ -170,13 +241,9 @@ def join_ids(
 
     Where a token would reach across the border, the two are cut apart.
     """
-
-    def cut(text, special):
-        return list(tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"])
-
-    start, ids = cut(prompt, special), cut(whole, special)
+    start, ids = text_ids(prompt, tokenizer, special), text_ids(whole, tokenizer, special)
     if ids[: len(start)] != start:
-        ids = start + cut(whole[len(prompt) :], False)
+        ids = start + next_ids(whole[len(prompt) :], tokenizer)
     return ids, len(start)
 
 # %% ../nbs/20_chat.ipynb #0063
@@ -198,7 +265,7 @@ def turn_spans(
         if k == 0 or not whole.startswith(before) or not whole.startswith(upto):
             raise ValueError(
                 f"this chat template does not show where message {k + 1} begins and "
-                "ends; use loss='completion', or a template with {% generation %}"
+                "ends; use loss='completion', or `encode_examples`, which makes rows of such answers"
             )
         spans.append((len(before), len(upto)))
     return spans
@@ -243,6 +310,26 @@ def check_thoughts(
             "prompt that it never gets; set thinking='on', or take the thought out of the record"
         )
 
+# %% ../nbs/20_chat.ipynb #6f44430a
+def check_kept(
+    messages,  # of a conversation that ends with what is learnt
+    tokenizer,
+    thinking: str | int,  # as in `render`
+) -> None:
+    "Raise `ValueError` for a thought that a template leaves out, or writes as the answer."
+    said = messages[-1]
+    thought = said.get("reasoning_content") or said.get("thinking")
+    if thought and thought.strip() not in render(messages, tokenizer, thinking=thinking):
+        raise ValueError(
+            "this chat template leaves thoughts out, so the thought of the answer would be lost; "
+            "write it into the content, before the answer, or take it out of the record"
+        )
+    if "<|channel|>" in tokenizer.chat_template and holds_thought(dict(content=said["content"])):
+        raise ValueError(
+            "the content holds a block of thinking, which this chat template would write into the "
+            "answer; give the thought under a key of its own, thinking"
+        )
+
 # %% ../nbs/20_chat.ipynb #43d411b2
 def skip_empty_thoughts(
     row: dict,  # input_ids and labels, changed in place
@@ -257,6 +344,9 @@ def skip_empty_thoughts(
     return row
 
 # %% ../nbs/20_chat.ipynb #0065
+GENERATION = r"\{%-?\s*generation\b"  # a template with it says itself where the assistant speaks
+
+
 def skip_weightless(
     row: dict,  # input_ids and labels, changed in place
     offsets,  # (start, end) of each token in the text
@@ -284,10 +374,10 @@ def assistant_labels(
 
     A template with `{% generation %}` says itself where they are; in others they are searched.
     """
-    messages, template = [*messages], tokenizer.chat_template
+    messages, template = with_thoughts(messages), tokenizer.chat_template
     text = render(messages, tokenizer, thinking=thinking)
     cut = dict(return_offsets_mapping=True, verbose=False)
-    if re.search(r"\{%-?\s*generation\b", template):
+    if re.search(GENERATION, template):
         made = tokenizer.apply_chat_template(
             messages,
             return_dict=True,
@@ -350,12 +440,14 @@ def encode_whole(
 ) -> dict:  # input_ids, labels
     """Ids and labels of a record, however long it is.
 
-    Raises `ValueError` if the completion to be learnt has the weight 0, and as `check_thoughts`.
+    Raises `ValueError` if the completion to be learnt has the weight 0, and as `check_thoughts` and
+    `check_kept`.
     """
     plain = example.plain
     if not plain:
         learnt = example.messages[example.n_prompt if loss == "completion" else 0 :]
         check_thoughts(learnt, tokenizer, thinking)
+        check_kept(example.messages, tokenizer, thinking)
     if loss == "completion" and not example.messages[-1].get("weight", 1):
         raise ValueError("the last answer has the weight 0; set loss='assistant', or give it 1")
     if loss == "assistant" and not plain:
@@ -367,11 +459,12 @@ def encode_whole(
             else render(example.messages, tokenizer, thinking=thinking)
         )
         made = tokenizer(
-            whole, add_special_tokens=plain, return_offsets_mapping=True, verbose=False
+            whole, add_special_tokens=False, return_offsets_mapping=True, verbose=False
         )
-        row = dict(input_ids=list(made["input_ids"]), labels=list(made["input_ids"]))
-        row = skip_empty_thoughts(row, made["offset_mapping"], whole)
-        return skip_weightless(row, made["offset_mapping"], example.messages, tokenizer, thinking)
+        lead = lead_ids(tokenizer) if plain else []
+        ids, offsets = lead + made["input_ids"], [(0, 0)] * len(lead) + made["offset_mapping"]
+        row = skip_empty_thoughts(dict(input_ids=ids, labels=[*ids]), offsets, whole)
+        return skip_weightless(row, offsets, example.messages, tokenizer, thinking)
     texts = plain_text(example, tokenizer) if plain else chat_text(example, tokenizer, thinking)
     ids, n = join_ids(*texts, tokenizer, plain)
     return dict(input_ids=ids, labels=[-100] * n + ids[n:])
@@ -438,6 +531,49 @@ def label_tokens(
     ]
     return texts, [float(label != -100) for label in encoded["labels"]]
 
+# %% ../nbs/20_chat.ipynb #d670b0fc
+def each_answer(
+    example: Example,
+) -> list[Example]:  # each ends with an answer that is to be learnt
+    "A conversation up to each of its answers."
+    messages = example.messages
+    ends = [
+        k
+        for k, message in enumerate(messages)
+        if k and message["role"] == "assistant" and message.get("weight", 1)
+    ]
+    return [replace(example, messages=messages[: k + 1], n_prompt=k) for k in ends]
+
+
+def shows_turns(
+    example: Example,
+    tokenizer,
+    thinking: str | int,  # as in `render`
+) -> bool:
+    "Whether one text shows every answer as the model has to write it."
+    if re.search(GENERATION, tokenizer.chat_template or ""):
+        return True
+    try:
+        turn_spans(example.messages, tokenizer, thinking)
+    except ValueError:
+        return False
+    return True
+
+
+def encode_rows(
+    example: Example,
+    tokenizer,
+    loss: str,  # completion, assistant or all
+    max_length: int | None,  # tokens
+    thinking: str | int,  # as in `render`
+) -> list[dict]:  # input_ids and labels
+    "The row of a record; several where every answer is learnt and no single text shows them all."
+    how = (max_length, thinking)
+    if loss == "assistant" and not example.plain and not shows_turns(example, tokenizer, thinking):
+        parts = each_answer(example)
+        return [encode_example(part, tokenizer, "completion", *how) for part in parts]
+    return [encode_example(example, tokenizer, loss, *how)]
+
 # %% ../nbs/20_chat.ipynb #0085
 def encode_examples(
     examples: list[Example],
@@ -446,11 +582,14 @@ def encode_examples(
     max_length: int | None = None,  # tokens
     thinking: str | int = "off",  # as in `encode_example`
 ) -> list[dict]:  # input_ids and labels of each
-    "Encode all records. Raises one `ValueError` for all that cannot be; twenty are written out."
+    """Encode all records, with `loss="assistant"` into a row for each answer where one cannot do.
+
+    Raises one `ValueError` for all that cannot be encoded; twenty are written out.
+    """
     rows, faults = [], []
     for k, example in enumerate(examples, 1):
         try:
-            rows.append(encode_example(example, tokenizer, loss, max_length, thinking))
+            rows += encode_rows(example, tokenizer, loss, max_length, thinking)
         except ValueError as error:
             faults.append(f"\n  example {k}: {error}")
     if not faults:

@@ -8,9 +8,12 @@ __all__ = ['COMMANDS', 'NEEDED', 'OPTIONAL', 'load_function', 'call_safely', 're
 # %% ../nbs/70_cli.ipynb #0003
 import importlib
 import inspect
+import logging
 import os
 import shutil
 import sys
+import warnings
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, make_dataclass
 from types import UnionType
 from typing import Annotated, get_args
@@ -218,6 +221,21 @@ def call_safely(
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
 
+# %% ../nbs/70_cli.ipynb #b813ea60
+@contextmanager
+def plain_lines():  # while a command runs
+    "Show what the modules say about data, and all warnings, as a line each on stderr."
+    handler, told = logging.StreamHandler(), logging.getLogger("llmft.data")
+    handler.format = lambda record: "warning: " * (record.levelno > 20) + record.getMessage()
+    told.addHandler(handler)
+    told.setLevel(logging.INFO)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+            yield
+    finally:
+        told.removeHandler(handler)
+
 # %% ../nbs/70_cli.ipynb #0017
 def report(
     result,  # what a command returned
@@ -300,7 +318,8 @@ def main(
 
         return print(__version__)
     name, words = find_command(arguments)
-    call_safely(lambda: run_command(name, words))
+    with plain_lines():
+        call_safely(lambda: run_command(name, words))
 
 # %% ../nbs/70_cli.ipynb #0034
 def check_package(

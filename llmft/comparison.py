@@ -7,8 +7,6 @@ __all__ = ['CompareConfig', 'Question', 'read_questions', 'exchange_test', 'holm
            'html_report', 'write_comparison', 'compare']
 
 # %% ../nbs/52_comparison.ipynb #0003
-import csv
-import io
 import math
 from dataclasses import asdict, dataclass
 from html import escape
@@ -30,6 +28,7 @@ from llmft.core import (
     read_json,
     versions,
     write_atomic,
+    write_csv,
     write_json,
 )
 from llmft.evaluation import (
@@ -998,34 +997,21 @@ def html_report(
     )
 
 # %% ../nbs/52_comparison.ipynb #0064
-def answers_csv(
+def write_answers(
+    path: Path,  # .csv
     result: dict,
-) -> str:
-    "A line for each question, with both replies and all scores; a spreadsheet reads it as UTF-8."
-    names, out = [row["metric"] for row in result["rows"] if not row["failed"]], io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow(
-        [
-            "id",
-            "question",
-            "reference",
-            "before",
-            "after",
-            *[f"{name} {side}" for name in names for side in ("before", "after")],
-        ]
+) -> None:
+    "Write a line for each question, with both replies and all scores."
+    names = [row["metric"] for row in result["rows"] if not row["failed"]]
+    scores = [f"{name} {side}" for name in names for side in ("before", "after")]
+    columns = ["id", "question", "reference", "before", "after", *scores]
+    rows = (
+        row
+        | dict(reference=" / ".join(row["references"]))
+        | dict(zip(scores, [value for name in names for value in row["scores"][name]]))
+        for row in result["questions"]
     )
-    for row in result["questions"]:
-        table.writerow(
-            [
-                row["id"],
-                row["question"],
-                " / ".join(row["references"]),
-                row["before"],
-                row["after"],
-                *[value for name in names for value in row["scores"][name]],
-            ]
-        )
-    return "\ufeff" + out.getvalue()
+    write_csv(path, columns, rows)
 
 # %% ../nbs/52_comparison.ipynb #5202c053
 def write_comparison(
@@ -1043,7 +1029,6 @@ def write_comparison(
     }
     write_json(folder / "report.json", result | sides | about)
     files = {
-        "answers.csv": answers_csv(result),
         "changes.svg": draw_changes(result["rows"]),
         "wins.svg": draw_wins(result["rows"]),
         "report.md": markdown_report(result),
@@ -1052,6 +1037,7 @@ def write_comparison(
     for name, text in files.items():
         with write_atomic(folder / name) as file:
             file.write(text)
+    write_answers(folder / "answers.csv", result)
     return folder / "report.html"
 
 # %% ../nbs/52_comparison.ipynb #0067

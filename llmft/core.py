@@ -12,6 +12,7 @@ __all__ = ['expect_fail', 'seed_everything', 'pick_device', 'pick_dtype', 'write
 
 # %% ../nbs/90_core.ipynb #0003
 import ast
+import csv
 import errno
 import hashlib
 import json
@@ -360,6 +361,36 @@ def read_jsonl(
         raise ValueError(f"{path}: not JSON: {faults}; mend or delete these lines")
     return records
 
+# %% ../nbs/90_core.ipynb #7d4bcd40
+FORMULA = re.compile(r"[\s\0]*[=+\-@＝＋－−＠]|[\t\r\n\0]")
+
+
+def safe_cell(
+    value,  # of a cell
+):  # the same, but for a text that a spreadsheet would run
+    "A cell that a spreadsheet shows as it is. Numbers stay numbers."
+    if value is None or isinstance(value, (bool, Real)):
+        return value
+    text = str(value)
+    return f"'{text}" if FORMULA.match(text) else text
+
+# %% ../nbs/90_core.ipynb #68160792
+def write_csv(
+    path: str | Path,  # .csv file to make or replace
+    columns: list,  # names
+    rows,  # iterable of dictionaries (other keys are left out), or of lists in the order of columns
+    bom: bool = True,  # False: for a program, which may take the mark for a part of the first name
+) -> Path:  # the file
+    "Write a table that a spreadsheet can open safely; the file appears only when it is complete."
+    with write_atomic(path) as file:
+        file.write("\ufeff" * bom)
+        table = csv.writer(file)
+        table.writerow(map(safe_cell, columns))
+        for row in rows:
+            values = [row.get(name) for name in columns] if isinstance(row, dict) else row
+            table.writerow(map(safe_cell, values))
+    return Path(path)
+
 # %% ../nbs/90_core.ipynb #0041
 def number_difference(
     ours,  # a number, a list of numbers, an array or a tensor
@@ -542,6 +573,24 @@ def check_finite(
     if wrong:
         raise ValueError("; ".join(wrong))
 
+# %% ../nbs/90_core.ipynb #6e39612d
+def check_numbers(
+    config,  # a dataclass
+    names: set[str],  # settings that have limits
+) -> None:
+    "Raise `ValueError` naming every setting with limits that is no number, or a broken one."
+    wrong = []
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if field.name not in names:
+            continue
+        if isinstance(value, bool) or not isinstance(value, Real):
+            wrong.append(f"{field.name} must be a number, got {value!r}")
+        elif field.type in (int, "int") and value != int(value):
+            wrong.append(f"{field.name} must be a whole number, got {value!r}")
+    if wrong:
+        raise ValueError("; ".join(wrong))
+
 # %% ../nbs/90_core.ipynb #1931a7d4
 def check_settings(
     config,  # a dataclass
@@ -553,9 +602,10 @@ def check_settings(
 ) -> None:
     """Raise one `ValueError` that names every setting of a dataclass that cannot work.
 
-    Numbers that are nan or infinite are refused first, as `check_finite` does.
+    What is no number, or nan, or infinite, is refused first.
     """
     check_finite(config)
+    check_numbers(config, {*(at_least or {}), *(at_most or {}), *(above or {}), *(below or {})})
     rules = (
         (one_of, lambda value, words: value in words, "one of"),
         (at_least, lambda value, low: value >= low, "at least"),

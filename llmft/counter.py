@@ -7,7 +7,6 @@ __all__ = ['NO_SPACE', 'DISK_FULL', 'Refusal', 'ServerConfig', 'Store', 'keep_fi
            'run_job', 'Foreman']
 
 # %% ../nbs/62_counter.ipynb #89a1dd01
-import csv
 import errno
 import json
 import logging
@@ -35,6 +34,7 @@ from llmft.core import (
     read_jsonl,
     write_atomic,
     write_beside,
+    write_csv,
     write_json,
 )
 from .dialogues import validate_file
@@ -880,11 +880,7 @@ def write_table(
     rows: list,  # of `metrics_of`
 ) -> None:
     "Write the result file of a job."
-    columns = ["step", "train_loss", "valid_loss"]
-    with write_atomic(path) as out:
-        table = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
+    write_csv(path, ["step", "train_loss", "valid_loss"], rows, bom=False)
 
 
 def succeed(

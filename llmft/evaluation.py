@@ -8,7 +8,6 @@ __all__ = ['EvalConfig', 'Request', 'make_request', 'LocalModel', 'Endpoint', 'A
            'practice_examples', 'read_exam', 'evaluate', 'write_lm_eval_task']
 
 # %% ../nbs/51_evaluation.ipynb #0003
-import csv
 import json
 import os
 import re
@@ -22,16 +21,18 @@ from statistics import fmean
 import torch
 
 from .chat import prompt_ids, read_thinking
-from .records import Example, read_examples, read_records
+from .records import LOG, Example, read_examples
 from .replies import check_thought, reply_batch, stop_ids
 from llmft.choice import (
-    LETTERS,
+    ALL_LETTERS,
     ROTATIONS,
     ChoiceItem,
     choice_messages,
     collect_items,
     ending_logprobs,
+    exam_records,
     grade_choices,
+    letters_of,
     order_sensitivity,
     parse_choice,
     permute_choices,
@@ -54,6 +55,7 @@ from llmft.core import (
     tensors_sha256,
     versions,
     write_atomic,
+    write_csv,
     write_json,
     write_jsonl,
 )
@@ -130,7 +132,7 @@ def make_request(
     )
     if config.mode in ("direct", "cot"):
         return Request(messages, config.longest_reply, thinking=config.thinking)
-    return Request(messages, texts=tuple(LETTERS) if config.mode == "letter" else item.choices)
+    return Request(messages, texts=tuple(item.letters) if config.mode == "letter" else item.choices)
 
 # %% ../nbs/51_evaluation.ipynb #0017
 def encode_request(
@@ -139,7 +141,8 @@ def encode_request(
 ) -> tuple:  # ids of the prompt, and for each text its ids behind the prompt
     "A request as ids, cut as 21_choice cuts them."
     endings = [reply_tokens(request.messages, text, tokenizer) for text in request.texts]
-    return prompt_ids(request.messages, tokenizer, request.thinking), endings
+    prompt = prompt_ids(request.messages, tokenizer, request.thinking, bool(request.texts))
+    return prompt, endings
 
 
 def plan_batches(
@@ -211,7 +214,8 @@ class LocalModel:
 
     def key(self, request: Request) -> list:
         "What is read: the ids of the prompt, the settings, and the texts."
-        prompt = prompt_ids(request.messages, self.tokenizer, request.thinking)
+        how = (request.thinking, bool(request.texts))
+        prompt = prompt_ids(request.messages, self.tokenizer, *how)
         return [prompt, request.max_new_tokens, request.texts, read_thinking(request.thinking)]
 
     def check_room(self, request: Request, encoded: tuple) -> str:
@@ -526,10 +530,10 @@ def predict(
     if "failed" in answer:
         return None
     if mode in ("direct", "cot"):
-        return parse_choice(answer["reply"])
+        return parse_choice(answer["reply"], item.letters)
     sizes = [len(choice) if mode == "loglik_char" else 1 for choice in item.choices]
     rates = [logprob / size for logprob, size in zip(answer["logprobs"], sizes)]
-    return LETTERS[rates.index(max(rates))]
+    return ALL_LETTERS[rates.index(max(rates))]
 
 # %% ../nbs/51_evaluation.ipynb #0042
 def answer_rows(
@@ -570,23 +574,26 @@ def grade_answers(
 ) -> dict:
     """Rate, interval, failed, unknown, letters, laws, baselines, orders, cost and rows.
 
-    A question counts where it was answered in every order. Raises `ValueError` where none was.
+    A question counts where it was answered in every order, whether the orders are ours or stand in
+    the file as items of one group. Raises `ValueError` where none was.
     """
     rows, baselines = answer_rows(orders, answers, config.mode)
-    n, scores, laws = len(orders[0]), {}, {}
-    for k, row in enumerate(rows[:n]):
-        right = [turned["right"] for turned in rows[k::n]]
+    n, marks, scores, laws = len(orders[0]), {}, {}, {}
+    for k, item in enumerate(orders[0]):
+        marks.setdefault(item.group or item.item_id, []).extend(rows[k::n])
+    for question, asked in marks.items():
+        right = [row["right"] for row in asked]
         if None not in right:
-            scores[row["item_id"]] = fmean(right)
-            laws.setdefault(row["law"], []).append(scores[row["item_id"]])
+            scores[question] = fmean(right)
+            laws.setdefault(asked[0]["law"], []).append(scores[question])
     if not scores:
         raise ValueError(f"no question has an answer; the first failed: {rows[0]['failed']}")
     counts = Counter(row["predicted"] or "unknown" for row in rows if row["right"] is not None)
     result = mean_with_interval([*scores.values()], config.seed) | dict(
-        n_failed=n - len(scores),
-        at_least=sum(scores.values()) / n,
+        n_failed=len(marks) - len(scores),
+        at_least=sum(scores.values()) / len(marks),
         n_unknown=counts["unknown"],
-        predicted={key: counts[key] for key in (*LETTERS, "unknown")},
+        predicted={key: counts[key] for key in (*letters_of(orders[0]), "unknown")},
         by_law={law: mean_with_interval(group, config.seed) for law, group in laws.items()},
         baselines=baselines,
         cost=sum_costs(rows),
@@ -601,19 +608,29 @@ def grade_answers(
 def compare_orders(
     orders: list,  # for each order, the items as they were asked
     rows: list,  # order by order
-    whole: dict,  # keyed by the ids of the items that were answered in every order
+    whole: dict,  # keyed by the questions that were answered in every order
 ) -> dict:  # as `order_sensitivity` gives it
     "How the answers change when the choices are put into other orders."
     n = len(orders[0])
-    kept = [k for k in range(n) if rows[k]["item_id"] in whole]
+    kept = [k for k, item in enumerate(orders[0]) if (item.group or item.item_id) in whole]
     graded = iter(
         grade_choices([group[k] for k in kept], [rows[o * n + k]["predicted"] for k in kept])
         for o, group in enumerate(orders)
     )
     first = [orders[0][k] for k in kept]
-    return order_sensitivity(lambda _: next(graded), first, ROTATIONS[: len(orders)])
+    return order_sensitivity(lambda _: next(graded), first, range(len(orders)))
 
 # %% ../nbs/51_evaluation.ipynb #0046
+def first_questions(
+    items: list[ChoiceItem],
+    limit: int,  # questions, each with all items of its group; 0 for all
+) -> list[ChoiceItem]:
+    "The items of the first questions."
+    names = [item.group or item.item_id for item in items]
+    kept = {*[*dict.fromkeys(names)][: limit or None]}
+    return [item for item, name in zip(items, names) if name in kept]
+
+# %% ../nbs/51_evaluation.ipynb #fbcda144
 def evaluate_items(
     items: list[ChoiceItem],
     backend,  # LocalModel or Endpoint
@@ -623,10 +640,8 @@ def evaluate_items(
 ) -> dict:  # as `grade_answers` gives it, with recall and the settings
     "Ask a model all questions, in all orders, and count."
     shown, recall = show_passages(items, config.n_passages, pool)
-    shown = shown[: config.limit or None]
-    orders = [
-        [permute_choices(item, order) for item in shown] for order in ROTATIONS[: config.orders]
-    ]
+    shown = first_questions(shown, config.limit)
+    orders = [[permute_choices(item, k) for item in shown] for k in range(config.orders)]
     requests = [make_request(item, config) for group in orders for item in group]
     answers = answer_all(backend, requests, cache or AnswerCache(), config.on_error)
     return grade_answers(orders, answers, config) | dict(
@@ -752,11 +767,16 @@ def sound_items(
 ) -> tuple:  # items, and what is wrong with the others
     "The items of a file that can be asked. Raises `ValueError` where there is none."
     items, faults, n_records = collect_items(path)
+    told = f"{len(faults)} of {n_records} records cannot be asked:\n" + "\n".join(faults[:20])
     if faults and (on_error == "stop" or not items):
-        raise ValueError(
-            f"{path}: {len(faults)} of {n_records} records cannot be asked:\n"
-            + "\n".join(faults[:20])
-        )
+        raise ValueError(f"{path}: {told}")
+    n_choices = " or ".join(map(str, sorted({len(item.choices) for item in items})))
+    LOG.info(
+        f"read {len(items):,} items with {n_choices} choices, "
+        f"{len({item.group or item.item_id for item in items}):,} questions"
+    )
+    if faults:
+        LOG.warning(f"left out: {told}" + f"\nand {len(faults) - 20} more" * (len(faults) > 20))
     return items, faults
 
 # %% ../nbs/51_evaluation.ipynb #0063
@@ -872,10 +892,7 @@ def write_evaluation(
         commit=git_commit(), versions=versions(), machine=machine(), seed=result["config"]["seed"]
     )
     write_json(folder / "report.json", result | about)
-    with write_atomic(folder / "rows.csv") as file:
-        table = csv.DictWriter(file, COLUMNS)
-        table.writeheader()
-        table.writerows(result["rows"])
+    write_csv(folder / "rows.csv", COLUMNS, result["rows"])
     with write_atomic(folder / "report.md") as file:
         file.write(report_text(result))
     return folder / "report.md"
@@ -918,33 +935,31 @@ def practice_examples(
 
 
 def read_exam(
-    path: str | Path,  # any format of 20_chat, prompts of `llmft grpo`, or items as lawqa_jp
+    path: str | Path,  # any format of 26_records, prompts of `llmft grpo`, or choice questions
 ) -> tuple:  # ChoiceItems or Examples, and what is wrong with items that cannot be asked
     "What a file of questions or of training data holds. Raises `ValueError` as the readers do."
-    content = read_json(path) if Path(path).suffix == ".json" else None
-    records = content.get("samples") if isinstance(content, dict) else content
-    if any(isinstance(record, dict) and "選択肢" in record for record in records or ()):
+    records = [record for _, record in exam_records(path)[0] if isinstance(record, dict)]
+    if any("選択肢" in record for record in records):
         return sound_items(path)
-    lines = read_records(path)[0] if Path(path).is_file() else []
-    practice = ({"prompt", "answer"} <= {*r} and "completion" not in r for _, r in lines)
-    if lines and all(practice):
-        return practice_examples([record for _, record in lines]), []
+    practice = ({"prompt", "answer"} <= {*r} and "completion" not in r for r in records)
+    if records and all(practice):
+        return practice_examples(records), []
     return read_examples(path), []
 
 # %% ../nbs/51_evaluation.ipynb #0068
 def summarize(
-    result: dict,  # as `evaluate_items` gives it
+    result: dict,  # as `evaluate_items` gives it, with `faults`
     report: Path,  # report.md
-) -> dict:  # accuracy, interval, n, n_failed, n_unknown, best_baseline, report
+) -> dict:  # accuracy, interval, n, n_failed, n_unknown, left_out, best_baseline, report
     "The result in a few words, with the best of the baselines."
     best = max(result["baselines"], key=result["baselines"].get)
     names = ("accuracy", "interval", "n", "n_failed", "n_unknown")
-    found = {name: result[name] for name in names}
+    found = {name: result[name] for name in names} | dict(left_out=len(result["faults"]))
     return found | dict(best_baseline=f"{best} {result['baselines'][best]:.1%}", report=report)
 
 # %% ../nbs/51_evaluation.ipynb #9f61d04c
 def evaluate(
-    data: str,  # questions: .json as lawqa_jp, {"samples": [records]}, or a list of records
+    data: str,  # questions, choices and answers: CSV, TSV, Excel, JSON (as lawqa_jp), JSON Lines
     model: str | Path | tuple = "base",  # as `open_model` opens, or NAME@http://…
     out: str = "runs/evaluate",  # folder for report.md, report.json, rows.csv; a killed run goes on
     train: str = "",  # training data of the model; questions that stand in it are refused
@@ -954,14 +969,14 @@ def evaluate(
     api_key_name: str = "OPENAI_API_KEY",  # environment variable that holds the key for the server
     device: str = "auto",  # auto, cpu, cuda, mps
     config: EvalConfig = EvalConfig(),
-) -> dict:  # accuracy, interval, n, n_failed, n_unknown, best_baseline, report
+) -> dict:  # accuracy, interval, n, n_failed, n_unknown, left_out, best_baseline, report
     """Ask a model four-choice questions, and report the rate with its interval, baselines and cost.
 
     Nothing is asked twice: answers are kept as they come. Raises `ValueError` for leaks from the
     training data, for a run folder of other settings, and with on_error="stop" at the first fault.
     """
     items, faults = sound_items(data, config.on_error)
-    learnt, asked = read_exam(train)[0] if train else [], items[: config.limit or None]
+    learnt, asked = read_exam(train)[0] if train else [], first_questions(items, config.limit)
     leaks = check_leaks(learnt, asked, config.on_leak)
     law = statute and read_text(statute)
     pool = statute_passages(law, Path(statute).stem, "paragraph") if statute else None
@@ -976,7 +991,8 @@ def evaluate(
         path = Path(cache) if cache else folder / "answers.jsonl"
         with file_lock(path.with_suffix(".lock"), "another evaluation is using the same answers"):
             result = evaluate_items(items, backend, config, AnswerCache(path), pool)
-        report = write_evaluation(result | dict(faults=faults, leaks=leaks), folder)
+        result |= dict(faults=faults, leaks=leaks)
+        report = write_evaluation(result, folder)
     return summarize(result, report)
 
 # %% ../nbs/51_evaluation.ipynb #0073
@@ -1017,8 +1033,8 @@ def write_lm_eval_task(
         dict(
             item_id=item.item_id,
             question=choice_messages(item, False, n_passages)[0]["content"],
-            choices=[*LETTERS] if letters else [*item.choices],
-            answer=LETTERS.index(item.answer),
+            choices=[*item.letters] if letters else [*item.choices],
+            answer=item.letters.index(item.answer),
         )
         for item in items
     ]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+from .chat import text_ids
 from llmft.core import (
     cache_dir,
     check_settings,
@@ -263,10 +264,17 @@ def check_pair(
     model,  # `GPT`, or a transformers model
     tokenizer,  # `Tokenizer`, or a tokenizer of transformers
 ) -> None:
-    "Raise `ValueError` if a tokenizer has other tokens than a model knows."
+    """Raise `ValueError` if a tokenizer has other tokens than a model knows.
+
+    In models of others rows may be spare, and a marker may lack its row: Gemma 3 has one for images.
+    """
     n_known, is_ours = model.config.vocab_size, isinstance(tokenizer, Tokenizer)
     n_tokens = tokenizer.vocab_size if is_ours else len(tokenizer)
-    if n_tokens > n_known or (is_ours and n_tokens < n_known):  # elsewhere rows may be spare
+    lacking = n_tokens != n_known
+    if not is_ours:
+        markers = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+        lacking = any(i >= n_known for i in {*tokenizer.get_vocab().values()} - markers)
+    if lacking:
         name = tokenizer.path.name if is_ours else "the tokenizer"
         raise ValueError(
             f"the model knows {n_known} tokens, {name} has {n_tokens}; use the tokenizer that the "
@@ -499,7 +507,7 @@ def continue_text(
     "Continue a text. Raises `ValueError` if it would not fit into the positions of the model."
     from transformers import GenerationConfig
 
-    ids = tokenizer.encode(prompt) or [tokenizer.eos_token_id]
+    ids = text_ids(prompt, tokenizer) or [tokenizer.eos_token_id]
     check_length(model, len(ids), config.max_new_tokens)
     draw = dict(temperature=config.temperature, top_k=config.top_k, top_p=config.top_p)
     how = dict(do_sample=True, **draw) if config.temperature else dict(do_sample=False)
@@ -510,6 +518,11 @@ def continue_text(
     input_ids = torch.tensor([ids], device=model.device)
     mask = torch.ones_like(input_ids)
     new = model.generate(input_ids, attention_mask=mask, generation_config=asked)[0, len(ids) :]
+    before, whole = (
+        tokenizer.decode(part, skip_special_tokens=True) for part in (ids, [*ids, *new.tolist()])
+    )
+    if whole.startswith(before):  # a text alone would lose its first space
+        return whole[len(before) :]
     return tokenizer.decode(new, skip_special_tokens=True)
 
 # %% ../nbs/16_export.ipynb #0143

@@ -7,9 +7,10 @@ __all__ = ['CASE', 'SFTConfig', 'teach_template', 'summed_loss', 'SFTRun', 'sft_
            'count_steps', 'sft', 'answer_question', 'judge', 'read_questions', 'company_case']
 
 # %% ../nbs/23_finetuning.ipynb #0003
-import csv
 import math
+import re
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -24,12 +25,13 @@ from llmft.chat import (
     LOSSES,
     check_packing,
     collate,
+    encode_example,
     encode_examples,
     pack_sequences,
     read_thinking,
 )
-from .records import read_records, parse_record, read_examples
-from .replies import ask, padding_id, reply_batch, thought_length
+from .records import LOG, describe_records, examples_warnings, read_pairs
+from .replies import ask, check_asking, padding_id, reply_batch, thought_length
 from .choice import TRAIN_MODES, select_mode
 from llmft.core import (
     Timer,
@@ -44,6 +46,7 @@ from llmft.core import (
     seed_everything,
     write_atomic,
     write_beside,
+    write_csv,
     write_json,
     write_jsonl,
 )
@@ -105,6 +108,7 @@ class SFTConfig:
     loss: str = "completion"  # learnt: completion (last answer), assistant (every answer) or all
     train_mode: str = ""  # of records with meta.mode: direct, cot, or auto; empty: as they are
     max_length: int = 0  # most tokens in a row; 0: the context of the model
+    too_long: str = "refuse"  # records longer than that: refuse the file, or skip and count them
     thinking: str | int = "off"  # records with a thought need on; a number limits it in samples
     packing: bool = False  # several examples in a row, which do not see each other
     dtype: str = "fp32"  # fp32, bf16 or fp16 for the frozen weights and the products
@@ -127,6 +131,7 @@ class SFTConfig:
                 loss=LOSSES,
                 optimizer=("adamw", "adamw8bit", "paged_adamw8bit"),
                 train_mode=("", *TRAIN_MODES),
+                too_long=("refuse", "skip"),
             ),
             at_least=dict.fromkeys(counts, 0)
             | dict.fromkeys(positive, 1)
@@ -502,26 +507,57 @@ def in_main_process(
 
 # %% ../nbs/23_finetuning.ipynb #0046
 def read_training(
-    path: str | Path,
+    path: str | Path,  # of any format that `read_examples` knows; empty for none
     train_mode: str,  # direct, cot or auto; empty: all records
 ) -> list:  # of `Example`
-    "The examples of a file. Raises one `ValueError` for all faults of the file."
-    examples = read_examples(path)
+    "The examples of a file, told in a line. Raises one `ValueError` for all faults of the file."
+    if not path:
+        return []
+    records, examples = zip(*read_pairs(path))
+    LOG.info(describe_records(records))
     if not train_mode:
-        return examples
-    records = [record for _, record in read_records(path)[0]]
-    return [parse_record(record) for record in select_mode(records, train_mode)]
+        return [*examples]
+    known = {id(record): example for record, example in zip(records, examples)}
+    return [known[id(record)] for record in select_mode(records, train_mode)]
+
+# %% ../nbs/23_finetuning.ipynb #aaf35d4f
+def encode_fitting(
+    examples: list,  # of `Example`; some are too long
+    tokenizer,
+    config: SFTConfig,
+    length: int,  # most tokens in a row
+) -> list[dict]:  # input_ids and labels
+    """The rows of examples, where what is too long goes by `too_long`, and is counted.
+
+    A conversation first loses its oldest turns. Raises `ValueError` for what then is refused, and
+    where nothing is left.
+    """
+    how = tokenizer, config.loss, length, config.thinking
+    if config.too_long == "refuse":
+        try:
+            return encode_examples(examples, *how)
+        except ValueError as error:
+            raise ValueError(f"{error}\nor leave these records out with too_long=skip") from error
+    rows = []
+    for example in examples:
+        try:
+            rows.append(encode_example(example, *how))
+        except ValueError:
+            continue  # all other faults were looked for before
+    n_out = len(examples) - len(rows)
+    LOG.warning(f"left out: {n_out} of {len(examples)} records, longer than {length} tokens")
+    if not rows:
+        raise ValueError(f"none of {len(examples)} records fits into {length} tokens")
+    return rows
 
 
 def prepare_rows(
-    path: str | Path,  # training file of any format that `read_examples` knows; empty for none
+    examples: list,  # of `Example`
     tokenizer,
     config: SFTConfig,
     context: int,  # most tokens that the model can read
 ) -> list[dict]:  # input_ids, labels, and position_ids when packed
-    "Read a file and encode it. Raises one `ValueError` for all faults of the file."
-    if not path:
-        return []
+    "Examples as rows. Raises one `ValueError` for all that cannot be encoded."
     length = config.max_length or context
     if length > context:
         warnings.warn(
@@ -529,9 +565,43 @@ def prepare_rows(
             "on; what it does beyond them is not known",
             stacklevel=2,
         )
-    examples = read_training(path, config.train_mode)
-    rows = encode_examples(examples, tokenizer, config.loss, length, config.thinking)
+    rows = encode_examples(examples, tokenizer, config.loss, None, config.thinking)
+    if any(len(row["input_ids"]) > length for row in rows):
+        rows = encode_fitting(examples, tokenizer, config, length)
     return pack_sequences(rows, length) if config.packing else rows
+
+# %% ../nbs/23_finetuning.ipynb #978bbc3f
+def byte_share(
+    rows: list,  # input_ids and labels
+    tokenizer,
+) -> float:  # of the learnt tokens, those that are a part of a character
+    "How much of the answers a tokenizer cannot write in whole characters."
+    counts = Counter(label for row in rows for label in row["labels"] if label != -100)
+    names = dict(zip(counts, tokenizer.convert_ids_to_tokens([*counts])))
+    is_byte = lambda i: re.fullmatch("<0x[89A-F].>", names[i]) or "\ufffd" in tokenizer.decode([i])
+    return sum(n for i, n in counts.items() if is_byte(i)) / max(1, sum(counts.values()))
+
+
+def run_warnings(
+    config: SFTConfig,  # with its steps counted
+    rows: list,  # to be learnt
+    tokenizer,
+) -> list[str]:  # sentences; empty when nothing is strange
+    "What will make a run useless."
+    steps, share, warned = config.steps, byte_share(rows, tokenizer), []
+    if steps < 20:
+        warned.append(f"only {steps} optimizer steps; raise epochs, or lower batch_size")
+    if config.warmup_steps >= steps:
+        warned.append(
+            f"all {steps} steps lie inside the warm-up of {config.warmup_steps}, so the learning "
+            "rate never reaches lr; lower warmup_steps"
+        )
+    if share > 0.2:
+        warned.append(
+            f"{share:.0%} of the learnt tokens are parts of characters, so the tokenizer is not "
+            "made for this language; take another model"
+        )
+    return warned
 
 # %% ../nbs/23_finetuning.ipynb #0047
 def prepare_model(
@@ -644,6 +714,7 @@ def write_tuned(
 def describe_training(
     model,
     rows: list,  # that it was trained on
+    warned: list | tuple = (),  # sentences about data and settings
 ) -> dict:  # words → number or words, for the report
     "How much of a model was trained, and how much of its rows was learnt."
     trained, n_all = count_parameters(model)
@@ -654,11 +725,11 @@ def describe_training(
         "weights trained": f"{trained:,} of {n_all:,} ({trained / n_all:.4%})",
         "rows": len(rows),
         "tokens of the rows": f"{n_tokens:,}, {learnt}",
-    }
+    } | ({"warnings": "; ".join(warned)} if warned else {})
 
 # %% ../nbs/23_finetuning.ipynb #0052
 def sft(
-    data: str | Path,  # records to learn from: .jsonl or .json of any known format
+    data: str | Path,  # records to learn from: CSV, TSV, Excel, JSON or JSON Lines, see page 26
     model: str | Path | tuple = "base",  # anything that `open_model` opens, or a pair
     out: str | Path = "runs/sft",  # run folder; an unfinished run of the same settings goes on
     eval_data: str = "",  # records to measure the loss on; the best measurement is kept
@@ -678,21 +749,25 @@ def sft(
     Source: Ouyang et al. 2022, InstructGPT, arXiv:2203.02155, section 3.1.
     """
     check_engine(engine, callbacks)
+    examples, asked = read_training(data, config.train_mode), read_training(eval_data, "")
+    warned = examples_warnings(examples, asked)
     accelerator = start_accelerator(config.device)
-    name, model, tokenizer = open_start(model, quantize, accelerator.device.type)
-    taught = teach_template(model, tokenizer, lora)
-    lora, context = lora if full else taught, context_of(model)
-    rows = prepare_rows(data, tokenizer, config, context)
-    eval_rows = prepare_rows(eval_data, tokenizer, replace(config, train_mode=""), context)
+    name, tuned, tokenizer = open_start(model, quantize, accelerator.device.type)
+    taught = teach_template(tuned, tokenizer, lora)
+    lora, context = lora if full else taught, context_of(tuned)
+    rows, eval_rows = (prepare_rows(some, tokenizer, config, context) for some in (examples, asked))
     config = count_steps(config, len(rows))
     check_run(config, len(eval_rows), accelerator.num_processes)
-    settings = dict(model=name, quantization=base_quantization(model), engine=engine, full=full)
+    warned += run_warnings(config, rows, tokenizer)
+    for sentence in warned * accelerator.is_main_process:
+        LOG.warning(sentence)
+    settings = dict(model=name, quantization=base_quantization(tuned), engine=engine, full=full)
     settings |= dict(data=describe_file(data), eval_data=eval_data and describe_file(eval_data))
     settings |= dict(sft=asdict(config), lora=asdict(lora))
     settings["chat_template"] = content_hash(tokenizer.chat_template)
     seed_everything(config.seed)
-    prepare_model(model, config, lora, full)
-    model.to(accelerator.device)  # cast before: a card may hold the half, not the whole
+    prepare_model(tuned, config, lora, full)
+    tuned.to(accelerator.device)  # cast before: a card may hold the half, not the whole
 
     with open_run(out, settings, accelerator) as folder:
         room = context - thought_length(tokenizer, config.thinking)
@@ -700,16 +775,16 @@ def sft(
         path, every = folder / "samples.jsonl", config.eval_every
         listen = sample_writer(tokenizer, prompts, path, every, config.thinking)
         if engine == "trl":
-            parts = model, tokenizer, rows, eval_rows, config, accelerator, listen
-            model = train_trl(folder, *parts)
+            parts = tuned, tokenizer, rows, eval_rows, config, accelerator, listen
+            tuned = train_trl(folder, *parts)
         else:
             watch = (measure, in_main_process(listen), *callbacks)
             pad_id = padding_id(tokenizer)
-            SFTRun(folder, model, rows, eval_rows, pad_id, config, accelerator, watch).fit()
+            SFTRun(folder, tuned, rows, eval_rows, pad_id, config, accelerator, watch).fit()
         if accelerator.is_main_process:
-            write_tuned(model.eval(), tokenizer, folder, full)
+            write_tuned(tuned.eval(), tokenizer, folder, full)
             kind, n = accelerator.device.type, accelerator.num_processes
-            finish_run(folder, kind, n, describe_training(model, rows))
+            finish_run(folder, kind, n, describe_training(tuned, rows, warned))
     return RunFolder(out)
 
 # %% ../nbs/23_finetuning.ipynb #0059
@@ -727,6 +802,7 @@ def answer_question(
     Raises `ValueError` if there is no such model, or if question and reply do not fit into its
     context.
     """
+    check_asking(max_new_tokens, 1, temperature, seed)
     opened = open_model(model, device)
     first = [dict(role="system", content=system)] if system else []
     chat = [*first, dict(role="user", content=question)]
@@ -858,11 +934,8 @@ def write_sheet(
 
     fields = ("id", "split", "question", "answer", "key", "reply", "right")
     heads = [*fields[:5], "before", "right before", "after", "right after"]
-    with write_atomic(folder / "answers.csv") as file:
-        file.write("\ufeff")  # so that spreadsheets read UTF-8
-        table = csv.writer(file)
-        table.writerow(heads)
-        table.writerows([*(b[f] for f in fields), a["reply"], a["right"]] for b, a in pairs)
+    rows = ([*(b[f] for f in fields), a["reply"], a["right"]] for b, a in pairs)
+    write_csv(folder / "answers.csv", heads, rows)
     return totals
 
 # %% ../nbs/23_finetuning.ipynb #0119

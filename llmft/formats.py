@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from .chat import find_stop, render
-from .core import check_finite, check_settings, write_atomic, write_beside
+from .core import check_finite, check_numbers, check_settings, write_atomic, write_beside
 from llmft.export import (
     GPT2_NAMES,
     LLAMA_NAMES,
@@ -56,7 +56,9 @@ def check_supported(
     "Raise `ValueError` that lists all that our class, or a GGUF file, cannot compute of a model."
     has, family = config.to_dict(), config.model_type
     if family not in ("gpt2", "llama", "qwen2", "qwen3"):
-        raise ValueError(f"expected a GPT-2, Llama, Qwen2 or Qwen3 model, got {family!r}")
+        other = "; export with format='transformers', and use convert_hf_to_gguf.py of llama.cpp"
+        why = f"expected a GPT-2, Llama, Qwen2 or Qwen3 model, got {family!r}"
+        raise ValueError(why + other * gguf)
     expected = dict(hidden_act="silu", use_sliding_window=False)
     if family == "gpt2":
         expected = dict(activation_function="gelu_new", scale_attn_weights=True)
@@ -608,7 +610,9 @@ def write_custom_code(
     parts = ["\n".join(head), *helpers, *bodies]
     with write_atomic(folder / "modeling.py") as file:
         file.write("\n\n".join(parts))
-    checks = [inspect.getsource(function) for function in (check_finite, check_settings)]
+    checks = [
+        inspect.getsource(function) for function in (check_finite, check_numbers, check_settings)
+    ]
     with write_atomic(folder / "core.py") as file:
         file.write("\n\n".join([CORE_HEAD, *checks]))
     shutil.copyfile(llmft.gpt.__file__, folder / "gpt.py")

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['VERDICTS', 'normalize_answer', 'accepted_answers', 'exact_match', 'contains_answer', 'character_f1', 'final_answer',
-           'find_number', 'with_digits', 'judge_fact', 'bare_pieces', 'states_answer', 'keigo_rate', 'repeated_share',
-           'copied_share', 'Support', 'support', 'wilson_interval', 'mean_interval', 'bootstrap_interval', 'mcnemar',
-           'paired_bootstrap']
+           'judge_fact', 'bare_pieces', 'states_answer', 'keigo_rate', 'repeated_share', 'copied_share', 'Support',
+           'support', 'wilson_interval', 'mean_interval', 'bootstrap_interval', 'mcnemar', 'paired_bootstrap']
 
 # %% ../nbs/95_grading.ipynb #0003
+import itertools
 import math
 import re
 from collections import Counter
@@ -16,7 +16,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist, fmean, stdev
 
-from .japanese import double_honorifics, keigo, words
+from llmft.japanese import (
+    COUNTERS,
+    DIGITS,
+    LARGE_UNITS,
+    NUMBER,
+    SMALL_UNITS,
+    UNIT,
+    Word,
+    double_honorifics,
+    find_number,
+    find_numbers,
+    keigo,
+    notation,
+    with_digits,
+    words,
+)
 from .retrieval import content_words
 from .text import normalize
 
@@ -57,8 +72,8 @@ def is_wrapped(
 def normalize_answer(
     text: str,
 ) -> str:  # one line; empty when nothing but marks was there
-    "One form for comparison: NFKC, spaces, the quotes around the whole and the marks at its end."
-    text = re.sub(r"\s+", " ", normalize(text)).strip()
+    "One form for comparison: `notation`, spaces, quotes around the whole, marks at its end."
+    text = re.sub(r"\s+", " ", notation(text)).strip()
     text = re.sub(r"(?<![!-~]) | (?![!-~])", "", text)  # a space stays between ASCII words
     while True:
         shorter = text.strip().rstrip("。.!")
@@ -69,12 +84,42 @@ def normalize_answer(
         text = shorter
 
 # %% ../nbs/95_grading.ipynb #0011
+LARGER = (
+    ("km", "m", 1000),
+    ("m", "cm", 100),
+    ("kg", "g", 1000),
+    ("t", "kg", 1000),
+    ("L", "mL", 1000),
+)
+
+
+def other_units(
+    text: str,  # after `notation`
+) -> list[str]:  # the same amount in the next unit, 5キロ for 5km, 3度 for 3回, 1時間30分 for 90分
+    "Other ways to say one amount."
+    if not (found := re.fullmatch(r"(\d[\d.]*)([a-zA-Z]+|回|分|時間)(?:(\d+)分)?", text)):
+        return []
+    value, unit, minutes = float(found[1]), found[2], int(found[3] or 0)
+    forms = [f"{value * n:.12g}{small}" for large, small, n in LARGER if unit == large]
+    forms += [f"{value / n:.12g}{large}" for large, small, n in LARGER if unit == small]
+    if unit in ("km", "kg"):
+        forms.append(f"{found[1]}キロ")
+    if unit == "回":
+        forms.append(f"{found[1]}度")
+    if unit == "時間":
+        forms.append(f"{value * 60 + minutes:.12g}分")
+    if unit == "分" and value > 60:
+        forms.append(f"{value // 60:.12g}時間{value % 60:.12g}分".replace("時間0分", "時間"))
+    return forms
+
+# %% ../nbs/95_grading.ipynb #54c0d757
 def accepted_answers(
     answer: str | list,  # one answer, or all that are accepted
 ) -> list[str]:  # normalized
-    "The accepted answers. `ValueError` where one is empty: it would be found in every reply."
+    "The accepted answers, 5キロ and 5000m too for 5km. Raises `ValueError` where one is empty."
     answers = [answer] if isinstance(answer, str) else answer
     accepted = [normalize_answer(text) for text in answers]
+    accepted += [form for text in accepted for form in other_units(text)]
     if not accepted or not all(accepted):
         raise ValueError(
             f"expected an answer, or a list of answers, with text, got {answer!r}; "
@@ -91,22 +136,53 @@ def exact_match(
     return normalize_answer(reply) in accepted_answers(answer)
 
 # %% ../nbs/95_grading.ipynb #0015
+KANJI = "[一-龯々]"
+EDGES = (  # kind of the first or last character, what must not stand before it, and behind it
+    (r"\d", r"(?<![\dA-Za-z.,^])(?<!^-)(?<![^\dA-Za-z)]-)", r"(?!\d|[.,]\d|\^)"),
+    (r"[A-Za-z]", r"(?<![\dA-Za-z])", r"(?![\dA-Za-z+#^])"),
+    (r"[ァ-ヴー]", r"(?<![ァ-ヴー])", r"(?![ァ-ヴー])"),
+    (r"[-+#≥≤<>=≠]", r"(?<![\dA-Za-z+#≥≤<>=≠-])", r"(?![\dA-Za-z+#≥≤<>=≠-])"),
+)
+
+
 def whole(
     text: str,  # not empty
 ) -> str:  # a regular expression
-    "A pattern that finds a text; where it begins or ends with a digit, not inside a longer number."
-    before = r"(?<![\d.,])" if text[0].isdigit() else ""
-    after = r"(?!\d|[.,]\d)" if text[-1].isdigit() else ""
-    return before + re.escape(text) + after
+    "A pattern that finds a text, not inside a longer number, Latin word or word of katakana."
+    before = [left for kind, left, _ in EDGES if re.match(kind, text[0])]
+    after = [right for kind, _, right in EDGES if re.match(kind, text[-1])]
+    return "".join([*before, re.escape(text), *after])
+
+
+def cuts_word(
+    text: str,
+    place: int,  # characters before it
+) -> bool:
+    "Whether a place stands between two kanji and inside a word of MeCab: 小|林美咲."
+    if not place or not re.match(KANJI * 2, text[place - 1 : place + 1]):
+        return False
+    edges = itertools.accumulate(len(word.surface) for word in words(text))
+    return place not in {*edges}
+
+
+def find_answer(
+    text: str,
+    answer: str,  # not empty; both after `normalize_answer`
+) -> list[tuple]:  # of (start, end)
+    "Where a text names an answer as a whole."
+    if answer not in text:
+        return []
+    spans = [found.span() for found in re.finditer(whole(answer), text)]
+    return [span for span in spans if not any(cuts_word(text, place) for place in span)]
 
 # %% ../nbs/95_grading.ipynb #88bac629
 def contains_answer(
     reply: str,
     answer: str | list,  # one answer, or all that are accepted
 ) -> bool:
-    "Whether the reply holds the answer; a number counts only as a whole."
+    "Whether the reply holds the answer, as a whole."
     reply = normalize_answer(reply)
-    return any(re.search(whole(text), reply) for text in accepted_answers(answer))
+    return any(find_answer(reply, text) for text in accepted_answers(answer))
 
 # %% ../nbs/95_grading.ipynb #0018
 def character_f1(
@@ -130,122 +206,53 @@ def final_answer(
 ) -> str | None:  # None: no marker, or nothing behind the last one
     "What stands behind the last 「答え：」 (either colon), to the end of the line."
     found = re.findall(rf"{re.escape(marker)}\**\s*[:：]([^\n\r]*)", reply)
-    return found[-1].strip().lstrip("*").strip() or None if found else None
+    said = found[-1].strip().lstrip("*").strip() if found else ""
+    return said if said.strip("。.") else None
 
-# %% ../nbs/95_grading.ipynb #0024
-DIGITS = {c: i % 10 for i, c in enumerate("〇一二三四五六七八九零壱弐参")} | {
-    "壱": 1,
-    "弐": 2,
-    "参": 3,
-}
-SMALL_UNITS = {"十": 10, "拾": 10, "百": 100, "千": 1000}
-LARGE_UNITS = {"万": 10**4, "億": 10**8, "兆": 10**12}
-ARABIC = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
-KANJI = f"[{''.join(DIGITS | SMALL_UNITS | LARGE_UNITS)}]"
-NUMBER_RUN = rf"(?:{ARABIC}|{KANJI})+"  # a run of digits and number kanji, which may be a number
-
-# %% ../nbs/95_grading.ipynb #0025
-def read_number(
-    run: str,  # digits, kanji digits, units; after NFKC
-) -> int | float | None:  # None: not a number, such as 万 alone
-    "The value of one run: 1,200, 二〇二六, 三千五百, 1億2,000万."
-    total, section, current = 0, 0, None
-    for part in re.findall(rf"{ARABIC}|[{''.join(DIGITS)}]+|{KANJI}", run):
-        if part in LARGE_UNITS:
-            if not section and current is None:
-                return None
-            total += (section + (current or 0)) * LARGE_UNITS[part]
-            section, current = 0, None
-        elif part in SMALL_UNITS:
-            section += (1 if current is None else current) * SMALL_UNITS[part]
-            current = None
-        elif current is not None:
-            return None
-        elif part[0] in DIGITS:
-            current = int("".join(str(DIGITS[c]) for c in part))
-        else:
-            current = float(part.replace(",", "")) if "." in part else int(part.replace(",", ""))
-    value = total + section + (current or 0)
-    return int(value) if value == int(value) else value
-
-# %% ../nbs/95_grading.ipynb #0028
-COUNTERS = (
-    "人円年月日時分秒個本枚台歳才回件条項号冊杯匹頭羽軒通名社度倍割階点週箱袋杯皿束列組箇種か所隻艘"
+# %% ../nbs/95_grading.ipynb #e7c57c3a
+NEGATIVE = (
+    r"な(?:い|く|かっ|し(?=[、。]|$))|ません|[らわさかがまばなたえけせげれねめべて]ず(?=[、。に]|$)"
 )
-BEFORE = "第約計全各毎合残後前"
-
-
-def find_numbers(
-    text: str,
-) -> list:  # int or float, in the order of the text
-    "All numbers of a text: half and full width, with commas, in kanji and mixed."
-    text, numbers = normalize(text), []
-    for found in re.finditer(rf"(?<!\d)[-−]?{NUMBER_RUN}", text):
-        run = found[0].lstrip("-−")
-        before, after = text[: found.start()][-1:], text[found.end() :][:1]
-        kanji_before = "一" <= before <= "龯" and before not in BEFORE
-        kanji_after = "一" <= after <= "龯" and after not in COUNTERS
-        if re.fullmatch(f"{KANJI}+", run) and (kanji_before or kanji_after):
-            continue
-        value = read_number(run)
-        if value is not None:
-            numbers.append(-value if found[0] != run else value)
-    return numbers
-
-# %% ../nbs/95_grading.ipynb #0029
-def find_number(
-    text: str,
-) -> int | float | None:  # None: the text holds no number
-    "The last number of a text."
-    return next(reversed(find_numbers(text)), None)
-
-# %% ../nbs/95_grading.ipynb #0032
-def run_value(
-    run: re.Match,  # of `NUMBER_RUN`, in a text after `normalize`
-) -> int | float | None:  # None: it is no number, as in 三味線
-    "The number that a run stands for, read as `find_number` reads it."
-    return find_number(run.string[max(0, run.start() - 1) : run.end() + 1])
-
-# %% ../nbs/95_grading.ipynb #f9ca9f7d
-@lru_cache(maxsize=4096)
-def with_digits(
-    text: str,
-) -> str:  # after NFKC
-    "Numbers in kanji and mixed ones as digits: 五千八百件 and 5,800件 both become 5800件."
-
-    def digits(run):
-        value = run_value(run)
-        return run[0] if value is None else str(abs(value))
-
-    return re.sub(NUMBER_RUN, digits, normalize(text))
-
-# %% ../nbs/95_grading.ipynb #8e9c34b5
-DENIED = (
-    "(?:で|じゃ|と|だと)?(?:は|も)?"
-    "(?:な[いくかけ]|ありません|ございません|違|ちが|(?:言え|いえ)(?:な|ませ))"
-    "|[^。]*?と(?:いう|言う|する)[^。]{0,4}(?:誤り|間違|嘘|うそ)"
+DENIES = re.compile(
+    rf"{NEGATIVE}|違[いうっえ]|ちが[いうっ]|異な|別の|以外|を除|のほか|の他[はにの]|撤回|取り消|否定"
+    "|(?:誤り|間違い|まちがい|誤解|嘘|うそ|デマ|中止|別人|別物|反対)(?=で|だ|と|に|も|。|$)"
 )
+AFFIRMS = re.compile(  # the words of a denial that are none
+    r"に違い(?:な|あ)\w*|に相違\w*|間違い?(?:ない|な[くし]|あり?ません|ございません)"
+    r"|に(?:他|ほか)な(?:ら|り)\w*|しか(?:あり|い|でき|考えられ)?(?:ない|ません)"
+    r"|な(?:ければ|くては|いと|きゃ)(?:なら|なり|いけ|だめ)\w*|だけで(?:は)?なく|のみならず"
+)
+COPULA = r"でござい\w+|であ(?:る|り|った|って)|でし[たて]|です|だ(?:った)?(?![とっがろ])|で(?=、)"
+ENGLISH_DENIES = re.compile(r"[^,.;]*(?:\b(?:not|never|wrong|incorrect|false)\b|n't\b)")
 
 
-def is_denied(
-    text: str,
-    answer: str,
+def denies(
+    rest: str,  # of a text, behind an answer
+    question: str = "",  # where it asks what is not so, a negative is no denial
 ) -> bool:
-    "Whether a text says of an answer that it is not so: 林茂ではない, 林茂というのは誤りである."
-    return bool(re.search(f"{re.escape(answer)}(?:{DENIED})", text))
+    "Whether what follows an answer takes it back: ではない, という説は誤りです, ですが、違います."
+    sentence = re.split("[。!?\n]", rest)[0]
+    if copula := re.match(COPULA, sentence):
+        sentence = sentence[copula.end() :]
+        if not re.match("が|け(?:ど|れど)|と(?:いう|言う|する)", sentence):
+            return False
+    sentence = AFFIRMS.sub("", sentence)
+    if re.search(NEGATIVE, question):
+        sentence = re.sub(NEGATIVE, "", sentence)
+    return bool(DENIES.search(sentence) or ENGLISH_DENIES.match(sentence))
 
 # %% ../nbs/95_grading.ipynb #5ced2dc6
 def named_values(
-    text: str,
+    text: str,  # after `notation`, like the values
     values,  # strings
 ) -> dict[str, bool]:  # value → True where it is stated, False where it is only denied
     "Which of some values a text names; a number counts only as a whole."
-    text, found = normalize(text), {}
-    known = {normalize(value): value for value in values if value}
-    longest_first = sorted(known, key=len, reverse=True)
+    found, longest_first = {}, sorted(filter(None, values), key=len, reverse=True)
     for hit in re.finditer("|".join(map(whole, longest_first)) or r"(?!)", text):
-        value, denied = known[hit[0]], re.match(DENIED, text[hit.end() :])
-        found[value] = found.get(value, False) or not denied
+        rest = text[hit.end() :]
+        told = re.match("[^。]*?と(?:いう|言う|する)", rest)
+        clause = rest if told else re.split("、", rest)[0]
+        found[hit[0]] = found.get(hit[0], False) or not denies(clause)
     return found
 
 # %% ../nbs/95_grading.ipynb #5628f103
@@ -259,9 +266,10 @@ def judge_fact(
     entity: str = "",  # who is asked about; its name is no value
 ) -> str:  # one of VERDICTS
     "Whether a reply states a known fact."
-    text = with_digits(reply).replace(with_digits(entity) or "\0", "")
-    answer = with_digits(answer)
-    named = named_values(text, {answer, *map(with_digits, others)})
+    text, answer = notation(reply), notation(answer)
+    if entity:
+        text = text.replace(notation(entity), "")
+    named = named_values(text, {answer, *map(notation, others)})
     stated = {value for value, is_stated in named.items() if is_stated}
     if answer in stated:
         return "right" if len(stated) == 1 else "mixed"
@@ -306,26 +314,818 @@ def bare_pieces(
             found.append(name)
     return found
 
-# %% ../nbs/95_grading.ipynb #61f6ec61
-def is_committed(
+# %% ../nbs/95_grading.ipynb #4be11571
+def lemmas(
+    text: str,  # with spaces between
+) -> frozenset:
+    "A class of words."
+    return frozenset(text.split())
+
+# %% ../nbs/95_grading.ipynb #68d19248
+NEGATING = lemmas(
+    "ず 無い ない まい 以外 違う 違い 異なる 別 他 外 誤り 誤る 間違い 間違う 嘘 偽 虚偽 誤解 誤報 誤情報 デマ 否 否定 否認 "
+    "撤回 取り消す 取り消し 中止 取り止め 取り止める 無効 反対 逆 除く 除外 別人 別物 落選 不 非 未 無 禁止 廃止 拒否 却下 "
+    "失敗 延期 辞退 変更 不正解"
+)
+REVOKES = lemmas(  # in a later clause
+    "違う 違い 異なる 誤り 誤る 間違い 間違う 嘘 偽 虚偽 誤解 誤報 誤情報 デマ 否 否定 否認 撤回 取り消す 取り消し 中止 取り止め "
+    "取り止める 無効 除外 別人 別物 落選 廃止 拒否 却下 延期 辞退 変更 不正解 変わる 移る 移転 改める 覆る"
+)
+TRUE = lemmas("正しい 事実 本当 真実 正解 当たる 合う 正確")  # with a negation they revoke
+MODAL = lemmas(
+    "らしい みたい そう-伝聞 そう-様態 多分 恐らく きっと 若しかして 若しか 推定 推測 予想 予測 予定 見込み 見込む 見通し 候補 有力 優勢 "
+    "濃厚 噂 一説 説 筈 積もり 目標 検討 計画 方針 不明 未定 自信 定か 疑問 怪しい 曖昧 朧 記憶 推察 想像 憶測 思う 考える 存ずる "
+    "感ずる 感じる 近い 仮 一応 案 恐れ 期待 望み け かしら 大体 概ね 略 疑う 信ずる 信じる 覚え 覚える うろ覚え 印象 暫定 誰か "
+    "何方か 孰れか 調整 見積もる 見積もり 目指す 勘 確証 どうか たり 聞く"
+)
+APPROXIMATE = lemmas("くらい 位 程 程度 頃 辺り 前後 内外 近く 弱 強 余り 見当 ほど 目安")  # behind
+CERTAIN = lemmas(
+    "はっきり 分かる 知る 存ずる 言う 言える 言い切る 断定 決まる 限る"
+)  # hedges when negated
+HEARSAY = lemmas("見る 言う 為る 伝える 見做す")  # と and the passive: と見られる
+RUMOUR = lemmas("人 声 意見 話 説 噂 記事 者 報道 向き")  # という人もいる
+COMPARING = lemmas(
+    "超える 越える 下回る 上回る 割る 切る 満たす 減る 増える 引く 足す 減らす 増やす 過ぎる 迫る 近付く 外れる "
+    "逸れる 避ける 延ばす 縮める 早まる 遅れる 伸びる 延びる ずれる 除く 断る 加える 移る 変わる 変える 移す 繰り上げる 繰り下げる "
+    "掛ける 倍 遡る 好む 望む 求める 狙う"
+)
+BEING = lemmas(
+    "有る 居る 成る 為る 言う 御座る 申す 致す 呼ぶ 下さる 頂く 出来る 務める 勤める 担う 位置 所在 当たる 該当 上る 達する 掛かる "
+    "決まる 定める 存在 置く 構える 良い 宜しい 正しい 合う 果たす 行う 於く 因る 拠る 記録 相当 貰う 迎える 願う 参る 出る 来る "
+    "設定 規定 示す 指す 得る 要する 確定 限る 知る 対応 承る 表す 表わす 受ける 使う 用いる 含む 積む"
+)
+SAYING = lemmas(
+    "言う 申す 成る 呼ぶ 書く 決まる 決める 定める 定まる 答える 断定 分かる 発表 規定 記す 記載 表す 称する 名付ける 読む 為る 言える "
+    "断言 有る 表記 明記 出る"
+)
+CONTRASTS = lemmas(  # another one of the kind that is asked for
+    "前半 後半 前 元 旧 副 次 次期 先代 前任 後任 翌 翌日 翌年 昨 隣 隣り 先 別 他 以外 支 初代 以前 昔 嘗て 昨年 去年 先月 先週 昨日 前年 "
+    "前日 前回 次回 来年 来月 当初 最初 元々 次点 二番 準 代理 補佐 助手 旧来 先日 前期 来期 前身 後継 候補 他社 前職 逆 反対 偽 途中"
+)
+BOUNDS = lemmas("最短 最長 最大 最小 最低 最高 少ない 多い 高々 精々 平均 最低限")
+PAST = lemmas("嘗て 昔 以前 当初 元々 元")
+OPPOSITES = (
+    "本支 曲詞 開閉 始終 出入 増減 買売 高低 上下 男女 内外 左右 正副 新旧 生死 生亡 生没 勝敗 勝負 当落 合落 発着 収支 損益 公私 主従 "
+    "早遅 長短 多少 大小 深浅 広狭 厚薄 重軽 強弱 明暗 暑寒 賛反 休営 休開 入退 入卒 貸借 受送 原訳 作訳 書訳 表裏 可否 進退 昇降 "
+    "有無 結離 就辞 就退 攻守 飲食 南北 東西 購販"
+).split()
+GROUPS = (
+    "作曲 作る 書く 描く 著す 創る 造る 手掛ける 設計 考案 発明 開発 制作 製作 執筆 生む 生み出す 築く 建てる 作者 著者 作家 筆者 手 作品 発見",
+    "始まる 始める 開く 開始 創業 設立 創設 創立 発足 開業 起こす 興す オープン スタート 開館 開店 立ち上げる",
+    "勝つ 優勝 制する 勝者 勝利 王者 当選 輝く 選ぶ",
+    "要る 必要 出す 提出 持つ 持参 用意 添える 添付 要する 使う 準備",
+    "務める 勤める 就く 付く 就任 担当 率いる 役 職",
+    "売る 売れる 販売 売り上げる 払う 支払う 納める 価格 値段 料金",
+    "終わる 終える 終了 閉じる 閉まる 終結 終戦",
+    "飲む 服用 食べる",
+    "住む 暮らす 居住",
+    "締め切り 締め切る 締切 期限 期日 提出",
+    "開く 開催 実施",
+    "取る 受賞 受ける 獲得 得る 輝く",
+    "休む 休み 休業 休館 定休 締まる 閉まる 閉館 閉める",
+    "亡くなる 死ぬ 死去 没する 逝去 没年",
+    "生まれる 誕生 出身 生誕",
+)
+GROUPS = tuple(map(lemmas, GROUPS))
+ATTRIBUTES = (  # how it is asked, what a reply may call it
+    ("誰|だれ|どなた", "人 者 氏 人物 名前 名 本人 担当 務める 勤める 就く 付く 率いる 就任"),
+    ("いくら|何円", "価格 値段 料金 金額 代金 費用 額 値 税込み 定価 総額 代 支払い 税 合計 込む"),
+    (
+        "いつ|何[年月日時曜]|何世紀",
+        "日 年 時 時間 時刻 日時 日付 時期 期日 日程 期限 開始 曜日 月 本番 当日",
+    ),
+    (
+        "どこ|何処|何[県市町村国都駅]",
+        "場所 所 所在 所在地 住所 位置 地 地点 会場 国 県 市 町 都市 現地",
+    ),
+    ("何[人名]", "人数 数 総数 人口 合計"),
+    (
+        "いくつ|何[個本枚台冊回件匹頭羽軒隻杯箱]",
+        "数 個数 本数 枚数 回数 冊数 台数 件数 合計 上限 総数",
+    ),
+    (
+        "どれ(?:だけ|くらい|ほど)|どの(?:くらい|ぐらい|程度)|何[mkg]|さ[はを]",
+        "長さ 高さ 全長 距離 期間 量 重さ 大きさ 広さ 幅 全体 標高 時間 値 面積 総延長",
+    ),
+    ("何度", "温度 気温 設定"),
+    ("何(?:%|割)", "割合 率 比率"),
+)
+TOPICS = lemmas(
+    "つ 答え 正解 回答 其れ 此れ 彼れ 此方 其方 其処 此処 もう 結論 結果 正式 実際 現在 今 今回 事実 本当 私 内 我が家 物 事 者 人 方 "
+    "名前 名 名称 一つ 正しい 由来 当時 場合 呼び名"
+)
+REFINING = lemmas(
+    "事 方 時 通り 午前 午後 朝 昼 夕 夕方 夜 晩 正午 作 木 名 春 夏 秋 冬 名前 早朝 深夜 初め 半ば 終わり 末 上旬 中旬 下旬 分 為 物"
+)
+TITLED = lemmas(
+    "さん 様 氏 君 ちゃん 先生 殿 博士 選手 教授 女史 都 道 府 県 市 区 町 村 国 川 山 駅 語 人 色 年 円 日 曜日 間 宛て"
+)
+EMPTY = lemmas("事 物 の 訳 通り 為 計画 規則 決まり 仕組み")  # heads that a clause leans on
+PLACES = ("都", "道", "府", "県", "市", "区", "町", "村", "付近", "郡", "島")
+ROLE = re.compile("[者長家手員人役師士官主社所店地場校国県市町駅館]$|監督|主演")
+ASKS_ROUGHLY = "ど(?:の|れ)(?:くらい|ぐらい|ほど|程度)"
+NOUNS = ("名詞", "接尾辞", "接頭辞", "代名詞", "形状詞")
+MARKS = ("補助記号", "空白", "記号")
+
+# %% ../nbs/95_grading.ipynb #f9825d36
+@dataclass(frozen=True)
+class Asked:
+    "What a question asks for, as far as its words tell."
+
+    text: str  # after `notation`
+    lemmas: frozenset
+    kanji: frozenset
+    wide: frozenset  # lemmas of the same groups and attributes
+    negative: bool  # True: it asks what is not so
+    past: bool
+    number: bool  # the answer holds a number or a day
+    date: bool  # the answer is one
+    place: bool  # the answer ends like one: 市, 県
+    names: bool  # the question holds a proper noun
+
+
+@lru_cache(maxsize=4096)
+def asked(
+    question: str,
+    answer: str,  # both after `notation`
+) -> Asked:
+    "Read a question."
+    found = lemmas(" ".join(w.lemma for w in words(question) if w.pos not in ("助詞", "助動詞")))
+    wide = [lemmas(names) for pattern, names in ATTRIBUTES if re.search(pattern, question)]
+    wide += [group for group in GROUPS if group & found]
+    date = bool(re.search("年|月|日(?!以内)|曜|時(?!間)", answer))
+    return Asked(
+        text=question,
+        lemmas=found,
+        kanji=frozenset(re.findall(KANJI, question)),
+        wide=frozenset().union(*wide),
+        negative=bool(re.search(NEGATIVE, question)),
+        past=bool(re.search("た(?:か|の|です|$)", question)),
+        number=date or bool(find_numbers(answer)),
+        date=date,
+        place=bool(re.search("[都道府県市区町村国]$", answer)),
+        names=any(word.pos2 == "固有名詞" for word in words(question)),
+    )
+
+
+def is_opposite(
     text: str,
-    answer: str,  # stands in the text
-    question: str = "",  # what it names may be named again
+    q: Asked,
 ) -> bool:
-    """Whether a text states this answer and no other one.
+    "Whether a word is against one of the question: 支社 where 本社 is asked for."
+    pairs = [*OPPOSITES, *(pair[::-1] for pair in OPPOSITES)]
+    return any(b in text and a in q.text and b not in q.text for a, b in pairs)
 
-    It does not when it denies the answer, lists it among other nouns, or, where the answer is a
-    number, holds another number that the question does not.
-    """
-    if is_denied(text, answer):
-        return False
-    allowed = {*find_numbers(answer), *find_numbers(question)}
-    if find_numbers(answer) and not {*find_numbers(text)} <= allowed:
-        return False
-    bare = bare_pieces(text.replace(answer, "甲"))
-    return "甲" not in bare or all(piece == "甲" or piece in question for piece in bare)
 
-# %% ../nbs/95_grading.ipynb #f0a6f2a1
+def is_known(
+    word,  # Word
+    q: Asked,
+) -> bool:
+    "Whether a word belongs to what is asked."
+    shared = word.pos2 != "固有名詞" and set(word.surface) & q.kanji
+    return bool(shared or word.lemma in q.lemmas | q.wide) and not is_opposite(word.surface, q)
+
+
+def is_contrast(
+    word,  # Word
+    q: Asked,
+) -> bool:
+    "Whether a word names another one of a kind: 前, 副, 隣."
+    return word.lemma in CONTRASTS - q.lemmas
+
+
+def surface(
+    told: list,  # of Word
+) -> str:
+    "Words as they stand in the text."
+    return "".join(word.surface for word in told)
+
+# %% ../nbs/95_grading.ipynb #e278aa5e
+def is_hedge(
+    told: list,  # of Word
+    i: int,  # which of them
+    q: Asked,
+) -> bool:
+    "Whether a word leaves open whether it is so."
+    word, before = told[i], told[i - 1] if i else None
+    coming = [w.lemma for w in told[i + 1 : i + 5]]
+    if word.lemma in q.lemmas or re.match(KANJI * 2, word.surface) and word.surface[:2] in q.text:
+        return False
+    if word.lemma == "不明" and surface(told[i + 1 : i + 2]) == "な":
+        return False  # ご不明な点は
+    if word.lemma == "予定" and q.date:
+        return q.past
+    if word.lemma in HEARSAY and before and before.lemma in ("と", "とも", "も", "って"):
+        return coming[:1] in (["れる"], ["られる"])
+    if word.lemma in CERTAIN and {"ない", "ず", "無い", "兼ねる"} & {*coming}:
+        return True
+    if word.lemma == "か" and word.pos == "助詞":
+        return not before or before.surface not in ("何", "誰", "どこ", "なに", "いつ")
+    return (
+        word.lemma in MODAL
+        or word.surface in "?？"
+        or word.cform.startswith("意志推量")
+        and word.pos == "助動詞"
+        or word.lemma == "気"
+        and told[i + 1 : i + 2] != []
+        and told[i + 1].surface in "がの"
+        or word.pos == "形状詞"
+        and (word.lemma, word.pos2) == ("様", "助動詞語幹")
+        or (word.lemma, word.pos) == ("確か", "副詞")
+        or word.lemma == "性"
+        and before is not None
+        and before.lemma == "可能"
+        or word.lemma == "よ"
+        and coming[:1] == ["ね"]
+    )
+
+
+def is_negated(
+    told: list,  # of Word
+    q: Asked,
+) -> bool:
+    "Whether a clause denies, where the question does not ask for a denial."
+    denying = [w for w in told if w.lemma in NEGATING and w.lemma not in q.lemmas]
+    return not q.negative and bool(denying)
+
+# %% ../nbs/95_grading.ipynb #1c7bc371
+def noun_run(
+    told: list,  # of Word
+) -> list:  # the nouns at the end
+    "The last compound of some words."
+    start = len(told)
+    while start and told[start - 1].pos in NOUNS:
+        start -= 1
+    return told[start:]
+
+
+def is_other_topic(
+    run: list,  # of Word, the last compound
+    topic: list,
+    q: Asked,
+) -> bool:
+    "Whether a topic that the question does not name is another thing than the one asked for."
+    text, head = surface(run), run[-1].surface
+    if topic[0].pos == "連体詞" or any(w.lemma in TOPICS | q.wide | q.lemmas for w in run):
+        return False
+    if text.endswith("期") or any(w.pos3 == "副詞可能" for w in run):
+        return False
+    if re.search("何[がでをに]|どんな|どういう|なぜ", q.text):
+        beside = any(w.surface in q.text for w in topic if w.pos == "名詞" and w not in run)
+        return head[-1] in q.kanji and not beside and head not in q.text
+    if re.search("どこ|誰|だれ|どなた", q.text):
+        return head[-1] in q.kanji or bool(ROLE.search(head))
+    near = text[:2] in q.text if len(text) > 1 else False
+    return not (near or any(character in q.kanji for character in text[:-1]))
+
+
+def topic_fault(
+    topic: list,  # of Word, without は
+    q: Asked,
+) -> str:
+    "Why a topic is not what was asked for."
+    while topic and topic[-1].pos == "助詞" and topic[-1].pos2 != "準体助詞":
+        topic = topic[:-1]
+    for word in topic:
+        if is_contrast(word, q) or word.pos2 != "固有名詞" and is_opposite(word.surface, q):
+            return f"topic {word.surface}"
+    if topic and topic[-1].pos2 == "準体助詞":  # 書いたのは
+        verbs = [w for w in topic if w.pos == "動詞" or w.pos3 == "サ変可能"]
+        verbs = [w for w in verbs if w.lemma not in BEING][-1:]
+        fits = all(is_known(word, q) for word in verbs) and not is_negated(topic, q)
+        return "" if fits else f"topic {surface(topic)}"
+    run = noun_run(topic)
+    if not run:
+        return ""
+    owners = [w for w in topic[: -len(run)] if w.pos == "名詞" and w.lemma not in TOPICS]
+    new = [w for w in owners if w.surface not in q.text]
+    names = q.names and [w for w in new if w.pos2 == "固有名詞"]
+    others = new == owners != [] and f"の{surface(run)}" in q.text  # 議員の任期
+    if (
+        names
+        or others
+        and topic[0].pos != "連体詞"
+        and (q.names or not any(w.pos2 == "固有名詞" for w in new))
+        or is_other_topic(run, topic, q)
+    ):
+        return f"topic {surface(topic)}"
+    return ""
+
+# %% ../nbs/95_grading.ipynb #6fdcecd7
+def head_fault(
+    told: list,  # of Word, from the start of the sentence to the answer
+    q: Asked,
+) -> str:
+    "Why what stands before an answer makes another thing of it."
+    close = [w for w in told if w.pos != "空白" and w.surface not in '「『("“*`【[']
+    last = close[:-1] if close and close[-1].surface == "、" else close
+    choice = lemmas("か や 又は 若しくは 或いは 又 とか 及び 並びに")
+    bounds = last[:-1] if last and last[-1].lemma in ("で", "も", "と", "だ") else last
+    if q.number and {w.lemma for w in bounds[-2:]} & (BOUNDS - q.lemmas):
+        return f"{surface(bounds[-2:])} before"
+    if last and not q.date and re.fullmatch("毎?[年月週日]間?", last[-1].surface):
+        period = re.search("[年月週日]", last[-1].surface)[0]
+        if (
+            period not in q.text
+            and q.number
+            and re.search("[年月週日](?:に|ごと|あたり|間)", q.text)
+        ):
+            return f"{last[-1].surface} before"
+    if last and last[-1].lemma in choice and (surface(last[-2:-1]) not in "何誰どこいつなにしな"):
+        return f"{last[-1].surface} before"
+    if last and last[-1].lemma == "と" and noun_run(last[:-1]):
+        if last[-2].surface not in q.text:
+            return "と before"
+    for word, after in zip(told, [*told[1:], None]):
+        if word.lemma in PAST and word.surface not in q.text and not q.number:
+            if after is None or after.lemma != "から":
+                return f"{word.surface} before"
+    beside = [] if q.number else noun_run([w for w in close if (w.lemma, w.pos) != ("の", "助詞")])
+    for word, after in zip(beside, [*beside[1:], None]):
+        other = after and is_contrast(word, q) and is_known(after, q)
+        if other or word.pos2 != "固有名詞" and is_opposite(word.surface, q):
+            return f"{word.surface} before"
+    topics = [i for i in range(len(told)) if is_topic(told, i)]
+    if not topics:
+        return ""
+    start = topics[-1]
+    while start and told[start - 1].surface != "、":
+        start -= 1
+    return topic_fault(told[start : topics[-1]], q)
+
+
+def is_topic(
+    told: list,  # of Word
+    i: int,
+) -> bool:
+    "Whether a particle marks what is spoken of: は, or が with no verb behind it."
+    word = told[i]
+    if word.pos != "助詞" or [w for w in told[i + 1 : i + 2] if w.lemma in ("無い", "有る")]:
+        return False
+    verbs = any(w.pos in ("動詞", "形容詞") for w in told[i:])
+    return word.lemma == "は" or (word.lemma, word.pos2) == ("が", "格助詞") and not verbs
+
+# %% ../nbs/95_grading.ipynb #c08cb2f4
+def part_fault(
+    run: list,  # of Word, nouns behind の
+    q: Asked,
+) -> str:
+    "Why an answer with の is part of another thing: …の息子, …の半額, but not …の午後."
+    text = surface(run)
+    if run[0].lemma in REFINING or text in q.text or q.place and run[0].pos3 == "地名":
+        return ""
+    if q.date and text == "予定" and not q.past or run[-1].lemma in q.wide & GROUPS[0]:
+        return ""
+    if q.number and not re.search("半|倍|前|後|翌|次|差|うち|分の|以|隣|間|先", text):
+        if any(is_known(w, q) or w.lemma in REFINING or w.pos2 == "数詞" for w in run):
+            return ""
+    return f"の{text}"
+
+
+def noun_fault(
+    word,  # Word, directly behind the answer
+    q: Asked,
+) -> str:
+    "Why a noun beside an answer makes another thing of it: 以上, 未満, but not 氏."
+    if word.surface in q.text and len(word.surface) > 1 or word.lemma in TITLED | {"御", "以来"}:
+        return ""
+    if word.lemma not in CONTRASTS | NEGATING | MODAL | APPROXIMATE:
+        if q.place and (word.pos2 == "固有名詞" or word.surface in PLACES):
+            return ""
+        if q.number and word.lemma in REFINING or "助数詞可能" in (word.pos2, word.pos3):
+            return ""
+        if word.pos2 == "数詞" or is_known(word, q) or word.lemma in ("事", "物", "所", "人物"):
+            return ""
+    return f"{word.surface} behind"
+
+
+def after_phrase(
+    told: list,  # of Word, behind the answer
+    q: Asked,
+) -> tuple:  # how many belong to the answer, and why one does not
+    "Titles, closing quotes and nouns that belong to the answer."
+    j = 0
+    while j < len(told):
+        word, fault = told[j], ""
+        if (word.lemma, word.pos) == ("の", "助詞"):
+            run = list(itertools.takewhile(lambda w: w.pos in NOUNS, told[j + 1 :]))
+            if not run:
+                break
+            fault, j = part_fault(run, q), j + len(run)
+        elif word.pos in NOUNS and word.pos2 != "助動詞語幹":
+            fault = noun_fault(word, q)
+        elif word.pos != "空白" and word.surface not in '」』"”’)】*`':
+            break
+        if fault:
+            return j, fault
+        j += 1
+    return j, ""
+
+
+def clause_end(
+    told: list,  # of Word
+) -> int:
+    "Where the first clause ends: at a 、 behind a predicate."
+    closed = False
+    for i, word in enumerate(told):
+        if word.surface == "、" and closed:
+            return i
+        predicate = word.pos in ("動詞", "形容詞", "形状詞", "助動詞") or word.pos3 == "サ変可能"
+        closed = closed or predicate or word.surface == "で"
+    return len(told)
+
+
+def later_fault(
+    told: list,  # of Word, what follows the clause of the answer
+    q: Asked,
+) -> str:
+    "Why what follows takes the answer back: ですが、違います."
+    for piece in re.split("[、。!?]", surface(told)):
+        clause = words(piece)
+        i = next((k for k, w in enumerate(clause) if (w.lemma, w.pos) == ("は", "助詞")), 0)
+        if i and clause[i - 1].pos in ("名詞", "接尾辞"):
+            if clause[i - 1].lemma not in TRUE | RUMOUR | {"事", "答え", "其れ"}:
+                continue  # it speaks of something else
+        other = [w for w in clause[:6] if w.pos == "助詞" and w.lemma in ("で", "と")]
+        if not (clause and clause[0].pos == "名詞" and other):
+            if any(w.lemma in REVOKES for w in clause):
+                return f"then {piece}"
+        negative = any(w.lemma in ("ず", "無い", "ない") for w in clause)
+        if negative and any(w.lemma in TRUE for w in clause):
+            return f"then {piece}"
+    return ""
+
+# %% ../nbs/95_grading.ipynb #8d3d424c
+def is_predicate(
+    told: list,  # of Word
+    i: int,
+) -> bool:
+    "Whether a word is a verb or adjective of its own, or a noun with する."
+    word, after = told[i], [w.lemma for w in told[i + 1 : i + 3]]
+    if word.pos == "動詞":
+        helps = word.pos2 == "非自立可能" and i and told[i - 1].pos2 == "接続助詞"
+        return not helps and not (word.lemma == "為る" and i and told[i - 1].pos3 == "サ変可能")
+    if word.pos3 == "サ変可能":
+        does = ("為る", "致す", "出来る", "為さる", "下さる", "頂く", "行う", "果たす")
+        return after[:1] != [] and (after[0] in does or after[0] == "を" and after[-1] in does)
+    return word.pos in ("形容詞", "形状詞") and word.pos2 != "助動詞語幹"
+
+
+def verb_fault(
+    told: list,  # of Word, begins with the particle of the answer
+    i: int,  # the predicate
+    q: Asked,
+    strict: bool,  # False: a number fits any verb that does not compare
+) -> str:
+    "Why a predicate is not the one that was asked for."
+    word = told[i]
+    if word.lemma in ("超える", "越える") and re.search(ASKS_ROUGHLY, q.text):
+        return ""
+    if is_opposite(word.surface, q):
+        return f"opposite {word.surface}"
+    if word.lemma in BEING or is_known(word, q) or not strict and word.lemma not in COMPARING:
+        return ""
+    if i > 2 and told[i - 2].pos == "名詞" and surface(told[i - 2 : i]) in q.text:
+        return ""  # 火事にあいました, asked with 火事にあった
+    thing = told[0].lemma == "を" and re.search("何[にをでがだ]|もの", q.text)
+    if thing and word.cform.startswith("連") and any(w.lemma in q.lemmas for w in told[i + 1 :]):
+        return ""  # 酢を薄めた液に浸す
+    return f"verb {word.surface}"
+
+
+def told_fault(
+    told: list,  # of Word, begins with the particle of the answer
+    q: Asked,
+) -> str:
+    "Why a clause that ends in a noun tells of another thing: が推薦した人です, は副館長です."
+    while told and (
+        told[-1].pos in ("助動詞", *MARKS)
+        or told[-1].pos2 in ("終助詞", "接続助詞", "準体助詞")
+        or told[-1].surface == "で"
+        or told[-1].lemma in ("有る", "御座る")
+        and surface(told[-2:-1]) == "で"
+    ):
+        told = told[:-1]
+    run = noun_run(told)
+    if not run:
+        verbs = any(w.pos in ("動詞", "形容詞") or w.pos3 == "サ変可能" for w in told)
+        return "" if verbs else "no predicate"
+    particle, last, text = told[0].lemma, run[-1], surface(run)
+    before = told[-len(run) - 1]
+    if last.lemma in EMPTY:
+        return ""
+    if any(is_contrast(w, q) for w in (told if particle in ("は", "が") else run)):
+        return f"told {text}"
+    if last.pos3 == "サ変可能" and is_known(last, q):
+        return ""
+    if particle == "が" and before.lemma == "の" and not any(is_known(w, q) for w in told[1:-2]):
+        return f"told {text}"
+    if before.pos in ("動詞", "形容詞", "助動詞") and text not in q.text:
+        return f"told {text}"
+    if before.pos in ("動詞", "形容詞", "助動詞") and not (particle == "が" or q.number):
+        return f"told {text}"
+    if len(run) == 1 and last.lemma in TOPICS and before.lemma == "の" and len(told) > 3:
+        run, last = [told[-3]], told[-3]  # 猫のほう
+    fits = last.lemma in q.wide | TOPICS and all(is_known(w, q) or w.lemma in TOPICS for w in run)
+    partly = is_known(last, q) and any(w.lemma in q.lemmas for w in run)
+    argument = particle in ("に", "で", "へ", "から", "を") and is_known(last, q)
+    return "" if text in q.text or fits or partly or argument else f"told {text}"
+
+
+def governed_fault(
+    told: list,  # of Word, a clause that begins with the particle of the answer
+    q: Asked,
+    whole: bool = False,  # True: all predicates count, since the answer is the topic
+) -> str:
+    "Why the predicate that governs an answer is not what was asked for."
+    if is_negated(told, q):
+        return "negated"
+    for word, after in zip(told, told[1:]):
+        if is_contrast(word, q) and is_known(after, q):
+            return f"{word.surface}{after.surface}"
+    if rank := re.search(r"[\d一二三四五六七八九十]+(?:番|位|代|人|回)目?", surface(told)):
+        if not q.number and rank[0] not in q.text:
+            return rank[0]
+    strict = whole or not q.number or told[0].lemma == "から" or q.date and told[0].lemma == "に"
+    found = [i for i in range(1, len(told)) if is_predicate(told, i)]
+    for i in found if whole else found[:1]:
+        if fault := verb_fault(told, i, q, strict):
+            return fault
+    return "" if found and not strict else told_fault(told, q)
+
+# %% ../nbs/95_grading.ipynb #ac503e7e
+def said_fault(
+    told: list,  # of Word, begins with と or って
+    q: Asked,
+) -> str:
+    "Why と and what follows is no naming: …と思う, …という人もいる, but not …と呼ばれる."
+    k = 1
+    while k < len(told) and told[k].pos in ("助詞", "副詞", "接頭辞"):
+        k += 1
+    if k == len(told):
+        return "" if told[0].lemma == "って" else "と"
+    verb, behind = told[k], told[k + 1 :]
+    verbs = [w for w in told[k:] if w.pos == "動詞" or w.pos3 == "サ変可能"]
+    if verb.pos == "名詞" and told[0].lemma == "って":
+        return governed_fault(told, q, whole=True)
+    says = verb if verb.pos != "名詞" or not verbs else verbs[0]
+    if not {verb.lemma, says.lemma} & (SAYING | q.lemmas):
+        return f"と{verb.surface}"
+    if is_negated(told, q):
+        return "negated"
+    if verb.lemma != "言う" or not behind or behind[0].pos not in ("名詞", "接頭辞", "助詞"):
+        return ""
+    run = list(itertools.takewhile(lambda w: w.pos in NOUNS or w.pos2 == "準体助詞", behind))
+    rest = behind[len(run) :]
+    if not run or not rest or rest[0].pos != "助詞":
+        return f"という{surface(run)}" if run and run[-1].lemma in MODAL else ""
+    if run[-1].lemma in RUMOUR:
+        return f"という{surface(run)}"
+    return governed_fault(rest, q, whole=True)
+
+
+def copula_fault(
+    told: list,  # of Word, begins with です, だ or で
+    q: Asked,
+) -> str:
+    "Why a clause with a copula does not say that the answer is it: ではない, だと言う人もいる."
+    if is_negated(told, q):
+        return "negated"
+    for i, word in enumerate(told):
+        if i and word.lemma in ("と", "って") and i + 1 < len(told) and told[i - 1].pos != "名詞":
+            return said_fault(told[i:], q)
+    found = [told[i] for i in range(len(told)) if is_predicate(told, i)]
+    if told[0].surface in ("で", "じゃ"):
+        if odd := [w for w in found if w.lemma not in BEING and not is_known(w, q)]:
+            return f"verb {odd[0].surface}"
+    but = told[-1].lemma in ("が", "けれど", "けど", "けれども")
+    return "was, but" if but and not q.past and "た" in [w.lemma for w in told] else ""
+
+
+def is_copula(
+    told: list,  # of Word
+) -> bool:
+    "Whether words begin with です, だ, or a で that means it."
+    if told[0].pos == "助動詞":
+        return True
+    after = [*told[1:2]] or [told[0]]
+    verbs = ("有る", "御座る", "良い", "宜しい", "合う", "無い", "で", "は", "も", "、")
+    return told[0].surface in ("で", "じゃ") and (
+        after[0].pos == "助動詞" or after[0].lemma in verbs or after[0].lemma == "間違い"
+    )
+
+
+def particle_fault(
+    told: list,  # of Word, begins with a particle
+    q: Asked,
+) -> str:
+    "Why a particle behind an answer makes another thing of it: か, より, まで."
+    word = told[0].lemma
+    free = dict(まで="まで|期限|締", から="から|出身|いつ|。" if q.number else "から|出身|いつ")
+    if word in ("か", "や", "とか", "及び"):
+        return word
+    if word == "から" and "まで" in q.text and "から" not in q.text:
+        return word
+    if word in (
+        "より",
+        "も",
+        "なり",
+        "しか",
+        "ずつ",
+        "くらい",
+        "程",
+        "ほど",
+        "ばかり",
+        "など",
+        "等",
+    ):
+        return "" if told[0].surface in q.text else word
+    if word in free and not (q.number and word == "から") and not re.search(free[word], q.text):
+        return word
+    return ""
+
+# %% ../nbs/95_grading.ipynb #0f625e8c
+def tail_fault(
+    told: list,  # of Word, from the answer to the end of its sentence
+    q: Asked,
+) -> str:
+    "Why what stands behind an answer does not make it the answer."
+    j, fault = after_phrase(told, q)
+    rest = told[j:]
+    if fault or not rest:
+        return fault
+    if rest[0].surface in ("、", ","):
+        goes_on = len(rest) > 1 and rest[1].pos in ("助詞", "助動詞")
+        return tail_fault(rest[1:], q) if goes_on else later_fault(rest[1:], q)
+    end = clause_end(rest)
+    clause, later = rest[:end], rest[end:]
+    if is_copula(rest):
+        return copula_fault(clause, q) or later_fault(later, q)
+    if rest[0].pos != "助詞":
+        fits = rest[0].pos in ("感動詞", "副詞", *MARKS) and rest[0].surface not in "/・;|"
+        if rest[0].pos in ("動詞", "形容詞"):
+            fits = not verb_fault(clause, 0, q, strict=not q.number) and not is_negated(clause, q)
+        return later_fault(later, q) if fits else f"{rest[0].surface} behind"
+    if fault := particle_fault(rest, q):
+        return fault
+    after = rest[1] if len(rest) > 1 else None
+    if rest[0].lemma in ("から", "まで", "だけ", "のみ", "こそ"):
+        if after is None or after.surface == "、":
+            return ""
+        if after.pos == "助動詞":
+            return copula_fault(clause[1:], q) or later_fault(later, q)
+    if rest[0].pos2 == "終助詞":
+        return later_fault(rest, q)
+    if rest[0].lemma in ("と", "って"):
+        return said_fault(clause, q) or later_fault(later, q)
+    if rest[0].lemma == "は" or after is not None and after.lemma == "は":
+        return governed_fault(rest, q, whole=True)
+    return governed_fault(clause, q) or later_fault(later, q)
+
+# %% ../nbs/95_grading.ipynb #5746dc5a
+NOTE = re.compile(
+    rf"\((?![^()]*(?:{DENIES.pattern}|かも|だろう|でしょう|らし|思|説|正し|[?？]))[^()]*\)"
+)
+TITLES = r"(?:さん|さま|様|氏|君|くん|ちゃん|先生|殿|[都道府県市区町村](?![一-龯]))"
+RETRACTS = re.compile(
+    r"(?:^|[、。!? ])(?:いや|いえ|いいえ|失礼|訂正|すみません|ごめん|じゃなかった|ではなかった|正しくは|間違え|改め)[^、。]*[、。]"
+    r"|(?:訂正|間違え|まちがえ)\w*[、。]"
+)
+HEDGES_ENGLISH = re.compile(
+    r"\b(?:might|may|maybe|perhaps|possibly|probably|guess|think|unsure|sure|could|believe|suppose|assume"
+    r"|likely|seems?|appears?|roughly|approximately|around|about|or so|if)\b|\?",
+    re.IGNORECASE,
+)
+RELATES_ENGLISH = re.compile(
+    r"\b(?:not|never|neither|nor|or|except|besides|unlike|than|near|from|before|after|outside|former|previous"
+    r"|used to|(?:son|daughter|wife|husband|father|mother|brother|sister|friend|teacher) of)\b[^,.;]*$"
+)
+FRAME_ENGLISH = {
+    *"is was are were be did do does has have had in on at by of for with which who that it".split()
+}
+LINKS_ENGLISH = re.compile(r"'s\b|,? (?:or|and)\b|, *[A-Z]")
+
+
+def other_numbers(
+    text: str,
+    answer: str,
+    question: str,
+) -> set:
+    "Numbers beside those of answer and question, the 1 in 1台12,800円 and a year left out."
+    if not find_numbers(answer):
+        return set()
+    there = rf"(?={re.escape(answer)})"
+    text = re.sub(rf"1{UNIT}(?:あたり|当たり|につき)?、?{there}|\d{{4}}年{there}", "", text)
+    return {*find_numbers(text)} - {*find_numbers(answer), *find_numbers(question)}
+
+
+def english_fault(
+    text: str,
+    answer: str,
+    question: str,
+) -> str:
+    "Why an English reply does not state an answer."
+    start, end = find_answer(text, answer)[-1]
+    head, rest = text[:start], text[end:]
+    verb = re.match(" ([a-z]+)", rest)
+    if verb and verb[1] not in FRAME_ENGLISH | {*re.findall("[a-z]+", question.lower())}:
+        return f"verb {verb[1]}"
+    if HEDGES_ENGLISH.search(f"{head} {rest}"):
+        return "hedge"
+    denied = ENGLISH_DENIES.match(rest) or RELATES_ENGLISH.search(head)
+    return "relation" if denied or LINKS_ENGLISH.match(rest) else ""
+
+
+def split_words(
+    line: str,  # with 甲 for the answer
+    start: int,  # where it stands
+) -> tuple:  # words before 甲, words behind it
+    "Cut a line at the answer, whatever MeCab makes of it and its neighbours."
+    told, at = words(line), 0
+    for i, word in enumerate(told):
+        if at == start and word.surface == "甲":
+            return told[:i], told[i + 1 :]
+        at += len(word.surface)
+    return words(line[:start]), words(line[start + 1 :])
+
+
+def speaks_apart(
+    sentence: str,
+    q: Asked,
+) -> bool:
+    "Whether a sentence has a topic of its own: なお、教頭は森です."
+    told = words(sentence.split("、")[-1])
+    ends = [i for i in range(len(told)) if is_topic(told, i) and told[i].lemma == "は"]
+    return bool(ends) and topic_fault(told[: ends[0]], q) != ""
+
+
+def is_listed(
+    line: str,  # with 甲 for the answer
+    answer: str,
+    q: Asked,
+) -> bool:
+    "Whether other things stand beside the answer: 林茂、田中清です."
+    own = [
+        part for part in re.split("(?<=[。!?])", line) if "甲" in part or not speaks_apart(part, q)
+    ]
+    bare = bare_pieces(re.sub(f"甲{TITLES}?", "甲", "".join(own)))
+    free = lambda piece: piece == "甲" or piece in q.text or re.fullmatch(r"甲\d.*", piece)
+    other = [p for p in bare if not free(p) and not (q.place and p[-1] != answer[-1])]
+    return "甲" in bare and bool(other)
+
+# %% ../nbs/95_grading.ipynb #fd824d8c
+def fault(
+    text: str,  # after `normalize_answer`
+    answer: str,  # stands in the text
+    question: str = "",  # after `notation`; what it names may be named again
+) -> str:  # empty: none
+    "Why a text does not state an answer and commit itself to it."
+    without_notes = NOTE.sub("", text)
+    text = without_notes if find_answer(without_notes, answer) else text
+    start, end = find_answer(text, answer)[-1]
+    cut = [found.end() for found in RETRACTS.finditer(text) if found.end() <= start]
+    if RETRACTS.search(text[end:]):
+        return "retracted"
+    text = text[max(cut, default=0) :]
+    if other_numbers(text, answer, question):
+        return "other number"
+    beside = text.replace(answer, "")
+    if re.search("[A-Za-z]", beside) and not re.search("[ぁ-ゖァ-ヺ一-龯]", beside):
+        return english_fault(text, answer, question)
+    return japanese_fault(text, answer, asked(question, answer))
+
+
+def japanese_fault(
+    text: str,
+    answer: str,
+    q: Asked,
+) -> str:
+    "Why a Japanese text does not state an answer: the last place where it names it decides."
+    start, end = find_answer(text, answer)[-1]
+    head, rest = (part.replace(answer, "甲") for part in (text[:start], text[end:]))
+    if len(head + rest) >= 8 and not re.search("[ぁ-ゖァ-ヺ]", head + rest):
+        return "no Japanese"
+    rest = AFFIRMS.sub("", rest)
+    before, behind = split_words(f"{head}甲{rest}", len(head))
+    ends = lambda word: word.surface in "。!?" or "\n" in word.surface
+    opened = max((i + 1 for i, word in enumerate(before) if ends(word)), default=0)
+    closed = next((i for i, word in enumerate(behind) if ends(word)), len(behind))
+    told = [*before, Word("甲", "甲", "名詞"), *behind]
+    for i, word in enumerate(told):
+        echo = i < opened and (word.lemma == "か" or word.surface in "?？")
+        if not echo and is_hedge(told, i, q):
+            return f"hedge {word.surface}"
+        if 0 <= i - len(before) - 1 < closed:
+            if word.lemma in APPROXIMATE and (len(word.surface) == 1 or word.surface not in q.text):
+                return f"hedge {word.surface}"
+    return (
+        head_fault(before[opened:], q)
+        or tail_fault(behind[:closed], q)
+        or later_fault(behind[closed:], q)
+        or ("list" if is_listed(f"{head}甲{rest}", answer, q) else "")
+    )
+
+# %% ../nbs/95_grading.ipynb #37735dd1
 def states_answer(
     reply: str,
     answer: str | list,  # one answer, or all that are accepted
@@ -337,12 +1137,14 @@ def states_answer(
 
     What counts is the text behind the last 「答え：」; without one, the whole reply, if it is short.
     """
-    text = with_digits(normalize_answer(final_answer(normalize(reply), marker) or reply))
+    if exact_match(reply, answer):
+        return True
+    text = normalize_answer(final_answer(notation(reply), notation(marker)) or reply)
     return any(
         len(text) <= len(accepted) + within
-        and contains_answer(text, accepted)
-        and is_committed(text, accepted, with_digits(question))
-        for accepted in map(with_digits, accepted_answers(answer))
+        and bool(find_answer(text, accepted))
+        and not fault(text, accepted, notation(question))
+        for accepted in accepted_answers(answer)
     )
 
 # %% ../nbs/95_grading.ipynb #0733476d
@@ -387,22 +1189,14 @@ def repeated_share(
     return sum(covered) / len(text) if text else 0.0
 
 # %% ../nbs/95_grading.ipynb #5c9bbe8b
-SAME_UNIT = {"名": "人", "才": "歳"}
-
-
 @lru_cache(maxsize=4096)
 def quantities(
     text: str,
 ) -> tuple:  # of (value, unit), the unit empty where none is known
     "The numbers of a text with the counter behind each: 三十日前 and 30日前 both give (30, 日)."
-    text, found = normalize(text), []
-    for run in re.finditer(NUMBER_RUN, text):
-        value = run_value(run)
-        unit = re.match(rf"[かヶカケヵ箇](.)|([{COUNTERS}%])|([A-Za-z]+)", text[run.end() :])
-        if value is not None:
-            word = "".join(filter(None, unit.groups())) if unit else ""
-            found.append((value, SAME_UNIT.get(word, word)))
-    return tuple(found)
+    found = re.finditer(rf"{NUMBER.pattern}", text := notation(text))
+    units = re.compile(rf"か.|[{COUNTERS}%]|[A-Za-z]+|")
+    return tuple((find_number(run[0]), units.match(text, run.end())[0]) for run in found)
 
 
 @lru_cache(maxsize=4096)
@@ -554,7 +1348,7 @@ def student_central(
     total *= math.sin(angle)
     return 2 * (angle + total) / math.pi if odd else total
 
-# %% ../nbs/95_grading.ipynb #0042
+
 def student_factor(
     df: int,  # degrees of freedom, at least 1
     confidence: float = 0.95,  # 0 to 1
@@ -604,7 +1398,7 @@ def bootstrap_statistics(
     rows = (draw.integers(len(values), size=len(values)).tolist() for _ in range(n))
     return sorted(float(statistic([values[i] for i in row])) for row in rows)
 
-# %% ../nbs/95_grading.ipynb #0050
+
 def central_part(
     numbers: list,  # sorted
     confidence: float,

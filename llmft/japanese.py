@@ -11,6 +11,7 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 
 from .text import normalize, split_sentences
@@ -77,6 +78,226 @@ def surfaces(
 ) -> list[str]:  # words as they stand in the text, without white space
     "The words of a text as strings: what BM25, BLEU and ROUGE count."
     return [word.surface for word in words(text) if word.pos != "空白"]
+
+# %% ../nbs/94_japanese.ipynb #4073aed1
+DIGITS = {c: i for i, c in enumerate("〇一二三四五六七八九")} | dict(零=0, 壱=1, 弐=2, 参=3)
+SMALL_UNITS = {"十": 10, "拾": 10, "百": 100, "千": 1000}
+LARGE_UNITS = {"万": 10**4, "億": 10**8, "兆": 10**12}
+ARABIC = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
+KANJI = f"[{''.join(DIGITS | SMALL_UNITS | LARGE_UNITS)}]"
+NUMBER_RUN = rf"(?:{ARABIC}|{KANJI})+"  # a run of digits and number kanji, which may be a number
+LONGEST_NUMBER = 100  # characters; a longer run is data, not a number
+
+
+def read_number(
+    run: str,  # digits, kanji digits, units; after NFKC
+) -> int | float | None:  # None: not a number, such as 万 alone
+    "The value of one run: 1,200, 二〇二六, 三千五百, 1億2,000万."
+    if len(run) > LONGEST_NUMBER:
+        return None
+    total, section, current = Fraction(0), Fraction(0), None
+    for part in re.findall(rf"{ARABIC}|[{''.join(DIGITS)}]+|{KANJI}", run):
+        if part in LARGE_UNITS:
+            if not section and current is None:
+                return None
+            total += (section + (current or 0)) * LARGE_UNITS[part]
+            section, current = Fraction(0), None
+        elif part in SMALL_UNITS:
+            section += (1 if current is None else current) * SMALL_UNITS[part]
+            current = None
+        elif current is not None:
+            return None
+        else:
+            current = Fraction("".join(str(DIGITS.get(c, c)) for c in part if c != ","))
+    value = total + section + (current or 0)
+    return int(value) if value.denominator == 1 else float(value)
+
+# %% ../nbs/94_japanese.ipynb #1d61c578
+COUNTERS = "人円年月日時分秒個本枚台歳才回件条項号冊杯匹頭羽軒通名社度倍割階点週箱袋杯皿束列組箇種か所隻艘乗"
+BEFORE = "第約計全各毎合残後前年月日時分朝昼夕夜晩"
+ERAS = dict(明治=1867, 大正=1911, 昭和=1925, 平成=1988, 令和=2018)  # the year before the first
+
+
+def write_number(
+    run: re.Match,  # of `NUMBER_RUN`, in a text after NFKC
+) -> str:  # its digits; the run itself where it is no number: 三味線, 統一, 0120
+    "A number in digits."
+    head, after = run.string[: run.start()], run.string[run.end() :][:1]
+    counted = len(run[0]) > 1 and after in tuple(COUNTERS)
+    for_each = re.search(rf"(?:\d|{KANJI})[{COUNTERS}]$", head)  # 一人十冊
+    free = counted or for_each or head.endswith((*BEFORE, *ERAS))
+    kanji_before = not free and "一" <= head[-1:] <= "龯"
+    kanji_after = "一" <= after <= "龯" and after not in COUNTERS
+    if re.fullmatch(f"{KANJI}+", run[0]) and (kanji_before or kanji_after):
+        return run[0]
+    if re.fullmatch(r"0\d+", run[0]) and after not in tuple("年月日時分秒"):
+        return run[0]
+    value = read_number(run[0])
+    return run[0] if value is None else f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+@lru_cache(maxsize=4096)
+def with_digits(
+    text: str,
+) -> str:  # after NFKC
+    "Numbers in kanji and mixed ones as digits: 五千八百件 and 5,800件 both become 5800件."
+    return re.sub(NUMBER_RUN, write_number, normalize(text))
+
+# %% ../nbs/94_japanese.ipynb #d2c0add2
+POWERS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n", strict=True))
+SQUARES = {c: f"{normalize(c)[:-1]}^{normalize(c)[-1]}" for c in "㎟㎠㎡㎢㎣㎤㎥㎦"}
+UNIT = rf"(?:か月|時間|[{COUNTERS}%]|km|cm|mm|kg|mg|mL|[mgtL](?![A-Za-z]))"
+UNITS = {  # behind a number
+    "キロメートル": "km",
+    "センチメートル": "cm",
+    "ミリメートル": "mm",
+    "平方メートル|平方m": "m^2",
+    "平方キロメートル|平方km": "km^2",
+    "立方メートル|立方m": "m^3",
+    "メートル": "m",
+    "キログラム": "kg",
+    "ミリグラム": "mg",
+    "グラム": "g",
+    "トン": "t",
+    "ミリリットル|m[lℓ](?![a-z])": "mL",
+    "リットル": "L",
+    "パーセント": "%",
+    "°C?|度C": "度",
+    "[ヶカケヵ箇]月": "か月",
+    "[ヶカケヵ箇](?=[所国条])": "か",
+    "名(?![前字称古刺義作物所])": "人",
+    "才": "歳",
+    "キロワット時": "kWh",
+    "キロワット": "kW",
+    "キロカロリー": "kcal",
+    "ヘクタール": "ha",
+    "ヘルツ": "Hz",
+}
+
+
+def name_unit(
+    found: re.Match,  # one group for each of UNITS
+) -> str:
+    "The short name of a unit."
+    return [*UNITS.values()][found.lastindex - 1]
+
+
+NOTATION = (
+    (r"≧|⩾|>=", "≥"),
+    (r"≦|⩽|<=", "≤"),
+    (r"!=", "≠"),
+    (r"(?<=[\w)])(?:の(\d+)乗|\*\*(\d+)|\^\{(\d+)\})", r"^\1\2\3"),
+    (r"(?:[△▲]|(?:マイナス|氷点下|零下)の?)(?=[¥$]?\d)", "-"),
+    (r"(?<![\dA-Za-z)])[−‐‑–](?=[¥$]?\d)", "-"),
+    (r"プラス(?=\d)|(?<![\w+)])\+(?=\d)|(?:西暦|摂氏)(?=\d)", ""),
+    (r"¥(\d[\d.]*)", r"\1円"),
+    (r"\$(\d[\d.]*)", r"\1ドル"),
+    (r"(?<!-)(?<![\d.])(\d[\d.]*円)の(?:赤字|損失)", r"-\1"),
+    (r"(\d円)の(?:黒字|利益)", r"\1"),
+    (rf"(?<=\d)(?:{'|'.join(f'({written})' for written in UNITS)})", name_unit),
+    (r"(?<![\d.])(\d)割(?![るりっれ引\d])", r"\g<1>0%"),
+    (r"(?<=\d)(年|か月|日|週|分|秒)間", r"\1"),
+    (r"(?<=\d時間)半", "30分"),
+    (rf"(\d{UNIT}?)の?([増減])[加少]", r"\1\2"),
+    (r"(?<=[月火水木金土日]曜)(?!日)", "日"),
+    (r"(?<=[ァ-ヴー])[・=](?=[ァ-ヴー])", ""),
+    (r"(?<=[ァ-ヴー]{3})ー(?![ァ-ヴー])", ""),
+)
+NOTATION = tuple((re.compile(pattern), written) for pattern, written in NOTATION)
+
+# %% ../nbs/94_japanese.ipynb #7918a2db
+def year_of_era(
+    found: re.Match,  # of an era and its year
+) -> str:
+    "令和8年 as 2026年."
+    return f"{ERAS[found[1]] + int(found[2].replace('元', '1'))}年"
+
+
+def numbers_with_units(
+    found: re.Match,  # of (year, month,) day or of hour, minute
+    units: str,
+) -> str:
+    "6/15 as 6月15日, 9:00 as 9時."
+    parts = [int(part) for part in found.groups() if part.isdigit()]
+    if units == "時分" and not parts[1]:
+        parts = parts[:1]
+    return "".join(f"{part}{unit}" for part, unit in zip(parts, units))
+
+
+def hour_of_day(
+    found: re.Match,  # of 午前 or 午後 and an hour
+) -> str:
+    "午後3時 as 15時."
+    return str(int(found[2]) + 12 * (found[1] == "午後" and int(found[2]) < 12))
+
+
+DAY, MONTH = r"(3[01]|[12]\d|0?[1-9])", r"(1[0-2]|0?[1-9])"
+ERA_YEAR = re.compile(rf"({'|'.join(ERAS)})(元|\d{{1,2}})年")
+FULL_DATE = re.compile(rf"(?<!\d)(\d{{4}})([/.-]){MONTH}\2{DAY}(?!\d)")
+SHORT_DATE = re.compile(rf"(?<![\d/]){MONTH}/{DAY}(?![\d/])")
+TIME = re.compile(r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d)(?![\d:])")
+
+
+def notate_dates(
+    text: str,
+) -> str:
+    "Eras, dates and times of day in one form."
+    text = ERA_YEAR.sub(year_of_era, text)
+    text = FULL_DATE.sub(lambda found: numbers_with_units(found, "年月日"), text)
+    text = SHORT_DATE.sub(lambda found: numbers_with_units(found, "月日"), text)
+    text = TIME.sub(lambda found: numbers_with_units(found, "時分"), text)
+    text = re.sub(r"(\d時)半", r"\g<1>30分", text).replace("正午", "12時")
+    return re.sub(r"(午前|午後)(\d{1,2})(?=時)", hour_of_day, text)
+
+
+FROM_TO = re.compile(rf"(\d{UNIT}*)から(-?\d[\d.]*{UNIT}*)まで")
+DASH = re.compile(rf"(\d{UNIT}*)[〜–—ー](?=-?\d)|(\d{UNIT}+)[-−](?=\d)")
+ONE_UNIT = re.compile(rf"(?<![\d.])(\d[\d.]*)〜(-?\d[\d.]*)({UNIT})")
+
+
+def notate_ranges(
+    text: str,
+) -> str:
+    "Ranges in one form: 10時から18時まで, 10時-18時 and 10~18時 become 10時〜18時."
+    text = FROM_TO.sub(r"\1〜\2", text)
+    text = DASH.sub(r"\1\2〜", text)
+    return ONE_UNIT.sub(r"\1\3〜\2\3", text)
+
+
+@lru_cache(maxsize=4096)
+def notation(
+    text: str,
+) -> str:  # after NFKC
+    """One form for what is written in many: numbers, signs, units, dates, ranges, operators.
+
+    △300万円, −3,000,000円 and マイナス三百万円 all become -3000000円; 10² is 10^2, ≧ is ≥.
+    """
+    power = lambda run: "^" + "".join(POWERS[c] for c in run[0])
+    text = re.sub(f"[{''.join(POWERS)}]+", power, text)
+    text = with_digits("".join(SQUARES.get(c, c) for c in text)).replace("~", "〜")
+    for pattern, written in NOTATION:
+        text = pattern.sub(written, text)
+    return notate_ranges(notate_dates(text))
+
+# %% ../nbs/94_japanese.ipynb #4e53f9d9
+NUMBER = re.compile(
+    r"(?<![A-Za-z^\d.])(?<![\dA-Za-z)]-)-?\d+(?:\.\d+)?|(?<=[\dA-Za-z)]-)\d+(?:\.\d+)?"
+)
+
+
+def find_numbers(
+    text: str,
+) -> list:  # int or float, in the order of the text
+    "All numbers of a text with their signs; 5-3 holds 5 and 3, H2O holds none."
+    found = (run for run in NUMBER.findall(notation(text)) if len(run) <= LONGEST_NUMBER)
+    return [float(run) if "." in run else int(run) for run in found]
+
+
+def find_number(
+    text: str,
+) -> int | float | None:  # None: the text holds no number
+    "The last number of a text, since a result stands at the end."
+    return next(reversed(find_numbers(text)), None)
 
 # %% ../nbs/94_japanese.ipynb #0016
 SCRIPTS = ("hiragana", "katakana", "kanji", "latin", "digits", "marks", "other")
@@ -167,7 +388,7 @@ MACROS = {
     "..NOT_BY..": "(?:(?!に/J|から/J|[^ /]+/V/)[^ ]+ )*?",
 }
 
-# %% ../nbs/94_japanese.ipynb #0026
+# %% ../nbs/94_japanese.ipynb #ed1631de
 @lru_cache(maxsize=None)
 def compile_rule(
     rule: str,  # elements with a space between: 御/P STEM に/J 成る/V

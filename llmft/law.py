@@ -17,13 +17,16 @@ from pathlib import Path
 from .replies import ask
 from llmft.choice import (
     INSTRUCTION,
+    ALL_LETTERS,
     LETTERS,
     METHODS,
     ChoiceItem,
     balance_answers,
     choice_messages,
+    choice_of_text,
     choice_record,
     evaluate_choice,
+    exam_records,
     grade_choices,
     parse_item,
     rank_passages,
@@ -40,9 +43,11 @@ from llmft.core import (
     write_json,
     write_jsonl,
 )
+from .grading import normalize_answer
 from .lora import LoRAConfig
 from .finetuning import SFTConfig, context_of, count_steps, sft
 from .models import OpenConfig, open_model
+from .records import LOG
 from .retrieval import Provision, statute_passages
 from .run import RunFolder, start_accelerator
 from .text import chunk_text, split_sentences, squeeze
@@ -279,24 +284,12 @@ def chosen_letter(
     reply: str,
 ) -> str | None:  # a, b, c, d; None when the reply says none of the choices, or several
     "The letter of the choice whose text the last line of a reply says."
-    said = squeeze(reply.strip().split("\n")[-1].split("答え：")[-1])
-    if not said:
-        return None
-    texts = {letter: squeeze(choice) for letter, choice in zip(LETTERS, item.choices)}
-    for letter, choice in zip(LETTERS, item.choices):
-        if said in (texts[letter], squeeze(state_choice(item.question, choice))):
-            return letter
-    named = {
-        letter: text
-        for letter, text in texts.items()
-        if text and re.search(rf"(?<!\d){re.escape(text)}", said)
-    }
-    longest = [
-        letter
-        for letter, text in named.items()
-        if not any(text in other and text != other for other in named.values())
-    ]
-    return longest[0] if len(longest) == 1 else None
+    last = reply.strip().split("\n")[-1].split("答え：")[-1]
+    stated = [normalize_answer(state_choice(item.question, choice)) for choice in item.choices]
+    if normalize_answer(last) in stated:
+        return item.letters[stated.index(normalize_answer(last))]
+    whole = any(normalize_answer(reply) == normalize_answer(choice) for choice in item.choices)
+    return choice_of_text(item.choices, reply if whole else last)
 
 # %% ../nbs/33_law.ipynb #0037
 FILES = {
@@ -337,19 +330,20 @@ class LawConfig:
 
 # %% ../nbs/33_law.ipynb #0039
 def read_law(
-    data: str = "",  # a file in the shape of lawqa_jp; empty for Shiomi
+    data: str = "",  # as `read_items` reads: lawqa_jp or a table; empty for Shiomi
     config: LawConfig = LawConfig(),
 ) -> tuple:  # records, passages to search, function: copy → items
     "Questions, and what belongs to them. `ValueError` lists the records that cannot be used."
     if not data:
         again = lambda copy: [*map(parse_item, shiomi_records(config.n_companies, copy))]
         return shiomi_records(config.n_companies), shiomi_passages(config.n_companies), again
-    items, samples = read_items(data), read_json(data)
+    items = read_items(data)
     texts = dict.fromkeys(text for item in items for text in item.passages)
     if config.passage_size:
         cut = lambda text: chunk_text(text, config.passage_size, 0, 0)
         texts = dict.fromkeys(chunk.text for text in texts for chunk in cut(text))
-    records = samples["samples"] if isinstance(samples, dict) else samples
+    records = [record for _, record in exam_records(data)[0]]
+    LOG.info(f"read {len(items):,} items with {len(texts):,} passages")
     return records, [Provision("", "", text) for text in texts], lambda copy: items
 
 # %% ../nbs/33_law.ipynb #0040
@@ -362,16 +356,21 @@ def write_training(
     written = {}
     for name, (cot, passages) in FILES.items():
         shown = config.n_passages * passages
-        some = [item for item in items if item.quote or not cot]
+        some = [i for i in items if (i.quote or not cot) and (i.passages or not shown)]
         written[name] = [law_record(item, cot, shown, config.answer_as) for item in some]
         write_jsonl(folder / name, written[name])
+        if len(some) < len(items):
+            lost = "quote" if cot else "passage"
+            LOG.warning(
+                f"{name}: left out {len(items) - len(some)} of {len(items)}, without {lost}"
+            )
     for pair in (("direct.jsonl", "cot.jsonl"), ("direct_top3.jsonl", "cot_top3.jsonl")):
         write_jsonl(folder / joined_name(pair), [*written[pair[0]], *written[pair[1]]])
     return {name: len(records) for name, records in written.items()}
 
 # %% ../nbs/33_law.ipynb #3bbf9bd3
 def law_dataset(
-    data: str = "",  # questions in the shape of lawqa_jp; empty for Shiomi's ordinance
+    data: str = "",  # questions: lawqa_jp, or a table with choices; empty for Shiomi's ordinance
     out: str = "data/law",  # folder to write
     config: LawConfig = LawConfig(),
 ) -> dict:  # file → number of records
@@ -380,17 +379,18 @@ def law_dataset(
     No article and no question is on both sides. Raises `ValueError` for unusable questions.
     """
     records, pool, again = read_law(data, config)
-    train, test = split_items([*map(parse_item, records)], config.held_out, config.seed)
+    items = [*map(parse_item, records)]
+    train, test = split_items(items, config.held_out, config.seed)
     learnt, folder, copies = {item.item_id for item in train}, Path(out), []
     for copy in range(config.copies):
         some = [item for item in again(config.seed + copy) if item.item_id in learnt]
         copies += balance_answers(some, config.seed + copy)
-    shown = find_passages(copies, pool, config.n_passages)
+    shown = find_passages(copies, pool, config.n_passages) if pool else copies
     counts = write_training(folder, shown, config) | {"test.json": len(test)}
 
     write_jsonl(folder / "passages.jsonl", map(asdict, pool))
     tested = {item.item_id for item in test}
-    samples = [record for record in records if record["ファイル名"] in tested]
+    samples = [record for record, item in zip(records, items) if item.item_id in tested]
     write_json(folder / "test.json", dict(samples=samples))
     about = dict(data=data and describe_file(data), settings=asdict(config), counts=counts)
     write_json(folder / "about.json", about | dict(split=split_table(train, test)))
@@ -405,7 +405,8 @@ def split_table(
 
     def row(items):
         letters, articles = Counter(item.answer for item in items), {item.entity for item in items}
-        return dict(items=len(items), articles=len(articles), **{l: letters[l] for l in LETTERS})
+        signs = sorted({*LETTERS, *letters})
+        return dict(items=len(items), articles=len(articles), **{l: letters[l] for l in signs})
 
     sides = dict(train=train, test=test)
     return {
@@ -659,7 +660,7 @@ def measure_items(
     if method == "loglikelihood":
         texts = [[state_choice(item.question, choice) for choice in item.choices] for item in items]
         scores = reply_logprobs(model, tokenizer, conversations, texts, batch_size)
-        return grade_choices(items, [LETTERS[row.index(max(row))] for row in scores])
+        return grade_choices(items, [ALL_LETTERS[row.index(max(row))] for row in scores])
     right = [law_record(item, cot and bool(item.quote))["output"] for item in items]
     n_new = 8 + max(len(ids) for ids in tokenizer(right, add_special_tokens=False)["input_ids"])
     replies = ask(model, tokenizer, conversations, n_new, batch_size, progress="questions")
@@ -704,7 +705,7 @@ def judge_result(
 ) -> tuple:  # (remarks, next actions), lists of sentences
     "What a careful reader would note about a result, and do next."
     remarks, actions, n = [], [], result["n"]
-    letters = {letter: result["predicted"].get(letter, 0) for letter in LETTERS}
+    letters = {name: n for name, n in result["predicted"].items() if name != "unknown"}
     favourite = max(letters, key=lambda name: letters[name])
     fool = max(result["baselines"], key=result["baselines"].get)
     if result["n_unknown"] > 0.05 * n:

@@ -668,7 +668,12 @@ def text_bits(
 
     Raises `ValueError` where the tokenizer cannot spell a text: an unknown token hides what was written.
     """
-    start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    from llmft.chat import lead_ids
+
+    begins = (*lead_ids(tokenizer)[-1:], tokenizer.bos_token_id, tokenizer.eos_token_id)
+    start = next((i for i in begins if i is not None), None)
+    if start is None:
+        raise ValueError("the tokenizer has no token to begin or end a text with; set bos_token")
     limit = min(context, getattr(model.config, "max_position_embeddings", None) or context)
     rows = (
         tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]

@@ -7,6 +7,7 @@ __all__ = ['USES', 'DTYPES', 'TEXT', 'MARKERS', 'find_kind', 'models_inside', 'O
            'generate_text', 'export_model']
 
 # %% ../nbs/80_models.ipynb #4c765a70
+import json
 import os
 import re
 import tempfile
@@ -326,9 +327,19 @@ def read_tokenizer(
     by_word = stated in ("PreTrainedTokenizerFast", "TokenizersBackend")
     with one_line(folder):
         if by_word and (folder / "tokenizer.json").exists():
-            return PreTrainedTokenizerFast.from_pretrained(str(folder))
+            return keep_text(PreTrainedTokenizerFast.from_pretrained(str(folder)))
         trust = config.trust_remote_code
-        return AutoTokenizer.from_pretrained(str(folder), trust_remote_code=trust)
+        return keep_text(AutoTokenizer.from_pretrained(str(folder), trust_remote_code=trust))
+
+
+def keep_text(
+    tokenizer,  # of transformers; changed in place
+):  # the same tokenizer
+    "Leave decoded text as it is. Llama 3.1 asks to clean it, and transformers warns each time."
+    engine = getattr(tokenizer, "backend_tokenizer", None)
+    if type(getattr(engine, "model", None)).__name__ == "BPE":  # where it would do harm
+        tokenizer.clean_up_tokenization_spaces = False
+    return tokenizer
 
 
 REPORT = dict(output_loading_info=True, ignore_mismatched_sizes=True)  # for `check_loaded`
@@ -465,6 +476,19 @@ def keep_spaces(
     engine.decoder = decoders.Sequence(back)
 
 # %% ../nbs/80_models.ipynb #e1e5c758
+def drop_strangers(
+    tokenizer,  # from a GGUF file whose vocabulary is SentencePiece's; changed in place
+    n_tokens: int,  # of the file
+) -> None:
+    "Take out the tokens <s> and </s>, which transformers adds and the model has no rows for."
+    from tokenizers import Tokenizer as Engine
+
+    engine = json.loads(tokenizer.backend_tokenizer.to_str())
+    engine["added_tokens"] = [token for token in engine["added_tokens"] if token["id"] < n_tokens]
+    engine["model"]["unk_token"] = tokenizer.unk_token
+    tokenizer._tokenizer = Engine.from_str(json.dumps(engine))
+
+
 def gguf_tokenizer(
     folder: str,  # with model.gguf
     about: dict,  # from `read_gguf`
@@ -474,10 +498,20 @@ def gguf_tokenizer(
 
     file = dict(gguf_file="model.gguf", trust_remote_code=False)
     tokenizer = AutoTokenizer.from_pretrained(folder, **file)
-    plain = about["tokenizer.ggml.model"] != "llama"
-    if not plain and not about.get("tokenizer.ggml.add_space_prefix", True):
-        keep_spaces(tokenizer)
-    return tokenizer
+    if about["tokenizer.ggml.model"] == "llama":
+        drop_strangers(tokenizer, count_tokens(folder))
+        if not about.get("tokenizer.ggml.add_space_prefix", True):
+            keep_spaces(tokenizer)
+    return keep_text(tokenizer)
+
+
+def count_tokens(
+    folder: str,  # with model.gguf
+) -> int:
+    "How many tokens the vocabulary of a GGUF file has."
+    from gguf import GGUFReader
+
+    return len(GGUFReader(Path(folder) / "model.gguf").fields["tokenizer.ggml.tokens"].data)
 
 
 def open_gguf(

@@ -82,6 +82,8 @@ def page_lines(
         c, box = chr(FPDFText_GetUnicode(text_page, n)), text_page.get_charbox(n, loose=True)
         if c in "\r\n" or lines[-1].boxes and is_apart(lines[-1].boxes[-1], box):
             lines.append(Line())
+        if c == "\0" and box[2] > box[0] and box[3] > box[1]:
+            c = "〓"  # drawn, but by a font that does not say what it is
         if c not in "\r\n\0\x02\ufffe":  # the last three: a word that was parted at the margin
             lines[-1].text += c
             lines[-1].boxes.append(box)
@@ -94,6 +96,18 @@ def is_ruby(
 ) -> bool:
     "Whether a line is a reading: kana alone, and small."
     return line.size <= 0.6 * size and re.fullmatch(r"[ぁ-ゖァ-ヺー・\s]+", line.text) is not None
+
+
+def upright_text(
+    pieces: list[Line],  # of one vertical line
+) -> str:
+    "The characters of a vertical line from top to bottom: files store turned numbers elsewhere."
+    placed = []
+    for box, c in (pair for piece in pieces for pair in zip(piece.boxes, piece.text)):
+        # a space that pdfium puts in has no box of its own
+        height = placed[-1][0] if c == " " and placed else -box[1] - box[3]
+        placed.append((height, c))
+    return "".join(c for _, c in sorted(placed, key=lambda pair: pair[0]))
 
 
 def vertical_lines(
@@ -119,8 +133,7 @@ def vertical_lines(
             lines[-1].append(piece)
             last = piece
         last = None
-    upright = lambda piece: -piece.span(1)[1]
-    return ["".join(piece.text for piece in sorted(line, key=upright)) for line in lines]
+    return [upright_text(line) for line in lines]
 
 
 def page_text(
@@ -510,8 +523,8 @@ def parse_markdown(
 # %% ../nbs/99_readers.ipynb #53ccf6be
 SMALL_KANA = dict(
     zip(
-        "アイウエオツヤユヨワカケあいうえおつやゆよわかけ",
-        "ァィゥェォッャュョヮヵヶぁぃぅぇぉっゃゅょゎゕゖ",
+        "アイウエオツヤユヨワカケあいうえおつやゆよわかけクシストヌハヒフヘホムラリルレロ",
+        "ァィゥェォッャュョヮヵヶぁぃぅぇぉっゃゅょゎゕゖㇰㇱㇲㇳㇴㇵㇶㇷㇸㇹㇺㇻㇼㇽㇾㇿ",
     )
 )
 
@@ -583,6 +596,8 @@ def strip_annotations(
     text: str,
 ) -> str:
     "The text without readings and notes; 外字, accents and repeat marks (踊り字) as characters."
+    small = lambda found: SMALL_KANA.get(found[1]) or found[1]
+    text = re.sub(r"([ぁ-んァ-ヶ])［＃「\1」は小書き[^［］]*］", small, text)
     note = r"［＃(?:[^［］]|［[^［］]*］)*］"
     text = re.sub(rf"^(?:{note})+\n", "", text, flags=re.MULTILINE)  # a line of notes only
     marks = re.compile(
@@ -598,7 +613,24 @@ def strip_annotations(
     return re.sub(r"〔([\x20-\x7eÀ-ɏ]*)〕", lambda found: compose_accents(found[1]), text)
 
 # %% ../nbs/99_readers.ipynb #b7fe70bc
-COLOPHON = r"^(?:翻訳の底本|底本の親本|底本|初出|入力|校正)[^\n：:。、]{0,12}[：:]"
+COLOPHON = re.compile(r"\s*(?:(?:翻訳の)?[底定]本[^：:。、]{0,12}[：:]|［＃本文終わり］)")
+CREDIT = re.compile(  # a novel may hold such a line, too: only near the end
+    r"\s*(?:(?:初出|(?:テキスト)?入力|校正|ファイル作成|青空文庫作成ファイル)[^：:。、]{0,12}[：:]"
+    "|このファイルは、インターネットの図書館、青空文庫)"
+)
+
+
+def find_colophon(
+    lines: list[str],  # of a work
+) -> int:  # the number of lines before it
+    "Where the colophon begins; at the end of the work where it has none."
+    near = len(lines) - 40
+    starts = (
+        i
+        for i, line in enumerate(lines)
+        if COLOPHON.match(line) or i >= near and CREDIT.match(line)
+    )
+    return next(starts, len(lines))
 
 
 def parse_aozora(
@@ -610,8 +642,9 @@ def parse_aozora(
     rules = [i for i, line in enumerate(lines[:300]) if re.fullmatch(r"-{20,}", line.strip())]
     blank = next((i for i, line in enumerate(lines) if not line.strip()), 0)
     first = rules[1] + 1 if len(rules) > 1 else blank
-    body = re.split(COLOPHON, "\n".join(lines[first:]), maxsplit=1, flags=re.MULTILINE)[0]
-    body = re.sub(r"\n{3,}", "\n\n", strip_annotations(body)).strip("\n")
+    work = lines[first:]
+    body = strip_annotations("\n".join(work[: find_colophon(work)]))
+    body = re.sub(r"\n{3,}", "\n\n", body).strip("\n")
     return Document(strip_annotations(lines[0]).strip(), body, source)
 
 # %% ../nbs/99_readers.ipynb #28075b6b
@@ -821,10 +854,11 @@ def is_aozora(
     if "【テキスト中に現れる記号について】" in text:
         return True
     signs = (
-        r"[一-龥々][《≪][ぁ-んァ-ヶー]+[》≫]",
+        r"[一-龥々][《≪][ぁ-んァ-ヶー]+[》≫]|｜[^｜《\n]{1,20}《",
         r"［＃[^］\n]+］",
-        r"^(?:翻訳の)?(?:底本|初出)[^\n：:。、]{0,12}[：:]",
-        r"^入力[：:].*\n(?:.*\n)?校正[：:]|青空文庫作成ファイル|図書館、青空文庫",
+        r"^[ 　]*(?:翻訳の)?(?:[底定]本|初出)[^\n：:。、]{0,12}[：:]",
+        r"^入力[^\n：:。、]{0,12}[：:].*\n(?:.*\n)?校正[^\n：:。、]{0,12}[：:]",
+        "青空文庫作成ファイル|図書館、青空文庫",
     )
     return sum(re.search(sign, text, re.MULTILINE) is not None for sign in signs) >= 2
 

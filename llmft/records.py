@@ -11,10 +11,11 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from logging import NullHandler, getLogger
 from pathlib import Path
 
 from .encoding import decode_strictly, read_text
-from .readers import sheet_rows, table_rows
+from .readers import READERS, sheet_rows, table_rows
 
 # %% ../nbs/26_records.ipynb #9749d6e3
 ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -133,18 +134,6 @@ def from_prompt_completion(record: dict) -> Example:
     return Example([*prompt, *completion], n_prompt=len(prompt))
 
 # %% ../nbs/26_records.ipynb #c0e43b76
-def from_input_output(record: dict) -> Example:
-    '`{"input", "output", "meta"}`, and `system` where it is given.'
-    return Example(one_question(record["input"], answer_of(record, "output"), record.get("system")))
-
-# %% ../nbs/26_records.ipynb #f69cfd1d
-def from_question_answer(record: dict) -> Example:
-    '`{"question", "answer"}`, and `system` where it is given.'
-    return Example(
-        one_question(record["question"], answer_of(record, "answer"), record.get("system"))
-    )
-
-# %% ../nbs/26_records.ipynb #d5fb7486
 def earlier_turns(
     history,  # a list of pairs: what was asked, what was answered
 ) -> list:  # messages
@@ -156,18 +145,35 @@ def earlier_turns(
     return [dict(role=role, content=text) for pair in pairs for role, text in zip(roles, pair)]
 
 
+def from_pair(
+    record: dict,
+    question,  # of the user
+    answer: str,
+) -> Example:
+    "A question and its answer, after the `system` and the `history` of the record."
+    *system, asked, answered = one_question(question, answer, record.get("system"))
+    return Example([*system, *earlier_turns(record.get("history")), asked, answered])
+
+# %% ../nbs/26_records.ipynb #f69cfd1d
+def from_input_output(record: dict) -> Example:
+    '`{"input", "output", "meta"}`, and `system` and `history` where they are given.'
+    return from_pair(record, record["input"], answer_of(record, "output"))
+
+
+def from_question_answer(record: dict) -> Example:
+    '`{"question", "answer"}`, and `system` and `history` where they are given.'
+    return from_pair(record, record["question"], answer_of(record, "answer"))
+
+# %% ../nbs/26_records.ipynb #d5fb7486
 def from_alpaca(record: dict) -> Example:
     """`{"instruction", "input", "output"}`; the input, if any, follows after an empty line.
 
     `history` holds earlier questions and answers.
     """
     question, more = record["instruction"], record.get("input")
-    if more:
-        question = f"{question}\n\n{more}"
-    *system, asked, answer = one_question(
-        question, answer_of(record, "output"), record.get("system")
+    return from_pair(
+        record, f"{question}\n\n{more}" if more else question, answer_of(record, "output")
     )
-    return Example([*system, *earlier_turns(record.get("history")), asked, answer])
 
 # %% ../nbs/26_records.ipynb #d3b75544
 SHAREGPT_ROLES = dict(
@@ -206,15 +212,16 @@ FORMATS = {  # the key that tells the format: its reader, and the keys that the 
     "conversations": (from_sharegpt, {"conversations", "system", "tools"}),
     "instruction": (from_alpaca, {"instruction", "input", "output", "system", "history"}),
     "prompt": (from_prompt_completion, {"prompt", "completion"}),
-    "input": (from_input_output, {"input", "output", "system"}),
-    "question": (from_question_answer, {"question", "answer", "system"}),
+    "input": (from_input_output, {"input", "output", "system", "history"}),
+    "question": (from_question_answer, {"question", "answer", "system", "history"}),
 }
 NOTES = set(  # keys that tell of a record, and are no part of what is learnt
     "id meta metadata source url title category categories kind type tag tags topic topics split "
     "date created updated author license language lang difficulty level key keys answer answer_key "
     "evidence explanation note notes comment remarks reference "
     "attribute attributes entity fact_id references article law chunk_id page file name number no "
-    "番号 出典 分類 カテゴリ カテゴリー 備考 日付 更新日 担当 担当者 作成者".split()
+    "q_id qid question_id sample_id context_id 番号 出典 分類 カテゴリ カテゴリー 備考 日付 更新日 "
+    "受付日 回答日 担当 担当者 担当部署 作成者 作成日 解説 説明 難易度 年度 科目 分野 部署 タイトル".split()
 )
 NAMES = {  # how people name their columns
     "question": "質問 質問文 問 問い 問題 問題文 お問い合わせ 問い合わせ 問合せ q",
@@ -335,25 +342,39 @@ def table_records(
     return records, faults
 
 # %% ../nbs/26_records.ipynb #c44b7383
+TABLES = (".csv", ".tsv", ".xlsx")
+
+
+def read_rows(
+    path: Path,  # with an ending of `TABLES`
+) -> list:  # (place, list of texts)
+    "The rows of a table. Raises `ValueError` for an Excel file with data on several sheets."
+    if path.suffix.lower() != ".xlsx":
+        return [(f"row {number}", row) for number, row in table_rows(path)]
+    sheets = {title: rows for title, rows in sheet_rows(path) if any(map(any, rows))}
+    if len(sheets) > 1:
+        raise ValueError(f"{path}: the sheets {', '.join(sheets)} hold data; save one alone")
+    rows = next(iter(sheets.values()), [])
+    return [(f"row {number}", row) for number, row in enumerate(rows, 1)]
+
+
 def read_records(
     path: str | Path,  # .csv, .tsv, .xlsx; JSON or JSON Lines under any other name
 ) -> tuple[list, list]:  # (place, record), and (place, fault)
     """The records of a file and where each stands, and the places that cannot be read.
 
-    Raises `ValueError` if there is no such file, and for tables that cannot be read.
+    Raises `ValueError` if there is no such file, for documents, and for tables that cannot be read.
     """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: expected a file of records, found nothing")
-    kind = path.suffix.lower()
-    if kind in (".csv", ".tsv"):
-        return table_records([(f"row {number}", row) for number, row in table_rows(path)])
-    if kind == ".xlsx":
-        sheets = {title: rows for title, rows in sheet_rows(path) if any(map(any, rows))}
-        if len(sheets) > 1:
-            raise ValueError(f"{path}: the sheets {', '.join(sheets)} hold data; save one alone")
-        rows = next(iter(sheets.values()), [])
-        return table_records([(f"row {number}", row) for number, row in enumerate(rows, 1)])
+    if path.suffix.lower() in {*READERS} - {*TABLES}:
+        raise ValueError(
+            f"{path}: expected records ({', '.join(TABLES)}, JSON or JSON Lines), got a document; "
+            "llmft dataset documents makes records of it"
+        )
+    if path.suffix.lower() in TABLES:
+        return table_records(read_rows(path))
     data = path.read_bytes()
     if decode_strictly(data, "utf-8") is not None or b"\n" not in data:
         return json_records(read_text(path))
@@ -382,6 +403,33 @@ def mixed_formats(
     return [("the file", f"mixes formats: {'; '.join(parts)}; keep one format in a file")]
 
 # %% ../nbs/26_records.ipynb #35f7bcdb
+def read_pairs(
+    path: str | Path,  # as `read_examples` reads it
+) -> list[tuple[dict, Example]]:  # each record, and what it says
+    "The records of a training file, read once. Raises `ValueError` as `read_examples` does."
+    records, faults = read_records(path)
+    pairs, kinds = [], defaultdict(list)
+    for place, record in records:
+        try:
+            example = parse_record(record)
+            pairs.append((record, example))
+            kinds[format_of(named_keys(record)) + " as text" * example.plain].append(place)
+        except ValueError as error:
+            faults.append((place, str(error)))
+    number = lambda fault: int("0" + re.sub(r"\D", "", fault[0]))
+    faults = sorted(faults, key=number) + mixed_formats(kinds)
+    if not records and not faults:
+        faults = [("the file", "holds no records; write one a line")]
+    if not faults:
+        return pairs
+    faults = same_faults(faults)
+    shown = "".join(f"\n  {place}: {fault}" for place, fault in faults[:100])
+    more = f"\n  and {len(faults) - 100} more" * (len(faults) > 100)
+    raise ValueError(
+        f"{Path(path).name}: {len(faults)} fault{'s' * (len(faults) > 1)}{shown}{more}"
+    )
+
+# %% ../nbs/26_records.ipynb #bb4e089d
 def read_examples(
     path: str | Path,  # table (.csv, .tsv, .xlsx), JSON, or JSON Lines under any name
 ) -> list[Example]:
@@ -390,26 +438,7 @@ def read_examples(
     Raises one `ValueError` with every fault, its line and its remedy (a hundred are written out):
     broken JSON, no answer, unknown format or key, broken messages, several formats, no file.
     """
-    records, faults = read_records(path)
-    examples, kinds = [], defaultdict(list)
-    for place, record in records:
-        try:
-            examples.append(parse_record(record))
-            kinds[format_of(named_keys(record)) + " as text" * examples[-1].plain].append(place)
-        except ValueError as error:
-            faults.append((place, str(error)))
-    number = lambda fault: int("0" + re.sub(r"\D", "", fault[0]))
-    faults = sorted(faults, key=number) + mixed_formats(kinds)
-    if not records and not faults:
-        faults = [("the file", "holds no records; write one a line")]
-    if not faults:
-        return examples
-    faults = same_faults(faults)
-    shown = "".join(f"\n  {place}: {fault}" for place, fault in faults[:100])
-    more = f"\n  and {len(faults) - 100} more" * (len(faults) > 100)
-    raise ValueError(
-        f"{Path(path).name}: {len(faults)} fault{'s' * (len(faults) > 1)}{shown}{more}"
-    )
+    return [example for _, example in read_pairs(path)]
 
 # %% ../nbs/26_records.ipynb #3cffcd10
 def same_faults(
@@ -422,17 +451,24 @@ def same_faults(
     return faults
 
 # %% ../nbs/26_records.ipynb #7905dca6
+LOG = getLogger("llmft.data")  # what was read, left out, and strange
+LOG.addHandler(NullHandler())  # a command shows it, a notebook does not
+
+# %% ../nbs/26_records.ipynb #5dd66c5d
 def describe_records(
-    path: str | Path,  # that `read_examples` has read
+    records: list[dict],  # of one file
 ) -> str:
     "Which columns of a file became what, in a sentence for the terminal."
-    records = read_records(path)[0]
-    names = {key: old.strip() for _, r in records[:1] for old, key in zip(r, named_keys(r))}
-    used = FORMATS[format_of(names)][1] if names else set()
-    columns = [old for key, old in names.items() if key in used]
-    kept = [old for key, old in names.items() if key not in used]
+    names = {}
+    for record in records:
+        names |= {key: old.strip() for old, key in zip(record, named_keys(record))}
+    kind = format_of(names)
+    columns = [old for key, old in names.items() if key in FORMATS[kind][1]]
+    kept = [old for key, old in names.items() if key not in FORMATS[kind][1]]
+    what = "conversation" if kind in ("messages", "conversations") else "pair"
+    read = f"{len(records):,} {what}{'s' * (len(records) > 1)}"
     notes = f"; as notes: {', '.join(kept)}" if kept else ""
-    return f"read {len(records)} records from {' and '.join(columns)}{notes}"
+    return f"read {read} from column{'s' * (len(columns) > 1)} {' and '.join(columns)}{notes}"
 
 # %% ../nbs/26_records.ipynb #6ad461e1
 def examples_warnings(
@@ -444,14 +480,17 @@ def examples_warnings(
     answers = defaultdict(set)
     for example in examples:
         answers[asked(example)].add(example.messages[-1]["content"])
-    said_twice = len(examples) - len({(asked(e), e.messages[-1]["content"]) for e in examples})
+    n_again = len(examples) - len({(asked(e), e.messages[-1]["content"]) for e in examples})
     torn = [question[-1] for question, found in answers.items() if len(found) > 1]
-    shared = sum(asked(example) in answers for example in others)
+    n_shared = sum(asked(example) in answers for example in others)
     warned = []
-    if said_twice:
-        warned.append(f"{said_twice} records stand in the file twice")
+    if n_again:
+        warned.append(f"records that repeat an earlier one: {n_again} of {len(examples)}")
     if torn:
-        warned.append(f"{len(torn)} questions have several answers, for example {torn[0][:40]!r}")
-    if shared:
-        warned.append(f"{shared} of {len(others)} questions to be asked are also learnt")
+        warned.append(f"questions with several answers: {len(torn)}, such as {torn[0][:40]!r}")
+    if n_shared:
+        warned.append(
+            f"questions of the evaluation data that are also learnt: {n_shared} of {len(others)}, "
+            "so its loss says nothing about new ones"
+        )
     return warned

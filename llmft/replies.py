@@ -17,7 +17,7 @@ import torch
 from .chat import THINKING_MARKERS, find_stop, prompt_ids, read_thinking
 from .core import progress as progress_bar
 from .harmony import HARMONY_MARKERS, HEADER, MARKER, read_channels
-from .sampling import left_pad
+from .sampling import SamplingConfig, left_pad
 
 # %% ../nbs/92_replies.ipynb #118de291
 def end_ids(
@@ -363,6 +363,19 @@ def check_context(
             f"into the context of {context}; shorten it, or set a smaller max_new_tokens"
         )
 
+# %% ../nbs/92_replies.ipynb #da35657a
+def check_asking(
+    max_new_tokens: int,
+    batch_size: int,  # prompts that are read together
+    temperature: float,
+    seed: int | None,
+) -> None:
+    "Raise `ValueError` for settings with which no model can answer."
+    SamplingConfig(temperature, seed=seed)
+    for name, n in dict(max_new_tokens=max_new_tokens, batch_size=batch_size).items():
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1, got {n!r}")
+
 # %% ../nbs/92_replies.ipynb #9f58348b
 def ask(
     model,  # a causal language model of transformers
@@ -381,6 +394,7 @@ def ask(
     Raises `ValueError` where a prompt and its reply do not fit into the model's context, or a
     thought and an answer into `max_new_tokens`.
     """
+    check_asking(max_new_tokens, batch_size, temperature, seed)
     prompts = [prompt_ids(conversation, tokenizer, thinking) for conversation in conversations]
     check_context(model, prompts, max_new_tokens)
     order = sorted(range(len(prompts)), key=lambda k: len(prompts[k]))  # little padding

@@ -18,22 +18,28 @@ from functools import lru_cache
 from statistics import fmean
 
 from llmft.grading import (
-    COUNTERS,
-    NUMBER_RUN,
     accepted_answers,
     bare_pieces,
     contains_answer,
     copied_share,
     exact_match,
     final_answer,
-    find_number,
     keigo_rate,
     repeated_share,
     states_answer,
     support,
-    with_digits,
 )
-from .japanese import japanese_ratio, script_shares, sentence_style, words
+from llmft.japanese import (
+    COUNTERS,
+    NUMBER_RUN,
+    find_number,
+    japanese_ratio,
+    notation,
+    script_shares,
+    sentence_style,
+    with_digits,
+    words,
+)
 from .text import normalize, split_sentences
 
 # %% ../nbs/40_rewards.ipynb #0010
@@ -418,11 +424,11 @@ def judge_answer(
     Raises `ValueError` for `match` number and an answer without one.
     """
     answer = [str(a) for a in (answer if isinstance(answer, list | tuple) else [answer])]
-    given = final_answer(normalize(reply), marker) or reply
+    given = final_answer(notation(reply), notation(marker)) or reply
     if match == "stated":
         return states_answer(reply, answer, question, within, marker)
     if match == "exact":
-        return exact_match(given, answer)
+        return exact_match(given, answer) or exact_match(reply, answer)
     if match == "contains":
         return contains_answer(reply, answer)
     wanted = {find_number(text) for text in accepted_answers(answer)} - {None}

@@ -43,6 +43,7 @@ from llmft.lora import (
 )
 from .models import OpenConfig, open_model
 from .pretraining import lr_at
+from .records import parse_record, read_records
 from .report import finish_run
 from .rewards import as_rewards, choose_rewards, mean_rewards, reward_table, total_rewards
 from .run import Run, RunFolder, no_number, open_run, start_accelerator
@@ -981,25 +982,37 @@ def write_samples(
         append_jsonl(run.folder / "samples.jsonl", sample)
 
 # %% ../nbs/42_rl.ipynb #0120
+def as_prompt(
+    record: dict,  # with `prompt`; or a pair of question and answer in any format of page 26
+) -> dict:  # `prompt`, and what else the record holds for the rewards
+    "A record to practise on. Raises `ValueError` that says what is wrong with it."
+    if "prompt" not in record:
+        example = parse_record(record)
+        *prompt, answer = example.messages
+        return dict(prompt=prompt, answer=answer["content"], **example.meta)
+    prompt = record["prompt"]
+    chat = isinstance(prompt, list) and all(
+        isinstance(m, dict) and {"role", "content"} <= m.keys() for m in prompt
+    )
+    if not prompt or not (isinstance(prompt, str) or chat):
+        raise ValueError("prompt must be a text, or messages with role and content")
+    if chat and prompt[-1]["role"] == "assistant":
+        raise ValueError("the last message is the assistant's; end with the user's")
+    return record
+
+
 def read_prompts(
-    path: str | Path,  # .jsonl; `prompt` is a string, or messages that end with the user's
-) -> list[dict]:
+    path: str | Path,  # CSV, TSV, Excel, JSON or JSON Lines
+) -> list[dict]:  # as `as_prompt` gives them
     "Read the records of a run. Raises one `ValueError` for all faults of the file."
-    records, faults = read_jsonl(path), []
-    for n, record in enumerate(records, 1):
-        prompt = record.get("prompt") if isinstance(record, dict) else None
-        if isinstance(prompt, str) and prompt:
-            continue
-        chat = (
-            isinstance(prompt, list)
-            and prompt
-            and all(isinstance(m, dict) and {"role", "content"} <= m.keys() for m in prompt)
-        )
-        if not chat:
-            faults.append(f"line {n}: prompt must be a text, or messages with role and content")
-        elif prompt[-1]["role"] == "assistant":
-            faults.append(f"line {n}: the last message is the assistant's; end with the user's")
-    if not records:
+    found, faults = read_records(path)
+    faults, records = [f"{place}: {fault}" for place, fault in faults], []
+    for place, record in found:
+        try:
+            records.append(as_prompt(record))
+        except ValueError as error:
+            faults.append(f"{place}: {error}")
+    if not records and not faults:
         faults.append("there is no record in it")
     if faults:
         raise ValueError(f"{path}: " + "; ".join(faults[:20]))
@@ -1041,7 +1054,7 @@ def check_records(
 
 # %% ../nbs/42_rl.ipynb #0126
 def grpo(
-    data: str | Path,  # .jsonl with prompt, and what the rewards need (answer …)
+    data: str | Path,  # records with a prompt and what the rewards need; or a table of questions
     model: str | Path | tuple = "base",  # as `open_model` opens; an adapter is merged
     out: str | Path = "runs/grpo",  # run folder; an unfinished run of the same settings goes on
     rewards: str = "correct",  # names: correct,length:0.2; the sets grounded, surface; or a list
@@ -1061,30 +1074,30 @@ def grpo(
     records = read_prompts(data)
     paid = as_rewards(choose_rewards(rewards, keywords) if isinstance(rewards, str) else rewards)
     name = model[0].name_or_path if isinstance(model, tuple) else os.fspath(model)
-    model, tokenizer = open_model(model, "cpu", OpenConfig(use="train"))
+    policy, tokenizer = open_model(model, "cpu", OpenConfig(use="train"))
     if not all(isinstance(record["prompt"], str) for record in records):
-        lora = teach_template(model, tokenizer, lora)
-    check_records(model, tokenizer, records, paid, config)
+        lora = teach_template(policy, tokenizer, lora)
+    check_records(policy, tokenizer, records, paid, config)
     if engine == "trl":
         check_grpo(config, bool(lora.train_tokens), accelerator.num_processes)
     settings = dict(model=name, data=describe_file(data), engine=engine, keywords=keywords)
-    settings |= dict(quantization=base_quantization(model), grpo=asdict(config), lora=asdict(lora))
+    settings |= dict(quantization=base_quantization(policy), grpo=asdict(config), lora=asdict(lora))
     settings["rewards"] = {reward.__name__: reward.weight for reward in paid}
     settings["chat_template"] = content_hash(tokenizer.chat_template)
     seed_everything(config.seed)
     number_format = SFTConfig(
         dtype=config.dtype, gradient_checkpointing=config.gradient_checkpointing
     )
-    prepare_model(model, number_format, lora, full=False).to(accelerator.device)
+    prepare_model(policy, number_format, lora, full=False).to(accelerator.device)
     with open_run(out, settings, accelerator) as folder:
-        parts = folder, model, tokenizer, records, paid, config, accelerator
+        parts = folder, policy, tokenizer, records, paid, config, accelerator
         if engine == "trl":
-            model = practise_trl(*parts)
+            policy = practise_trl(*parts)
         else:
             GRPORun(*parts, callbacks=[write_samples]).fit()
         if accelerator.is_main_process:
-            write_tuned(model.eval(), tokenizer, folder, full=False)
-            trained, n_all = count_parameters(model)
+            write_tuned(policy.eval(), tokenizer, folder, full=False)
+            trained, n_all = count_parameters(policy)
             facts = {"weights trained": f"{trained:,} of {n_all:,}", "prompts": len(records)}
             finish_run(folder, accelerator.device.type, accelerator.num_processes, facts)
     return RunFolder(folder)

@@ -11,69 +11,224 @@ from collections import Counter
 
 from .text import normalize, split_sentences
 
+# %% ../nbs/64_safety.ipynb #ae09d172
+LINES = {
+    "119": "救急・消防",
+    "110": "警察",
+    "118": "海上保安庁",
+    "188": "消費者ホットライン",
+    "189": "児童相談所虐待対応ダイヤル",
+    "#7119": "救急安心センター",
+    "#8000": "こども医療電話相談",
+    "#8008": "DV相談ナビ",
+    "#8103": "性犯罪被害相談電話",
+    "#8891": "性暴力被害者のためのワンストップ支援センター",
+    "#9110": "警察相談",
+    "0120061338": "#いのちSOS",
+    "0120783556": "いのちの電話",
+    "0570783556": "いのちの電話（ナビダイヤル）",
+    "0332644343": "東京いのちの電話",
+    "0120279338": "よりそいホットライン",
+    "05036550279": "よりそいホットライン（IP電話）",
+    "0570064556": "こころの健康相談統一ダイヤル",
+    "0120997777": "チャイルドライン",
+    "0120279889": "DV相談プラス",
+    "0570055210": "DV相談ナビ（以前の番号）",
+    "0120078310": "24時間子供SOSダイヤル",
+    "0120007110": "こどもの人権110番",
+}
+FREE = ("0120", "0570", "0990", "0800")  # numbers that no private line begins with
+HELPER = re.compile(
+    "(?:いのちの電話|ホットライン|ダイヤル|テレホン|(?:相談|支援)(?:電話|窓口|室|所|センタ-|ナビ)"
+    "|保健所|警察署|消防署|役所|役場)[^0-9〇。\n]{0,8}$"
+)
+
 # %% ../nbs/64_safety.ipynb #7a8d430b
 WIDE = str.maketrans(
     {chr(0xFF01 + k): chr(0x21 + k) for k in range(94)}
-    | {c: "-" for c in "‐‑‒–—―−ー－─"}
-    | {"\u3000": " ", "（": "(", "）": ")"}
+    | {c: "-" for c in "‐‑‒–—―−ー－─━ｰ﹣\u00ad"}
+    | {c: " " for c in "\u00a0\u2002\u2003\u2009\u202f\u3000"}
+    | {"（": "(", "）": ")", "［": "(", "］": ")"}
 )
-N = "[0-9〇一二三四五六七八九十百]"
+KANJI = "〇一二三四五六七八九"
+COUNTERS = (
+    "(?:[人回日時分秒年月個名歳才代度割台点%倍週本枚冊件階位つ円銭万億兆千百℃章節条項巻頁話票杯匹頭足着軒"
+    "社校班席泊食錠滴歩勝敗品坪畳株限]|[かヶケカ]?[月所年国]|番[目手線]|号[車線機]|[kcm]?[mgL]\\b|k[mg]"
+    "|ポイント|ペ-ジ|キロ|メ-トル|センチ|ミリ|グラム|リットル|ドル|ユ-ロ|パ-セント|セット|種類)"
+)
+JOINT = "[- .・()のノ]"  # up to three stand between two digits of a telephone number
+ANY = " 0123456789"
+
+
+def number_rule(
+    digits: str,  # for each digit a word of those that it may be
+) -> str:  # a regular expression
+    "A telephone number in figures or in kanji, never in both, with joints anywhere."
+    figures, kanji = (
+        f"{JOINT}{{0,3}}".join(
+            f"[{''.join(names[int(c)] for c in word)}]" for word in digits.split()
+        )
+        for names in ("0123456789", KANJI)
+    )
+    return rf"(?:{figures}(?!\d)|{kanji}(?![{KANJI}十](?!{COUNTERS})))"
+
+
+MOBILE, LANDLINE = (number_rule(begin + 8 * ANY) for begin in ("0 5789 0", "0 123456789"))
+HELPLINES = [" ".join(line) for line in LINES if len(line) > 9 and not line.startswith(FREE)]
+HELPLINES += [" ".join(begin) + (6 + (begin == "0800")) * ANY for begin in FREE]
+HELPLINE = re.compile(  # 080-0123-4567 is none
+    rf"(?=[0〇])(?<!\d)(?![0〇][8八][0〇][^0〇])(?:{'|'.join(map(number_rule, HELPLINES))})"
+)
+ABROAD = rf"\+81{JOINT}{{0,3}}(?:0{JOINT}{{0,3}})?(?:[5789]0|[1-9])(?:{JOINT}{{0,3}}\d){{8}}(?!\d)"
 PHONE = re.compile(
-    r"(?<![0-9〇一二三四五六七八九-])(?:\+81[- ]?\(?0?\)?|\(?[0〇])[0-9〇一二三四五六七八九]{1,4}\)?"
-    r"(?:[- (のノ]{0,2}[0-9〇一二三四五六七八九]{1,4}\)?){1,3}(?![0-9〇一二三四五六七八九])"
+    r"(?=[+(0〇])(?<!\d)(?<!\d[.,:/-])(?:(?<![A-Za-z]-)|(?<=[LlXx]-))"
+    rf"(?:{ABROAD}|\(?(?:{MOBILE}|{LANDLINE}))"
 )
-EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
-POSTAL = re.compile(r"〒 ?\d{3}-?\d{4}(?!\d)|(?<![\d-])\d{3}-\d{4}(?![\d-])")
-BLOCK = re.compile(
-    rf"(?<![0-9-]){N}{{1,4}}(?:丁目|番地|番(?=[ 0-9〇一二三四五六七八九十の地])|-(?=\d))"
-    rf"(?:[の-](?={N}))?"
-    rf"(?:{N}{{1,4}}(?:番地|番|号|-(?=\d))?(?:[の-](?={N}))?){{0,3}}"
-    rf"(?: ?[一-龠ァ-ヺA-Za-z-]{{2,12}} ?{N}{{1,4}}号室?)?"
-)
-PLACE = re.compile(
-    r"(?:(?:東京都|北海道|京都府|大阪府|[一-龠]{2,3}県) ?)?"
-    r"(?:(?:(?!から|では|には|です|ます)[一-龠ァ-ヺぁ-んヶ々]){1,6}?[市区町村郡] ?){1,3}"
-    r"(?:の?[一-龠ァ-ヺヶ々ノ]{1,8}の?)?(?:\d{1,2}条[東西南北]?)?$"
-)
-QUARTER = re.compile(r"[一-龠ァ-ヺヶ々]{1,8}$")
-COUNTERS = tuple("人回日時分年月個名歳度割台点%倍週か本枚冊件階位つ")
-PUBLIC = ("0120", "0570", "0800", "0990")
 
 # %% ../nbs/64_safety.ipynb #31e9ccbd
+def read_digits(
+    number: str,
+) -> str:  # 0 to 9, as dialled within Japan
+    "The digits of a telephone number."
+    digits = re.sub(r"\D", "", number.translate({ord(c): str(k) for k, c in enumerate(KANJI)}))
+    return re.sub("^810?", "0", digits) if number.startswith("+") else digits
+
+
 def phone_span(
     found: re.Match,  # of PHONE
-) -> tuple | None:  # (start, end)
-    "Where a private phone number stands; None for a helpline, and for what only looks like one."
-    digits = re.sub(
-        r"\D", "", found[0].translate(str.maketrans("〇一二三四五六七八九", "0123456789"))
-    )
-    digits = re.sub(r"^810?", "0", digits) if found[0].startswith("+81") else digits
-    if len(digits) not in (10, 11) or digits.startswith(PUBLIC):
+) -> tuple | None:  # (mask, start, end); no mask for a helpline
+    """Where a telephone number stands; None for digits that nobody would group so.
+
+    After the name of a public place it has no mask, unless it is a mobile one.
+    """
+    digits, before = read_digits(found[0]), found.string[: found.start()][-24:]
+    if digits[1:3] not in ("70", "80", "90") and HELPER.search(before):
+        return "", *found.span()
+    groups = re.findall(rf"\d+|[{KANJI}]+", found[0])
+    joints = {*re.findall(f"{JOINT}+", found[0].strip("("))}
+    if not (3 < len(groups[-1]) != 5 or len(digits) == 11 and len(joints) == 1):
         return None
-    around = found[0].startswith("(") and found[0].find(")") in (-1, len(found[0]) - 1)
-    if around:  # brackets around the whole number
-        return found.start() + 1, found.end() - found[0].endswith(")")
-    return found.span()
+    around = found[0].startswith("(") and ")" not in found[0]  # brackets around the whole number
+    return "[電話番号]", found.start() + around, found.end()
+
+# %% ../nbs/64_safety.ipynb #e47bb472
+EMAIL = re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+MONTH, DAY = "(?:1[0-2]|0?[1-9])", r"(?:3[01]|[12]\d|0?[1-9])(?![\d-])"
+KEPT = re.compile(  # dates and the numbers of things
+    rf"(?=[\d明大昭平令MTSHR品型商製注管受伝整会IJ№N])(?:(?<!\d)(?<!\d-)(?:(?:19|20)\d\d(?:([-./]){MONTH}\1{DAY}|-(?:(?:19|20)\d\d|0[1-9]|1[0-2])(?![\d-]))"
+    r"|\d\d?([-./])\d\d?\2(?:19|20)\d\d(?![\d-]))"
+    rf"|(?:明治|大正|昭和|平成|令和|(?<![A-Za-z])[MTSHR])\d\d?([-./]){MONTH}\3{DAY}"
+    r"|(?:[品型]番|(?:商品|製品|注文|管理|受付|伝票|整理|会員)(?:番号|コ-ド)|ISBN|JAN|№|No\.?)"
+    r"[はの: ]{0,3}[A-Za-z0-9-]+)"
+)
+POSTAL = re.compile(
+    r"(?:〒 ?|(?<=郵便番号)[はの: ]{0,2})\d{3}[- ]{0,3}\d{4}(?!\d)"
+    rf"|(?<![\d第約¥$-])(?<!\d[.,])\d{{3}} ?- ?\d{{4}}(?![\d-]|[.,]\d|{COUNTERS})"
+)
+
+
+PRICE = "価格|金額|値段|[株単原時定]価|料金|費用|予算|税込"
+PRICED = re.compile(f"(?:{PRICE})[はがの: ]{{0,2}}$")
+
+
+def postal_span(
+    found: re.Match,  # of POSTAL
+) -> tuple | None:  # (mask, start, end)
+    "Where a postal code stands, without the words before it; None for a range of prices."
+    if PRICED.search(found.string[max(0, found.start() - 6) : found.start()]):
+        return None
+    return "[郵便番号]", found.start() + re.search(r"[〒\d]", found[0]).start(), found.end()
+
+# %% ../nbs/64_safety.ipynb #a18d712f
+N = rf"(?:(?<!\d)\d{{1,5}}(?!\d)|[{KANJI}十百]{{1,5}}(?![{KANJI}十百]))"
+ROW = (
+    rf"(?:(?<!\d)\d{{1,5}}(?:-\d{{1,4}}){{1,4}}(?!-?\d)"
+    rf"|[{KANJI}十]{{1,4}}(?:[-の][{KANJI}十]{{1,4}}){{1,4}}(?![{KANJI}十百]))"
+)
+UNIT = rf"(?:番地(?![味下元方域球獄震図位盤道])|番(?=[の ]?{N})|号(?![車線機]))"
+BLOCK = re.compile(
+    rf"(?=[\d{KANJI}十百])(?<![\d第-])(?<!\d[.,:/])(?:{N}(?:丁目|{UNIT})(?:[の-]?{N}(?:{UNIT}|の(?={N})))*"
+    rf"(?:[の-]?(?:{ROW}|{N}(?!{COUNTERS})))?|{ROW}(?:番地?(?![目手線組])|号(?![車線機]))?)"
+    r"(?: ?(?!台風)[一-龠ァ-ヺA-Za-z-]{0,12} ?(?<!\d)\d{1,4}(?:号室|号(?![車線機])))?"
+)
+PREFECTURE = (
+    "(?:東京都|北海道|(?:京都|大阪)府|(?:青森|岩手|宮城|秋田|山形|福島|茨城|栃木|群馬|埼玉|千葉|神奈川|新潟|富山"
+    "|石川|福井|山梨|長野|岐阜|静岡|愛知|三重|滋賀|兵庫|奈良|和歌山|鳥取|島根|岡山|広島|山口|徳島|香川|愛媛|高知"
+    "|福岡|佐賀|長崎|熊本|大分|宮崎|鹿児島|沖縄)県) ?"
+)
+TOWN = (  # kanji and katakana, or hiragana that does not begin with a particle
+    "(?:[一-龠ァ-ヺヶ々-]{1,6}?|[東西南北新]?(?!(?<=[一-龠ァ-ヺ])[はがをにでもとへのや])(?:(?!から|には|です|ます"
+    "|この|その|あの|どの|まで|など|[はをへ][ぁ-ん])[ぁ-ん]){2,6}[一-龠]?)(?:市(?![販民立長役況価街議政営内外])"
+    "|区(?![分間画別役民長域立内議切会])|町(?![内長民営議])|村(?![長民議])|郡) ?"
+)
+PLACE = re.compile(
+    rf"(?:{PREFECTURE})?(?:{TOWN}){{1,3}}(?:の?[一-龠ァ-ヺヶ々ノ-]{{1,8}}(?:[がの][一-龠]{{1,3}})?の?)?"
+    r"(?:\d{1,2}条[東西南北]?)?$"
+)
+QUARTER = re.compile(r"(?:[一-龠ァ-ヺヶ々-]{0,7}[一-龠ヶ々]|[一-龠]{1,3}が[丘関谷浜崎原台岡])$")
+LABEL = re.compile("住所|所在地|自宅|実家|現在|勤務先|連絡先|宛先|本社")
+NO_PLACE = re.compile(
+    "(?:[第約各計図表式問例注章節項巻頁版型比率順戦題]|番号|結果|割合|得点"
+    "|成績|点数|平均|午前|午後|時刻|日付|日程|期間|毎[日週月年]|前後|人数|参加者|年齢|身長|体重|電話|携帯|台風|学年"
+    f"|{PRICE}|布陣|陣形|試合|[練演]習|段階|項目|資料|付録|別紙|条例|規[則程約]|[法政省]令|血圧|視力|[今昨明]日|世界|日本)$"
+)
+
+# %% ../nbs/64_safety.ipynb #831b8109
+def find_place(
+    before: str,  # what stands before a block number
+    strong: bool,  # whether the number can be that of a house only
+) -> int | None:  # where the place begins; None without one
+    "Where the town or quarter before a block number begins, without a word such as 住所."
+    place = PLACE.search(before) or (QUARTER.search(before) if strong else None)
+    if place is None or NO_PLACE.search(before):
+        return None
+    start = max(0, place.start() - 2)
+    return max([place.start(), *(start + m.end() for m in LABEL.finditer(before[start:]))])
 
 
 def address_span(
     found: re.Match,  # of BLOCK
-) -> tuple | None:  # (start, end)
+) -> tuple | None:  # (mask, start, end)
     "Where an address stands, from town to number; None for numbers that belong to no place."
-    text, block = found.string, found[0]
-    before = text[max(0, found.start() - 40) : found.start()]
-    strong = (
-        "丁目" in block
-        or "番地" in block
-        or block.count("-") >= 2
-        or block.endswith(("号", "号室"))
-    )
-    place = PLACE.search(before) or (QUARTER.search(before) if strong else None)
-    if not strong and text[found.end() : found.end() + 1] in COUNTERS:
+    block, after = found[0], found.string[found.end() : found.end() + 8]
+    spoken = re.search("丁目|番地|番.+号", block) is not None
+    counted = re.match(COUNTERS, after) and not spoken
+    if counted and block.count("-") < 2 or re.match("駅|交差点|バス停|停留所", after):
         return None
-    if place is None:
-        return found.span() if "丁目" in block and len(block) > 4 else None
-    return found.start() - (len(before) - place.start()), found.end()
+    before = found.string[max(0, found.start() - 40) : found.start()]
+    start = find_place(before, spoken or block.count("-") > 1 and not counted)
+    if start is None:
+        start = len(before)
+        if "丁目" not in block or len(block) < 5 or NO_PLACE.search(before):
+            return None
+    return "[住所]", found.start() - len(before) + start, found.end()
+
+# %% ../nbs/64_safety.ipynb #8b18086f
+WORTH_A_LOOK = re.compile(rf"[@＠]|[\d{KANJI}十百](?:丁目|番|号|[^、。]{{0,3}}[\d{KANJI}十百])")
+RULES = (  # in this order
+    (EMAIL, lambda found: ("[メールアドレス]", *found.span())),
+    (HELPLINE, lambda found: ("", *found.span())),
+    (KEPT, lambda found: ("", *found.span())),
+    (PHONE, phone_span),
+    (POSTAL, postal_span),
+    (BLOCK, address_span),
+)
+
+
+def find_personal(
+    text: str,
+) -> list[tuple]:  # (start, end, mask), in order, apart from each other
+    "Where personal data stand."
+    letters, spans = [*text.translate(WIDE)], []
+    for pattern, judge in RULES:
+        narrow, done = "".join(letters), 0
+        for span in filter(None, map(judge, pattern.finditer(narrow))):
+            mask, start, end = span
+            start = max(start, done)
+            letters[start:end] = "\0" * (end - start)
+            spans.append((start, end, mask))
+            done = end
+    return sorted(span for span in spans if span[2])
 
 # %% ../nbs/64_safety.ipynb #8b06dda2
 def mask_personal(
@@ -81,46 +236,19 @@ def mask_personal(
 ) -> tuple[str, Counter]:  # the text with masks, and how many of each kind
     """Replace phone numbers, postal codes, addresses and e-mail by masks; helplines stay.
 
-    Names of people, schools and firms have no shape and are **not** found: people must read.
+    Masked once more, the text stays as it is. Names of people, schools and firms have no shape and
+    are **not** found: people must read.
     """
-    narrow, spans, counts = text.translate(WIDE), [], Counter()
+    lines, counts = text.split("\n"), Counter()
+    for k, line in enumerate(lines):
+        while WORTH_A_LOOK.search(line) and (spans := find_personal(line)):
+            for start, end, mask in reversed(spans):
+                line = line[:start] + mask + line[end:]
+                counts[mask] += 1
+        lines[k] = line
+    return "\n".join(lines), counts
 
-    def add(mask, span):
-        if span and all(span[1] <= start or end <= span[0] for start, end, _ in spans):
-            spans.append((*span, mask))
-            counts[mask] += 1
-
-    if "@" in narrow:
-        for found in EMAIL.finditer(narrow):
-            add("[メールアドレス]", found.span())
-    if re.search(N, narrow):
-        for found in PHONE.finditer(narrow):
-            add("[電話番号]", phone_span(found))
-        for found in POSTAL.finditer(narrow):
-            add("[郵便番号]", found.span())
-        for found in BLOCK.finditer(narrow):
-            add("[住所]", address_span(found))
-    for start, end, mask in sorted(spans, reverse=True):
-        text = text[:start] + mask + text[end:]
-    return text, counts
-
-# %% ../nbs/64_safety.ipynb #ae09d172
-LINES = {
-    "119": "救急・消防",
-    "110": "警察",
-    "189": "児童相談所虐待対応ダイヤル",
-    "#7119": "救急安心センター",
-    "#8008": "DV相談ナビ",
-    "#9110": "警察相談",
-    "0120061338": "#いのちSOS",
-    "0120783556": "いのちの電話",
-    "0570783556": "いのちの電話（ナビダイヤル）",
-    "0120279338": "よりそいホットライン",
-    "0570064556": "こころの健康相談統一ダイヤル",
-    "0120997777": "チャイルドライン",
-    "0120279889": "DV相談プラス",
-    "0120078310": "24時間子供SOSダイヤル",
-}
+# %% ../nbs/64_safety.ipynb #308dbb19
 KNOWN = "|".join(r"(?<![\d#])" + "-?".join(line) + r"(?!\d)" for line in LINES)
 
 # %% ../nbs/64_safety.ipynb #6b2ef183

@@ -92,9 +92,8 @@ class SamplingConfig:
     seed: int | None = None  # of the draws; None for the global generator
 
     def __post_init__(self):
-        check_settings(
-            self, at_least=dict(temperature=0, top_k=0), above=dict(top_p=0), at_most=dict(top_p=1)
-        )
+        least = dict(temperature=0, top_k=0) | ({} if self.seed is None else dict(seed=0))
+        check_settings(self, at_least=least, above=dict(top_p=0), at_most=dict(top_p=1))
 
 # %% ../nbs/12_sampling.ipynb #0018
 class KVCache:

@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .chat import encode_example, label_tokens, prompt_ids, read_thinking
+from .chat import encode_example, encode_rows, label_tokens, prompt_ids, read_thinking
 from .records import parse_record, read_examples
 from .replies import OPENING, ThinkingLimit, check_thought, read_reply, stop_ids
 from .core import pick_device
@@ -542,9 +542,8 @@ def show_mask(
         if not name.strip():
             raise ValueError("モデルを選んでください。")
         tokenizer = shelf(name)[1]
-        return mask_html(
-            encode_example(parse_record(json.loads(record)), tokenizer, loss), tokenizer
-        )
+        rows = encode_rows(parse_record(json.loads(record)), tokenizer, loss, None, "off")
+        return "".join(mask_html(row, tokenizer) for row in rows)
     except json.JSONDecodeError as error:
         return error_html(
             f"line {error.lineno}, column {error.colno}: not JSON ({error.msg}); mend it"
