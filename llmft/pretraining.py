@@ -528,10 +528,10 @@ def load_checkpoint(
 # %% ../nbs/14_pretraining.ipynb #0109
 BASE_MODEL = GPTConfig(vocab_size=2000, context_length=128, width=128, n_layers=4, n_heads=4)
 BASE_TRAIN = TrainConfig(
-    steps=800,
+    steps=1200,
     batch_size=16,
-    lr=0.02,
-    embedding_lr=0.01,
+    lr=0.01,
+    embedding_lr=0.004,
     weight_decay=0.0,
     warmup_steps=30,
     validation_fraction=0.02,
