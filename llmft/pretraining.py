@@ -530,8 +530,8 @@ BASE_MODEL = GPTConfig(vocab_size=2000, context_length=128, width=128, n_layers=
 BASE_TRAIN = TrainConfig(
     steps=1200,
     batch_size=16,
-    lr=0.01,
-    embedding_lr=0.004,
+    lr=0.012,
+    embedding_lr=0.005,
     weight_decay=0.0,
     warmup_steps=30,
     validation_fraction=0.02,
