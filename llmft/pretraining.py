@@ -530,14 +530,14 @@ BASE_MODEL = GPTConfig(vocab_size=2000, context_length=128, width=128, n_layers=
 BASE_TRAIN = TrainConfig(
     steps=1200,
     batch_size=16,
-    lr=0.01,
-    embedding_lr=0.004,
+    lr=0.012,
+    embedding_lr=0.005,
     weight_decay=0.0,
     warmup_steps=30,
     validation_fraction=0.02,
     eval_every=100,
-    sample_every=300,
-    save_every=300,
+    sample_every=200,
+    save_every=200,
     sample_prompt="【",
 )
 
