@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['VERDICTS', 'denies', 'judge_fact', 'bare_pieces', 'states_answer']
 
-# %% ../nbs/87_judging.ipynb #179b8b85
+# %% ../nbs/87_judging.ipynb #1309a87e
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +22,7 @@ from llmft.grading import (
 from .japanese import find_numbers, notation, words
 from .text import normalize
 
-# %% ../nbs/87_judging.ipynb #02a62638
+# %% ../nbs/87_judging.ipynb #c3745ba8
 VARIANTS = str.maketrans(
     "邊邉齋斎齊髙﨑澤國廣濱嶋櫻瀧龍眞榮惠", "辺辺斉斉斉高崎沢国広浜島桜滝竜真栄恵"
 )
@@ -60,7 +60,7 @@ def tidy(
     lines = re.split(r"[\r\n]+", re.sub(r"\*\*|__|`", "", text))
     return spelling("\n".join(filter(None, (normalize_answer(BULLET.sub("", s)) for s in lines))))
 
-# %% ../nbs/87_judging.ipynb #2633cf71
+# %% ../nbs/87_judging.ipynb #95757679
 def lemmas(
     text: str,  # with spaces between
 ) -> frozenset:
@@ -144,7 +144,7 @@ def ends_in_but(
     "Whether a clause ends in が or けれど."
     return any(word.lemma in BUT and word.pos2 == "接続助詞" for word in clause[-2:])
 
-# %% ../nbs/87_judging.ipynb #ddf4ee5d
+# %% ../nbs/87_judging.ipynb #296c6ed4
 def denies(
     rest: str,  # of a text, behind an answer
     question: str = "",  # where it asks what is not so, a negative is no denial
@@ -171,7 +171,7 @@ def denies(
         return True
     return open_end and (holds(tail, REFUTED) or bool(REFUTES.search(surface(tail))))
 
-# %% ../nbs/87_judging.ipynb #73ef938f
+# %% ../nbs/87_judging.ipynb #080a2585
 def named_values(
     text: str,  # after `notation`, like the values
     values,  # strings
@@ -182,7 +182,7 @@ def named_values(
         found[hit[0]] = found.get(hit[0], False) or not denies(text[hit.end() :])
     return found
 
-# %% ../nbs/87_judging.ipynb #18de2a3d
+# %% ../nbs/87_judging.ipynb #adecc963
 VERDICTS = ("right", "mixed", "wrong", "silent")
 
 
@@ -202,7 +202,7 @@ def judge_fact(
         return "right" if len(stated) == 1 else "mixed"
     return "wrong" if named else "silent"
 
-# %% ../nbs/87_judging.ipynb #b62f78ca
+# %% ../nbs/87_judging.ipynb #19158223
 EMPTY = lemmas(
     "為る 居る 有る 成る 言う 事 物 の 様 方 所 さん 氏 年 月 日 人 個 つ 円 回 分 時 何 誰 どこ 今 無い 致す 下さる 頂く 御座る "
     "其れ 此れ 申す 為 訳 市 県 町 中 現在 甲"
@@ -243,7 +243,7 @@ class Mention:
         facts = dict(
             text=f"{self.earlier}{self.before}甲{self.behind}{self.later}",
             is_number=number,
-            is_date=number and bool(re.search("[年月日時分曜]$", self.answer)),
+            is_date=number and bool(re.search("[年月日時分曜春夏秋冬末旬]$", self.answer)),
             asks_past=bool(re.search("た(?:か|の|です|$)", self.question)),
             asks_roughly=bool(re.search(rough, self.question)),
             asked=frozenset(word.lemma for word in asked),  # lemmas of the question
@@ -275,7 +275,7 @@ def find_mentions(
         )
     return found
 
-# %% ../nbs/87_judging.ipynb #1223ebff
+# %% ../nbs/87_judging.ipynb #6a3d85fe
 HEDGES = re.compile(
     r"かも(?:[しね知]|$)|でしょう|だろう|らし[いく]|みたい|よう[だで](?!す(?:ね|よ)?$)|そう(?:です|だ)|[多た](?:分|ぶん)|おそらく|恐らく|きっと|もしか"
     r"|推[定測]|予[想測定]|見込[みま]|見通し|候補|有力|有望|優勢|濃厚|噂|うわさ|[一諸]説|説も|はず(?:[でだの。、が]|$)|つもり|目標|検討|計画|不明|未定"
@@ -306,11 +306,11 @@ def hedge(
     found = UNSURE.search(own + m.later + m.earlier)
     return found[0] if found else ""
 
-# %% ../nbs/87_judging.ipynb #223df675
+# %% ../nbs/87_judging.ipynb #d62350dc
 TITLES = "(?:さん|さま|様|氏|君|くん|ちゃん|先生|殿|博士|選手|教授|[部課社町市]長|監督|[県市町村駅間]|[」』\"”’)】*`'])*"
 BESIDE = re.compile(
     r"より(?!$)|以[上下外降前内後]|未満|超|弱|強|引き|どころ|など(?!は)|ずつ|も(?![っちの])|や|とか|又は|または|もしくは|あるいは|及び|および"
-    r"|なり|ばかり|前後|程度|くらい|ぐらい|ほど|頃|ごろ|付近|あたり|近[くい]|から(?=.*(?:変更|移|時間|近|分|延|早))|か(?![らなか])"
+    r"|なり|ばかり|前後|程度|くらい|ぐらい|ほど|頃|ごろ|付近|あたり|近[くい]|から(?=.*(?:変更|移|時間|近|分|延|早))|か(?![らか])"
     r"|と[同並比]|過ぎ|を(?:超|除|下回|上回|切|割(?=[るっら])|それ|逸|避|外|離|去|追|しの|凌)"
 )
 ROUGHLY = re.compile("前後|程度|くらい|ぐらい|ほど|頃|ごろ|付近|あたり|近く|弱|強|を超")
@@ -353,8 +353,6 @@ def before_fault(
         return "" if second and second.surface in ("何", "誰", "どこ", "いつ") else last.surface
     if second and is_particle(last, "と") and second.pos in NOUNS:
         return "" if second.surface in m.question else "と"
-    if not m.asks_roughly and re.search("(?:約|およそ|ほぼ|だいたい|大体)$", m.before):
-        return "roughly"
     for word in words(re.split("[、,]", m.before)[-1]):
         kanji = set(re.findall("[一-龯]", word.lemma))
         if word.lemma in CONTRASTS - m.asked and not kanji <= set(m.question):
@@ -423,6 +421,9 @@ def describes(
             continue
         if first in ("の", "が") and not named or first == "と" and verb.lemma in NAMING:
             return ""
+        used = len(clause) > i + 2 and is_particle(clause[i + 2], "を に で")  # 酢を薄めた液に浸す
+        if used and m.same(clause[i + 2 :]):
+            return ""
         if not m.is_number or first != "を" and not m.is_known(noun):
             return surface(clause[: i + 2])
     return ""
@@ -439,7 +440,8 @@ def clause_fault(
     if is_particle(first, "と って"):
         next_word = next((w for w in clause[1:] if w.pos in CONTENT), None)
         noun = first.lemma == "って" and next_word and next_word.pos == "名詞"
-        if next_word and not noun and not {w.lemma for w in clause[1:4]} & NAMING:
+        known = noun or next_word and m.is_known(next_word)
+        if next_word and not known and not {w.lemma for w in clause[1:4]} & NAMING:
             return f"と{next_word.surface}"
     if is_particle(first, "を に が と から より へ の で") and (fault := describes(m, clause)):
         return fault
@@ -464,7 +466,7 @@ def relation(
     clause, _ = clauses(tail)
     return before_fault(m) or beside_fault(m, tail) or (clause_fault(m, clause) if clause else "")
 
-# %% ../nbs/87_judging.ipynb #23fad0d2
+# %% ../nbs/87_judging.ipynb #9f4d1eb2
 def segments(
     text: str,
 ) -> list[list]:  # of Words
@@ -501,7 +503,7 @@ def elsewhere(
             return surface(part)
     return ""
 
-# %% ../nbs/87_judging.ipynb #4c6df650
+# %% ../nbs/87_judging.ipynb #f2cb08b0
 def statement_pieces(
     text: str,
 ) -> list[list]:  # lists of Words between marks, か, や and または, without the topic (…は)
@@ -517,7 +519,7 @@ def statement_pieces(
             pieces[-1].append(word)
     return pieces
 
-# %% ../nbs/87_judging.ipynb #5ab45133
+# %% ../nbs/87_judging.ipynb #2de41fd3
 @lru_cache(maxsize=4096)
 def bare_pieces(
     text: str,
@@ -536,12 +538,13 @@ def bare_pieces(
             found.append(name)
     return found
 
-# %% ../nbs/87_judging.ipynb #1c4df098
+# %% ../nbs/87_judging.ipynb #170e5cf5
 def listed(
     m: Mention,
 ) -> str:
     "Another value beside the answer: 林茂、田中清です."
-    parts = re.split("(?<=[、。!?\n])", re.sub(r"\([^()]*\)", "", m.text))
+    text = re.sub(r"\([^()]*\)|(?<=\d)\.(?=\d)|(?:約|およそ)(?=甲)", "", m.text)
+    parts = re.split("(?<=[、。!?\n])", text)
     topics = [surface(topic_of(words(part))) for part in parts]
     own = {topic for topic, part in zip(topics, parts) if "甲" in part}
     kept = [part for topic, part in zip(topics, parts) if not topic or topic in own]
@@ -554,10 +557,14 @@ def listed(
         alike = piece[-1] == m.answer[-1] or not (place or m.is_number)
         return alike and bool(find_numbers(piece)) == m.is_number
 
-    other = list(filter(competes, pieces))
+    other = [piece for piece in pieces if competes(piece)]
+    sentences = [
+        bare_pieces(part) for part in re.split("[。!?]", "".join(kept)) if "甲" not in part
+    ]
+    other += [part[0] for part in sentences if len(part) == 1 and part[0] not in m.question]
     return other[0] if other and "甲" in pieces else ""
 
-# %% ../nbs/87_judging.ipynb #d593dbcf
+# %% ../nbs/87_judging.ipynb #adc1bc3d
 YES_NO = {"はい": "(?:はい|ええ|うん)", "いいえ": "(?:いいえ|いえ|いや|ううん)"}
 HEDGES_ENGLISH = re.compile(
     r"\b(?:might|may|maybe|perhaps|possibly|probably|guess|think|unsure|sure|could|believe|suppose|assume"
@@ -613,7 +620,7 @@ CHECKS = dict(
     listed=listed,
 )
 
-# %% ../nbs/87_judging.ipynb #c122e972
+# %% ../nbs/87_judging.ipynb #6d24074b
 def objection(
     m: Mention,
     without: str = "",  # a check that is left out, to see what it pays
@@ -650,7 +657,7 @@ def mentions_in(
         found = find_mentions(text, answer, question)
     return found
 
-# %% ../nbs/87_judging.ipynb #2f02b313
+# %% ../nbs/87_judging.ipynb #8937484e
 def states_answer(
     reply: str,
     answer: str | list,  # one answer, or all that are accepted
