@@ -22,7 +22,8 @@ from .chat import answer_prompt, join_ids, prompt_ids
 from .replies import ask
 from .core import progress as progress_bar
 from .core import write_jsonl
-from .grading import denies, find_answer, normalize_answer, wilson_interval
+from .grading import find_answer, normalize_answer, wilson_interval
+from .judging import denies
 from .records import NOTES, TABLES, read_records, read_rows, table_records
 from .retrieval import BM25, CITATION, Provision, is_inside, split_provisions
 from .sampling import left_pad

@@ -20,16 +20,15 @@ from typing import Any
 
 from .core import Timer, cache_dir, content_hash, file_lock, progress, write_json
 from llmft.grading import (
-    VERDICTS,
     character_f1,
     exact_match,
-    judge_fact,
     keigo_rate,
     repeated_share,
     support,
     wilson_interval,
 )
 from .japanese import japanese_ratio, readability, surfaces
+from .judging import VERDICTS, judge_fact
 from .text import normalize, split_sentences
 
 # %% ../nbs/50_metrics.ipynb #0009

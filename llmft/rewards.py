@@ -19,14 +19,12 @@ from statistics import fmean
 
 from llmft.grading import (
     accepted_answers,
-    bare_pieces,
     contains_answer,
     copied_share,
     exact_match,
     final_answer,
     keigo_rate,
     repeated_share,
-    states_answer,
     support,
 )
 from llmft.japanese import (
@@ -40,6 +38,7 @@ from llmft.japanese import (
     with_digits,
     words,
 )
+from .judging import bare_pieces, states_answer
 from .text import normalize, split_sentences
 
 # %% ../nbs/40_rewards.ipynb #0010
