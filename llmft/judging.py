@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['VERDICTS', 'denies', 'judge_fact', 'bare_pieces', 'states_answer']
 
-# %% ../nbs/87_judging.ipynb #1baae3a8
+# %% ../nbs/87_judging.ipynb #82f140ff
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +22,7 @@ from llmft.grading import (
 from .japanese import find_numbers, notation, words
 from .text import normalize
 
-# %% ../nbs/87_judging.ipynb #52daf198
+# %% ../nbs/87_judging.ipynb #f3809f92
 VARIANTS = str.maketrans(
     "邊邉齋斎齊髙﨑澤國廣濱嶋櫻瀧龍眞榮惠", "辺辺斉斉斉高崎沢国広浜島桜滝竜真栄恵"
 )
@@ -60,7 +60,7 @@ def tidy(
     lines = re.split(r"[\r\n]+", re.sub(r"\*\*|__|`", "", text))
     return spelling("\n".join(filter(None, (normalize_answer(BULLET.sub("", s)) for s in lines))))
 
-# %% ../nbs/87_judging.ipynb #4432bee1
+# %% ../nbs/87_judging.ipynb #7bc15591
 def lemmas(
     text: str,  # with spaces between
 ) -> frozenset:
@@ -144,7 +144,7 @@ def ends_in_but(
     "Whether a clause ends in が or けれど."
     return any(word.lemma in BUT and word.pos2 == "接続助詞" for word in clause[-2:])
 
-# %% ../nbs/87_judging.ipynb #37d3a325
+# %% ../nbs/87_judging.ipynb #3cd8a046
 def denies(
     rest: str,  # of a text, behind an answer
     question: str = "",  # where it asks what is not so, a negative is no denial
@@ -171,7 +171,7 @@ def denies(
         return True
     return open_end and (holds(tail, REFUTED) or bool(REFUTES.search(surface(tail))))
 
-# %% ../nbs/87_judging.ipynb #37875c95
+# %% ../nbs/87_judging.ipynb #e927b414
 def named_values(
     text: str,  # after `notation`, like the values
     values,  # strings
@@ -182,7 +182,7 @@ def named_values(
         found[hit[0]] = found.get(hit[0], False) or not denies(text[hit.end() :])
     return found
 
-# %% ../nbs/87_judging.ipynb #57731b46
+# %% ../nbs/87_judging.ipynb #7de54643
 VERDICTS = ("right", "mixed", "wrong", "silent")
 
 
@@ -202,7 +202,7 @@ def judge_fact(
         return "right" if len(stated) == 1 else "mixed"
     return "wrong" if named else "silent"
 
-# %% ../nbs/87_judging.ipynb #e15deb9a
+# %% ../nbs/87_judging.ipynb #1e1f5ca8
 EMPTY = lemmas(
     "為る 居る 有る 成る 言う 事 物 の 様 方 所 さん 氏 年 月 日 人 個 つ 円 回 分 時 何 誰 どこ 今 無い 致す 下さる 頂く 御座る "
     "其れ 此れ 申す 為 訳 市 県 町 中 現在 甲"
@@ -275,7 +275,7 @@ def find_mentions(
         )
     return found
 
-# %% ../nbs/87_judging.ipynb #ec4a5adf
+# %% ../nbs/87_judging.ipynb #32ed48f6
 HEDGES = re.compile(
     r"かも(?:[しね知]|$)|でしょう|だろう|らし[いく]|みたい|よう[だで](?!す(?:ね|よ)?$)|そう(?:です|だ)|[多た](?:分|ぶん)|おそらく|恐らく|きっと|もしか"
     r"|推[定測]|予[想測定]|見込[みま]|見通し|候補|有力|有望|優勢|濃厚|噂|うわさ|[一諸]説|説も|はず(?:[でだの。、が]|$)|つもり|目標|検討|計画|不明|未定"
@@ -306,7 +306,7 @@ def hedge(
     found = UNSURE.search(own + m.later + m.earlier)
     return found[0] if found else ""
 
-# %% ../nbs/87_judging.ipynb #2f27fb31
+# %% ../nbs/87_judging.ipynb #31954583
 TITLES = "(?:さん|さま|様|氏|君|くん|ちゃん|先生|殿|博士|選手|教授|[部課社町市]長|監督|[県市町村駅間]|[」』\"”’)】*`'])*"
 BESIDE = re.compile(
     r"より(?!$)|以[上下外降前内後]|未満|超|弱|強|引き|どころ|など(?!は)|ずつ|も(?![っちの])|や|とか|又は|または|もしくは|あるいは|及び|および"
@@ -466,7 +466,7 @@ def relation(
     clause, _ = clauses(tail)
     return before_fault(m) or beside_fault(m, tail) or (clause_fault(m, clause) if clause else "")
 
-# %% ../nbs/87_judging.ipynb #7d60525c
+# %% ../nbs/87_judging.ipynb #71c25a40
 def segments(
     text: str,
 ) -> list[list]:  # of Words
@@ -503,7 +503,7 @@ def elsewhere(
             return surface(part)
     return ""
 
-# %% ../nbs/87_judging.ipynb #8111c1dd
+# %% ../nbs/87_judging.ipynb #8335d777
 def statement_pieces(
     text: str,
 ) -> list[list]:  # lists of Words between marks, か, や and または, without the topic (…は)
@@ -519,7 +519,7 @@ def statement_pieces(
             pieces[-1].append(word)
     return pieces
 
-# %% ../nbs/87_judging.ipynb #e3fee3bc
+# %% ../nbs/87_judging.ipynb #fec56ec4
 @lru_cache(maxsize=4096)
 def bare_pieces(
     text: str,
@@ -538,7 +538,7 @@ def bare_pieces(
             found.append(name)
     return found
 
-# %% ../nbs/87_judging.ipynb #e000ed5c
+# %% ../nbs/87_judging.ipynb #f219f799
 def listed(
     m: Mention,
 ) -> str:
@@ -564,7 +564,7 @@ def listed(
     other += [part[0] for part in sentences if len(part) == 1 and part[0] not in m.question]
     return other[0] if other and "甲" in pieces else ""
 
-# %% ../nbs/87_judging.ipynb #b93f9d50
+# %% ../nbs/87_judging.ipynb #78d05944
 YES_NO = {"はい": "(?:はい|ええ|うん)", "いいえ": "(?:いいえ|いえ|いや|ううん)"}
 HEDGES_ENGLISH = re.compile(
     r"\b(?:might|may|maybe|perhaps|possibly|probably|guess|think|unsure|sure|could|believe|suppose|assume"
@@ -620,7 +620,7 @@ CHECKS = dict(
     listed=listed,
 )
 
-# %% ../nbs/87_judging.ipynb #02c55770
+# %% ../nbs/87_judging.ipynb #e61cbf30
 def objection(
     m: Mention,
     without: str = "",  # a check that is left out, to see what it pays
@@ -657,7 +657,7 @@ def mentions_in(
         found = find_mentions(text, answer, question)
     return found
 
-# %% ../nbs/87_judging.ipynb #25fea28c
+# %% ../nbs/87_judging.ipynb #78e297d8
 def states_answer(
     reply: str,
     answer: str | list,  # one answer, or all that are accepted
