@@ -317,10 +317,24 @@ def count_weights(
     )
 
 # %% ../nbs/32_planner.ipynb #0028
-DTYPES = ("fp32", "bf16", "fp16")
+DTYPES = ("auto", "fp32", "bf16", "fp16")
 
 
 QUANTIZED = ("none", "nf4", "fp4", "int4", "bnb", "mxfp4")
+
+# %% ../nbs/32_planner.ipynb #0f304794
+ROW_LENGTH = 1024  # tokens in a row where nothing else is asked for
+FREE_SHARE = 0.9  # of the memory that is free, what a run may plan with
+
+
+def read_switch(
+    value: str | bool,  # auto, on or off; True or False, also as words
+) -> str | bool:  # "auto", True or False
+    "A setting that is on, off, or left open. Raises `ValueError` for another word."
+    words = {"auto": "auto", "on": True, "true": True, "off": False, "false": False}
+    if (word := str(value).lower()) not in words:
+        raise ValueError(f"expected auto, on or off, got {value!r}")
+    return words[word]
 
 # %% ../nbs/32_planner.ipynb #182be88c
 @dataclass(frozen=True)
@@ -332,24 +346,28 @@ class PlanConfig:
 
     batch_size: int = 16  # rows in one step
     accumulate: int = 1  # micro-batches that make up one step
-    max_length: int = 1024  # tokens in a row
+    max_length: int = 0  # tokens in a row; 0: 1,024, or the context where that is shorter
     learnt: int = 0  # tokens of a row that are learnt, such as those of the answer; 0: all
-    dtype: str = "bf16"  # fp32, bf16 or fp16 for the frozen weights and the products
+    dtype: str = "auto"  # auto: bf16 on a GPU, fp32 on a CPU; or fp32, bf16, fp16
     quantize: str = "none"  # frozen weights: none, nf4, fp4, int4, bnb; mxfp4: experts of gpt-oss
     rank: int = 16  # of the adapter
     targets: str = "all-linear"  # all-linear, or names of layers with commas between: q_proj,v_proj
     dropout: float = 0.0  # of the adapter
     full: bool = False  # train all weights instead of an adapter
-    gradient_checkpointing: bool = False  # compute activations twice instead of keeping them
+    gradient_checkpointing: str | bool = "auto"  # compute twice: auto: where needed; on, off
     device: str = "cuda"  # cuda or cpu; they differ in the optimizer's workspace and in dropout
 
     def __post_init__(self):
+        again = read_switch(self.gradient_checkpointing)
+        object.__setattr__(self, "gradient_checkpointing", again)
         check_settings(
             self,
             one_of=dict(dtype=DTYPES, quantize=QUANTIZED, device=("cuda", "cpu")),
-            at_least=dict(batch_size=1, accumulate=1, max_length=2, learnt=0, rank=1, dropout=0),
+            at_least=dict(batch_size=1, accumulate=1, max_length=0, learnt=0, rank=1, dropout=0),
             below=dict(dropout=1),
         )
+        if self.max_length == 1:
+            raise ValueError("max_length must be at least 2, or 0 for the usual length, got 1")
         if self.batch_size % self.accumulate:
             size = f"batch_size {self.batch_size}"
             raise ValueError(f"{size} must be a multiple of accumulate {self.accumulate}")
@@ -365,15 +383,24 @@ class PlanConfig:
 
     @property
     def tokens(self) -> int:
-        return self.rows * self.max_length  # N
+        return self.rows * self.row_length  # N
+
+    @property
+    def recomputes(self) -> bool:
+        return self.gradient_checkpointing is True  # not where it is left open
+
+    @property
+    def row_length(self) -> int:
+        return self.max_length or ROW_LENGTH  # tokens
 
     @property
     def learnt_tokens(self) -> int:  # that the loss looks at
-        return self.rows * min(self.learnt or self.max_length, self.max_length - 1)
+        return self.rows * min(self.learnt or self.row_length, self.row_length - 1)
 
     @property
     def size(self) -> int:
-        return 4 if self.dtype == "fp32" else 2  # bytes of an activation
+        whole = self.dtype == "fp32" or (self.dtype == "auto" and self.device == "cpu")
+        return 4 if whole else 2  # bytes of an activation
 
     @property
     def stream_size(self) -> int:
@@ -382,6 +409,21 @@ class PlanConfig:
     @property
     def side_by_side(self) -> bool:
         return not self.full and self.size == 2  # adapter in 32, base in 16 bits
+
+# %% ../nbs/32_planner.ipynb #b8b34ef1
+def settle_plan(
+    shape: Shape,
+    config: PlanConfig,
+    budget: float = math.inf,  # bytes; what needs more is computed twice
+) -> PlanConfig:  # with numbers for what was left open
+    "The settings that a run would use."
+    dtype = ("bf16" if config.device == "cuda" else "fp32") if config.dtype == "auto" else ""
+    length = config.max_length or min(ROW_LENGTH, shape.context_length)
+    config = replace(config, max_length=length, dtype=dtype or config.dtype)
+    if config.gradient_checkpointing != "auto":
+        return config
+    plain = replace(config, gradient_checkpointing=False)
+    return replace(plain, gradient_checkpointing=peak_bytes(shape, plain) > budget)
 
 # %% ../nbs/32_planner.ipynb #0032
 BITS = dict(nf4=4 + 8 / 64 + 32 / (64 * 256), mxfp4=4 + 8 / 32)
@@ -610,11 +652,7 @@ def outer_memory(
     """
     s, c, N = shape, config, config.tokens
     rope = 0 if s.family == "gpt2" else 2 * c.max_length * s.head_dim * c.stream_size
-    masks = (
-        2 * c.rows * c.max_length**2 * c.stream_size
-        if s.n_experts and c.gradient_checkpointing
-        else 0
-    )
+    masks = 2 * c.rows * c.max_length**2 * c.stream_size if s.n_experts and c.recomputes else 0
     head = c.size * c.learnt_tokens * s.width + (2 * s.vocab_size * s.width if c.size == 2 else 0)
     return dict(rope=rope + masks + 8 * N * c.full, norm=N * norm_memory(s, c), head=head * c.full)
 
@@ -628,7 +666,7 @@ def kept_memory(
     The first norm of a frozen model keeps nothing, since no gradient goes further down.
     """
     s, c = shape, config
-    if c.gradient_checkpointing:
+    if c.recomputes:
         return s.n_layers * c.tokens * s.width * c.stream_size
     return s.n_layers * sum(block_memory(s, c).values()) - (not c.full) * c.tokens * norm_memory(
         s, c
@@ -677,7 +715,7 @@ def loss_moments(
     "The moments around the loss."
     s, c, V, outer = shape, config, shape.vocab_size, outer_memory(shape, config)
     kept, n = kept_memory(s, c) + sum(outer.values()), c.learnt_tokens
-    casts = s.n_layers * copied_weights(s, c) if c.gradient_checkpointing and c.size == 2 else 0
+    casts = s.n_layers * copied_weights(s, c) if c.recomputes and c.size == 2 else 0
     at_norm = dict(
         activations=kept - outer["head"],
         workspace=16 * c.tokens * s.width,
@@ -715,7 +753,7 @@ def block_moments(
         c.tokens * s.width * c.stream_size,
     )
     gradients = 4 * s.vocab_size * s.width * c.full
-    if not c.gradient_checkpointing:
+    if not c.recomputes:
         return {"last block": dict(activations=kept, workspace=workspace, gradients=gradients)}
     again = sum(block_memory(s, c).values()) - (
         state if c.stream_size == 4 else 0
@@ -795,7 +833,8 @@ def step_moments(
     config: PlanConfig,
 ) -> list[Need]:  # in the order of a step
     "The moments of a step at which memory may peak, from the second step on."
-    s, c, trained = shape, config, count_trained(shape, config)
+    s, c = shape, settle_plan(shape, config)
+    trained = count_trained(s, c)
     stays = dict(
         weights=weight_memory(s, c), adapter=0 if c.full else 4 * trained, optimizer=8 * trained
     )
@@ -828,7 +867,7 @@ def milder_first(
 ]:  # (its price, settings from mild to strong), in the order of prices
     "The changes that make a run smaller."
     c, rungs = config, []
-    smaller = [c.max_length >> k for k in range(1, 12) if c.max_length >> k >= 128]
+    smaller = [c.row_length >> k for k in range(1, 12) if c.row_length >> k >= 128]
     if c.dtype == "fp32":
         rungs.append(("half of all, and faster on a GPU", [dict(dtype="bf16")]))
     rungs.append(
@@ -841,7 +880,7 @@ def milder_first(
             ],
         )
     )
-    if not c.gradient_checkpointing:
+    if not c.recomputes:
         rungs.append(("same result, a third more time", [dict(gradient_checkpointing=True)]))
     if c.full:
         rungs.append(("an adapter instead of all weights", [dict(full=False)]))
@@ -912,7 +951,7 @@ def propose(
     str, PlanConfig
 ]:  # all weights, LoRA, QLoRA → the fastest settings that fit, or the smallest if none fit
     "Settings for each way to train, in 16 bits."
-    found, dtype = {}, "bf16" if config.dtype == "fp32" else config.dtype
+    found, dtype = {}, "bf16" if config.dtype in ("auto", "fp32") else config.dtype
     divisors = [n for n in range(1, config.batch_size + 1) if config.batch_size % n == 0]
     for way, change in WAYS.items():
         if way == "QLoRA" and shape.n_experts:
@@ -977,9 +1016,7 @@ def sft_command(
         dropout=c.dropout or "",
     )
     parts += [f"--{name.replace('_', '-')} {value}" for name, value in given.items() if value != ""]
-    return " ".join(
-        parts + ["--full"] * c.full + ["--gradient-checkpointing"] * c.gradient_checkpointing
-    )
+    return " ".join(parts + ["--full"] * c.full + ["--gradient-checkpointing on"] * c.recomputes)
 
 # %% ../nbs/32_planner.ipynb #0108
 @dataclass(frozen=True)
@@ -1025,7 +1062,7 @@ def head_lines(
         f"{p.model}: {n_weights:,} weights, {size}",
         f"asked: {kind}, {c.dtype}, {c.rows} rows of {c.max_length:,} tokens at once"
         + (f", {c.learnt} of them learnt" if c.learnt else "")
-        + (", gradient checkpointing" if c.gradient_checkpointing else ""),
+        + (", gradient checkpointing" if c.recomputes else ""),
         f"needs {p.need.gb:.1f} GB ({p.need.moment}): {parts}",
         f"a card of {p.gpu_gb:g} GB has {free:.1f} GB free: it {fits}",
     ]
@@ -1044,7 +1081,7 @@ def change_lines(
         flags = " ".join(
             "train an adapter (no --full)"
             if name == "full"
-            else f"--{name.replace('_', '-')}" + f" {value}" * (value is not True)
+            else f"--{name.replace('_', '-')} {'on' if value is True else value}"
             for name, value in change.items()
         )
         lines.append(f"  {number}. {flags} ({price}): {peak_bytes(p.shape, config) / 2**30:.1f} GB")
@@ -1120,6 +1157,7 @@ def plan(
             f"max_length {config.max_length:,} is more than the {shape.context_length:,} tokens "
             f"that {model} can read"
         )
+    config = settle_plan(shape, config, min(budget, FREE_SHARE * gpu_gb * 2**30))
     changes = first_changes(shape, config, budget)
     return Plan(
         str(model),
