@@ -337,6 +337,10 @@ def check_run(
         )
 
 # %% ../nbs/27_settings.ipynb #b50df549
+LEAST_STEPS = 20  # of a run that can learn something
+MOST_BYTES = 0.2  # of the learnt tokens, for a tokenizer that is made for a language
+
+
 def byte_share(
     rows: list,  # input_ids and labels
     tokenizer,
@@ -355,14 +359,14 @@ def run_warnings(
 ) -> list[str]:  # sentences; empty when nothing is strange
     "What will make a run useless."
     steps, share, warned = config.steps, byte_share(rows, tokenizer), []
-    if steps < 20:
+    if steps < LEAST_STEPS:
         warned.append(f"only {steps} optimizer steps; raise epochs, or lower batch_size")
     if config.warmup_steps >= steps:
         warned.append(
             f"all {steps} steps lie inside the warm-up of {config.warmup_steps}, so the learning "
             "rate never reaches lr; lower warmup_steps"
         )
-    if share > 0.2:
+    if share > MOST_BYTES:
         warned.append(
             f"{share:.0%} of the learnt tokens are parts of characters, so the tokenizer is not "
             "made for this language; take another model"
