@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Finding', 'examine_model']
 
-# %% ../nbs/28_doctor.ipynb #2191dec1
+# %% ../nbs/28_doctor.ipynb #136de3ec
 import re
 import tempfile
 from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ from llmft.settings import (
     settle_settings,
 )
 
-# %% ../nbs/28_doctor.ipynb #42de05b3
+# %% ../nbs/28_doctor.ipynb #047581b3
 @dataclass(frozen=True)
 class Finding:
     "What was looked at, whether it is well, what was found, and what to do."
@@ -61,7 +61,7 @@ class Finding:
         state = "ok    " if self.ok else "not ok"
         return f"{state}  {self.name:9} {self.found}" + f"  →  {self.remedy}" * (not self.ok)
 
-# %% ../nbs/28_doctor.ipynb #ae84ddf0
+# %% ../nbs/28_doctor.ipynb #f319aa25
 def look_at(
     name: str,
     look: Callable,  # gives (ok, what was found, remedy)
@@ -73,7 +73,7 @@ def look_at(
         reason, _, remedy = str(error).partition("; ")
         return Finding(name, False, " ".join(reason.split()), remedy or "see the line before")
 
-# %% ../nbs/28_doctor.ipynb #ab9e57f2
+# %% ../nbs/28_doctor.ipynb #75b9d8ad
 def look_at_prompt(
     examples: list[Example],
     tokenizer,
@@ -111,7 +111,7 @@ def same_elsewhere(
     )
     return list(made["input_ids"]) == alone
 
-# %% ../nbs/28_doctor.ipynb #0861c272
+# %% ../nbs/28_doctor.ipynb #c41daffa
 def marked_row(
     row: dict,  # input_ids and labels
     tokenizer,
@@ -142,7 +142,7 @@ def look_at_learnt(
     remedy = "the template changes or leaves out the answer; use another one"
     return whole, marked_row(row, tokenizer), remedy
 
-# %% ../nbs/28_doctor.ipynb #19838e5f
+# %% ../nbs/28_doctor.ipynb #45007a29
 def look_at_stop(
     example: Example,
     model,
@@ -158,7 +158,7 @@ def look_at_stop(
     said += "stops at it" if stops else "does not stop at it"
     return learnt and stops, said, "set tokenizer.eos_token to the token that ends an answer"
 
-# %% ../nbs/28_doctor.ipynb #bc98bf2c
+# %% ../nbs/28_doctor.ipynb #7a197792
 def look_at_bos(
     example: Example,
     tokenizer,
@@ -173,7 +173,7 @@ def look_at_bos(
     said = f"{tokenizer.bos_token} {n} times" if n > 1 else (tokenizer.bos_token if n else "none")
     return n < 2, said, "take {{ bos_token }} out of the chat template, or out of the records"
 
-# %% ../nbs/28_doctor.ipynb #8f222349
+# %% ../nbs/28_doctor.ipynb #39c3c5f8
 THOUGHT_WORDS = re.compile(r"enable_thinking|reasoning|<[|/]?(?:think|reason|analysis|thought)")
 
 
@@ -196,7 +196,7 @@ def look_at_thinking(
     remedy = "answers would hold the thoughts; use a template with <think>…</think>"
     return not odd, f"unknown markers near {odd[0]!r}" if odd else "no thinking", remedy
 
-# %% ../nbs/28_doctor.ipynb #1d6250bf
+# %% ../nbs/28_doctor.ipynb #1e994ed6
 def look_at_rows(
     examples: list[Example],
     rows: list,  # not packed
@@ -240,7 +240,7 @@ def look_at_memory(
     remedy = "raise accumulate, take quantize=nf4, or ask llmft plan"
     return peak <= FREE_SHARE * free, said, remedy
 
-# %% ../nbs/28_doctor.ipynb #a00d40ce
+# %% ../nbs/28_doctor.ipynb #28fb6cc0
 TIMED_TOKENS = 4096
 
 
@@ -277,7 +277,7 @@ def look_at_time(
     said += f"peak rate {config.lr:g} after {config.warmup_steps}"
     return config.steps >= LEAST_STEPS, said, "raise epochs, or lower batch_size"
 
-# %% ../nbs/28_doctor.ipynb #ac622b1c
+# %% ../nbs/28_doctor.ipynb #1a1ba24e
 def look_at_adapter(
     model,  # with an adapter, which is taken out
     ids: list[int],  # some text
@@ -294,7 +294,7 @@ def look_at_adapter(
     said = f"written and read again, the logits differ by {gap:g}"
     return gap == 0 and moved, said, "name other targets; these layers cannot be saved and loaded"
 
-# %% ../nbs/28_doctor.ipynb #a2b71b08
+# %% ../nbs/28_doctor.ipynb #2afe1c6c
 ASKED = [dict(role="user", content="日本でいちばん高い山は何ですか。")]
 SAMPLE = [Example([*ASKED, dict(role="assistant", content="日本でいちばん高い山は富士山です。")])]
 
@@ -341,7 +341,7 @@ def look_at_run(
         timed_seconds(model, rows, config, pad_id, accelerator)  # moves the adapter
     yield look_at("adapter", lambda: look_at_adapter(model, rows[0]["input_ids"][:64]))
 
-# %% ../nbs/28_doctor.ipynb #b5d8fa41
+# %% ../nbs/28_doctor.ipynb #8524112f
 def examine_model(
     model: str | Path | tuple = "base",  # anything that `open_model` opens, or a pair
     data: str | Path = "",  # records to learn from; empty: one question of our own
