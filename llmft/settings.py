@@ -315,7 +315,7 @@ def optimizer_class(
         ) from error
     return AdamW8bit if name == "adamw8bit" else PagedAdamW8bit
 
-# %% ../nbs/27_settings.ipynb #cf5da4ca
+
 def check_run(
     config: SFTConfig,
     n_eval_rows: int,
