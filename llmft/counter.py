@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -78,7 +78,7 @@ class ServerConfig:
     save_every: int = 20  # most steps between two checkpoints of a job
     attempts: int = 3  # times that a job may die without a step of progress before it is given up
     retry_after: float = 30.0  # seconds until a job that found the disk full is tried again
-    lr: float = 0.0  # learning rate at multiplier 1; 0: 5e-3 for base, 2e-4 for other models
+    lr: float = 0.0  # learning rate at multiplier 1; 0: by the model's width, as in `llmft sft`
     rank: int = 16  # of the adapters
     train_tokens: str = ""  # ids of tokens whose embedding rows are trained too, by commas
     device: str = "auto"  # auto, cpu, cuda, mps
@@ -454,14 +454,14 @@ def sft_settings(
 ) -> dict:  # fields of chapter 2's SFTConfig
     "The settings of a job, in the words of `llmft sft`."
     chosen = job["hyperparameters"]
-    rate = config.lr or (5e-3 if job["model"] == "base" else 2e-4)
     an_epoch = -(-n // chosen["batch_size"])
     return dict(
         epochs=chosen["n_epochs"],
         batch_size=min(chosen["batch_size"], n),
-        lr=rate * chosen["learning_rate_multiplier"],
+        lr=config.lr * chosen["learning_rate_multiplier"],
         warmup_ratio=0.1,
         loss="assistant",
+        too_long="refuse",  # the files were validated, and the service leaves nothing out
         save_every=min(config.save_every, an_epoch),
         seed=job["seed"],
         device=config.device,
@@ -541,20 +541,24 @@ def train_job(
     folder: Path,  # of the job, with job.json
 ) -> None:
     "Train as job.json says, from the beginning or from the last checkpoint, and write done.json."
-    from llmft.finetuning import SFTConfig, sft
+    from llmft.finetuning import sft
     from llmft.lora import LoRAConfig
     from llmft.models import OpenConfig, open_model
+    from llmft.settings import SFTConfig, peak_lr, width_of
 
     job, starts = read_json(folder / "job.json"), folder / "starts.jsonl"
     cut_unfinished_line(starts)  # a full disk may have cut it
     model, tokenizer = open_model(job["model"], "cpu", OpenConfig(use="train"))
     model.name_or_path = job["model"]  # as the run and its adapters name their base
+    config = SFTConfig(**job["sft"])
+    if not config.lr:
+        config = replace(config, lr=job["multiplier"] * peak_lr(width_of(model)))
     sft(
         job["data"],
         (model, tokenizer),
         str(folder / "run"),
         job["eval_data"],
-        config=SFTConfig(**job["sft"]),
+        config=config,
         lora=LoRAConfig(**job["lora"]),
         callbacks=[note_start(folder, job["data"], tokenizer), keep_epochs(folder, tokenizer)],
     )
@@ -744,7 +748,8 @@ def job_order(
         data=str(files / job["training_file"]),
         eval_data=str(files / job["validation_file"]) if job["validation_file"] else "",
         sft=sft_settings(job, job["_n"], config),
-        lora=dict(rank=config.rank, alpha=2 * config.rank, train_tokens=config.train_tokens),
+        multiplier=job["hyperparameters"]["learning_rate_multiplier"],
+        lora=dict(rank=config.rank, train_tokens=config.train_tokens),
     )
 
 

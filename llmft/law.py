@@ -45,7 +45,8 @@ from llmft.core import (
 )
 from .grading import normalize_answer
 from .lora import LoRAConfig
-from .finetuning import SFTConfig, context_of, count_steps, sft
+from .finetuning import sft
+from .settings import SFTConfig, context_of, count_steps
 from .models import OpenConfig, open_model
 from .records import LOG
 from .retrieval import Provision, statute_passages
@@ -764,7 +765,7 @@ def changed_fields(
     }
 
 # %% ../nbs/33_law.ipynb #0078
-LAW_SFT = SFTConfig(epochs=3, lr=5e-3, warmup_steps=10, save_every=1000, train_mode="auto")
+LAW_SFT = SFTConfig(save_every=1000, train_mode="auto", too_long="refuse")
 
 
 def run_commands(
@@ -863,10 +864,12 @@ def unusual_settings(
     plain = asdict(replace(SFTConfig(), train_mode="auto"))
     plain |= {f"lora {key}": value for key, value in asdict(LoRAConfig()).items()}
     plain |= {"quantization": "none", "lora train_tokens": log["settings"].get("lora train_tokens")}
+    plain["lora alpha"] = 2 * log["settings"].get("lora rank", 0)
+    follow = {"dtype", "gradient_checkpointing", "max_length"}  # from the machine and the data
     return ", ".join(
         f"{key} {value}"
         for key, value in log["settings"].items()
-        if value not in (plain[key], 0, [])
+        if value not in (plain[key], 0, []) and key not in follow
     )
 
 

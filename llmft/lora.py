@@ -39,7 +39,7 @@ class LoRAConfig:
     """
 
     rank: int = 16  # r, rows of A and columns of B
-    alpha: float = 32  # the update is scaled by alpha / rank
+    alpha: float = 0  # the update is scaled by alpha / rank; 0: 2 × rank
     dropout: float = 0.0  # share of the inputs of A that are dropped in training
     targets: str = "all-linear"  # all-linear, or names and patterns by commas: q_proj,v_proj
     use_rslora: bool = False  # scale by alpha / sqrt(rank) instead
@@ -57,13 +57,17 @@ class LoRAConfig:
         object.__setattr__(self, "target_parameters", tuple(names or ()))
         if not isinstance(self.rank, int):
             raise ValueError(f"rank must be a whole number, got {self.rank!r}")
-        least, most = dict(rank=1, dropout=0), dict(dropout=1)
-        check_settings(self, at_least=least, above=dict(alpha=0), below=most)
+        least, most = dict(rank=1, alpha=0, dropout=0), dict(dropout=1)
+        check_settings(self, at_least=least, below=most)
         check_lora(self)
 
     @property
+    def used_alpha(self) -> float:
+        return self.alpha or 2 * self.rank  # as it is saved
+
+    @property
     def scaling(self) -> float:  # what B·A is multiplied by
-        return self.alpha / (math.sqrt(self.rank) if self.use_rslora else self.rank)
+        return self.used_alpha / (math.sqrt(self.rank) if self.use_rslora else self.rank)
 
 # %% ../nbs/22_lora.ipynb #0029
 def split_names(
@@ -610,7 +614,7 @@ def add_lora(
             module.rows.requires_grad_(True)
     for name, layer in layers.items():
         replace_module(model, name, layer)
-    model.lora_config = config
+    model.lora_config = replace(config, alpha=config.used_alpha)
     return model.train(model.training)
 
 # %% ../nbs/22_lora.ipynb #0088
@@ -770,7 +774,7 @@ def peft_config(
     return LoraConfig(
         task_type="CAUSAL_LM",
         r=c.rank,
-        lora_alpha=c.alpha,
+        lora_alpha=c.used_alpha,
         lora_dropout=c.dropout,
         target_modules=peft_targets(c.targets),
         use_rslora=c.use_rslora,
