@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['DPOConfig', 'Answers', 'preference_loss', 'dpo']
 
-# %% ../nbs/44_preference.ipynb #fd378a2f
+# %% ../nbs/44_preference.ipynb #4d491216
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -72,11 +72,18 @@ from llmft.trl import (
     with_schedule,
 )
 
-# %% ../nbs/44_preference.ipynb #3613c92b
+# %% ../nbs/44_preference.ipynb #c31bd681
 LOSS_TYPES = ("sigmoid", "ipo", "simpo", "orpo", "kto")
 MEANS = ("simpo", "orpo")  # losses on mean log-probabilities, without a reference
 
-# %% ../nbs/44_preference.ipynb #00ada998
+
+def log_odds(
+    logprobs: Tensor,  # below 0
+) -> Tensor:  # log of p / (1 − p)
+    "The logarithm of the odds."
+    return logprobs - torch.log(-torch.expm1(logprobs))
+
+# %% ../nbs/44_preference.ipynb #7aa389c3
 @dataclass(frozen=True)
 class DPOConfig:
     "Settings of a run on preferences. Raises `ValueError` for values that cannot work."
@@ -135,7 +142,7 @@ class DPOConfig:
     def nll_weight(self) -> float:  # of the SFT loss on chosen answers
         return 1.0 if self.loss_type == "orpo" else self.sft_weight
 
-# %% ../nbs/44_preference.ipynb #026742c1
+# %% ../nbs/44_preference.ipynb #42bef737
 @dataclass(frozen=True)
 class Answers:
     "The chosen answers of a batch, or the rejected ones, in numbers."
@@ -152,14 +159,7 @@ class Answers:
     def means(self) -> Tensor:  # (N,) nats per token
         return self.logprobs / self.lengths
 
-# %% ../nbs/44_preference.ipynb #eb72fc58
-def log_odds(
-    logprobs: Tensor,  # below 0
-) -> Tensor:  # log of p / (1 − p)
-    "The logarithm of the odds."
-    return logprobs - torch.log(-torch.expm1(logprobs))
-
-# %% ../nbs/44_preference.ipynb #da108cb9
+# %% ../nbs/44_preference.ipynb #a520a14c
 def preference_loss(
     chosen: Answers,
     rejected: Answers,
@@ -191,7 +191,7 @@ def preference_loss(
         z = beta * (chosen.ratios - rejected.ratios)
     return -(1 - smooth) * F.logsigmoid(z) - smooth * F.logsigmoid(-z)
 
-# %% ../nbs/44_preference.ipynb #80dee110
+# %% ../nbs/44_preference.ipynb #79110d30
 def implicit_rewards(
     answers: Answers,
     config: DPOConfig,
@@ -220,7 +220,7 @@ def describe_answers(
         figures["margin"] = (good.mean() - bad.mean()).item()
     return figures
 
-# %% ../nbs/44_preference.ipynb #ddb47845
+# %% ../nbs/44_preference.ipynb #8d14619f
 def token_logprobs(
     model,
     batch: dict,  # input_ids and labels: (B, T)
@@ -239,7 +239,7 @@ def token_logprobs(
     picked = -F.cross_entropy(wide, labels[asked], reduction="none")
     return picked.new_zeros(labels.shape).masked_scatter(asked, picked)
 
-# %% ../nbs/44_preference.ipynb #86f4f3f6
+
 @torch.no_grad()
 def score_rows(
     model,
@@ -259,7 +259,7 @@ def score_rows(
     model.train(training)
     return scores
 
-# %% ../nbs/44_preference.ipynb #b861c5f8
+# %% ../nbs/44_preference.ipynb #40333bd7
 def keep_reference(
     path: Path,  # .safetensors file in the run folder
     model,  # with an adapter
@@ -275,7 +275,7 @@ def keep_reference(
     for row, score in zip(rows, load_tensors(path)[0]["logprobs"].tolist(), strict=True):
         row["reference"] = score
 
-# %% ../nbs/44_preference.ipynb #2177470b
+# %% ../nbs/44_preference.ipynb #416dcd86
 SIDES = ("chosen", "rejected")
 
 
@@ -320,7 +320,7 @@ def count_learnt(
     n_tokens = sum(whole or label != -100 for row in chosen for label in row["labels"][1:])
     return len(rows_of(items)) if config.loss_type == "kto" else len(items), max(1, n_tokens)
 
-# %% ../nbs/44_preference.ipynb #e09111da
+# %% ../nbs/44_preference.ipynb #5d701728
 def mismatched_rows(
     items: list,  # of `encode_preferences`, each with one answer
 ) -> list:  # rows: the prompt of each item with the answer of the one before
@@ -349,384 +349,7 @@ def mismatched_kl(
         before = score_rows(model, rows, pad_id, len(rows), split)
     return max(0.0, (now - before).mean().item())
 
-# %% ../nbs/44_preference.ipynb #67805654
-class DPORun(Run):
-    "One run on preferences: a `Run` whose steps compare answers."
-
-    name, shown = "DPO", ("loss", "accuracy")
-
-    def __init__(
-        self,
-        folder: Path,  # that `open_run` holds
-        model,  # with an adapter that is trained; without it, it is the reference
-        items: list,  # of `encode_preferences`
-        eval_items: list,  # the same; empty for no measurement
-        pad_id: int,
-        config: DPOConfig,  # with its steps counted
-        accelerator,
-        callbacks: tuple | list = (),  # each called as callback(run, record) after a step
-    ):
-        self.model, self.items, self.eval_items, self.pad_id = model, items, eval_items, pad_id
-        self.split = splits_head(model)
-        self.scaler = torch.amp.GradScaler(accelerator.device.type, enabled=False)  # no fp16 here
-        if config.loss_type not in MEANS:
-            rows = rows_of(items) + rows_of(eval_items)
-            path = Path(folder) / "reference.safetensors"
-            keep_reference(path, model, rows, pad_id, config.batch_size)
-        trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        optimizer = make_optimizer([*trained.values()], config)
-        super().__init__(folder, trained, [optimizer], config, accelerator, callbacks)
-
-    def train_step(self) -> dict:
-        return dpo_step(self)  # the log record of one step
-
-    def fit(self) -> None:
-        "Do the remaining steps."
-        self.model.train()
-        super().fit()
-
-# %% ../nbs/44_preference.ipynb #b52923f0
-def learn_part(
-    run: DPORun,
-    items: list,  # of one micro-batch, at least one
-    sizes: tuple,  # of the whole step, from `count_learnt`
-    baseline: float,
-) -> tuple:  # (what these items add to the loss, chosen, rejected: `Answers`)
-    "Forward and backward of one micro-batch; gradients are added up."
-    config, device = run.config, run.accelerator.device
-    with torch.autocast(device.type, torch.bfloat16, enabled=config.dtype == "bf16"):
-        chosen, rejected, nll = read_answers(run.model, items, config, run.pad_id, run.split)
-    loss = preference_loss(chosen, rejected, config, baseline).sum() / sizes[0]
-    if config.nll_weight:
-        loss = loss + config.nll_weight * nll / sizes[1]
-    loss.backward()
-    return loss.item(), *(detach(side) for side in (chosen, rejected))
-
-
-def detach(
-    answers: Answers,
-) -> Answers:
-    "The same numbers without what is needed for a gradient."
-    return Answers(answers.logprobs.detach(), answers.reference, answers.lengths)
-
-
-def join_answers(
-    parts: list,  # of `Answers`
-) -> Answers:
-    "The answers of several micro-batches as one."
-    names = ("logprobs", "reference", "lengths")
-    return Answers(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
-
-# %% ../nbs/44_preference.ipynb #83be0031
-def dpo_step(
-    run: DPORun,  # moves on by one step
-) -> dict:  # log record: step, lr, loss, gradient_norm, seconds, tokens, `describe_answers`
-    """One optimizer step.
-
-    Raises `ValueError` when the loss or the gradient is no longer a number; weights and last
-    checkpoint are then as before.
-    """
-    config = run.config
-    torch.manual_seed(hash((config.seed, run.step)) % 2**63)  # dropout of this step
-    lr = lr_at(run.step, config)
-    for group in run.optimizers[0].param_groups:
-        group["lr"] = lr
-    numbers = rows_at(run.step, len(run.items), config.batch_size, config.seed)
-    items = [run.items[number] for number in numbers]
-
-    with Timer() as timer:
-        kto, sizes = config.loss_type == "kto", count_learnt(items, config)
-        baseline = mismatched_kl(run.model, items, run.pad_id, run.split) if kto else 0.0
-        parts = micro_batches(items, config.accumulate)
-        losses, chosen, rejected = zip(*(learn_part(run, p, sizes, baseline) for p in parts))
-        loss = sum(losses)
-        if not math.isfinite(loss):
-            raise no_number("loss", loss, run.step + 1, config)
-        norm = apply_gradients(run)
-    run.step += 1
-
-    figures = dict(lr=lr, loss=loss, gradient_norm=norm, seconds=round(timer.seconds, 4))
-    figures |= describe_answers(join_answers(chosen), join_answers(rejected), config, baseline)
-    figures |= dict(kl=baseline) if kto else {}
-    tokens = sum(len(row["input_ids"]) for row in rows_of(items))
-    return dict(step=run.step, **figures, tokens=tokens)
-
-# %% ../nbs/44_preference.ipynb #a94aca5f
-@torch.no_grad()
-def measure_items(
-    run: DPORun,
-    record: dict,  # of the step; gets eval_loss, eval_accuracy and eval_margin
-) -> None:
-    "A callback: loss, accuracy and margin on the evaluation data, where they are due."
-    if not run.eval_items or not run.is_due(run.config.eval_every):
-        return
-    size, config = run.config.batch_size, run.config
-    run.model.eval()
-    parts = [run.eval_items[k : k + size] for k in range(0, len(run.eval_items), size)]
-    read = [read_answers(run.model, part, config, run.pad_id, run.split) for part in parts]
-    run.model.train()
-    chosen, rejected, nll = zip(*read)
-    sides = join_answers(chosen), join_answers(rejected)
-    n_tokens = count_learnt(run.eval_items, config)[1]
-    loss = preference_loss(*sides, config).mean() + config.nll_weight * sum(nll) / n_tokens
-    found = describe_answers(*sides, config)
-    record["eval_loss"] = loss.item()
-    record |= {f"eval_{n}": found[n] for n in ("accuracy", "margin") if n in found}
-
-# %% ../nbs/44_preference.ipynb #c67bb9a8
-OWN_NAMES = {"良い回答": "chosen", "悪い回答": "rejected", "ラベル": "label"}
-ANSWER_KEYS = dict(prompt="completion", input="output", question="answer", instruction="output")
-LABELS = {"true": True, "1": True, "良い": True, "false": False, "0": False, "悪い": False}
-
-
-def with_answer(
-    record: dict,  # without chosen and rejected
-    answer,  # text, or messages
-    side: str,  # chosen or rejected, for the message
-) -> Example:
-    """A prompt with one of its answers; without a prompt the answer is a whole conversation.
-
-    Raises `ValueError` for an empty answer and for what `parse_record` refuses.
-    """
-    if not answer or isinstance(answer, str) and not answer.strip():
-        raise ValueError(f"no answer: {side!r} is missing or empty; add it, or delete the record")
-    named = named_keys(record)
-    key = next((key for key in ANSWER_KEYS if key in named), None)
-    if key is None and isinstance(answer, list):
-        return parse_record(named | dict(messages=answer))
-    if key is None:
-        raise ValueError("no prompt: add 'prompt' (or question) beside chosen and rejected")
-    if isinstance(named[key], list) and isinstance(answer, str):
-        answer = [dict(role="assistant", content=answer)]
-    return parse_record(named | {ANSWER_KEYS[key]: answer})
-
-
-def parse_preference(
-    record: dict,  # as it was read from a file
-) -> dict:  # chosen and rejected: `Example`, or None where a label says that there is one
-    """A pair (prompt, chosen, rejected), or one answer with its label (prompt, completion, label).
-
-    Raises `ValueError` that says what is wrong and what to do.
-    """
-    if not isinstance(record, dict):
-        parse_record(record)  # says so
-    rest = {OWN_NAMES.get(key.strip(), key.strip()): value for key, value in record.items()}
-    sides, label = {side: rest.pop(side, None) for side in SIDES}, rest.pop("label", None)
-    if label is not None and not any(sides.values()):
-        if str(label).strip().lower() not in LABELS:
-            raise ValueError(f"label must be true or false, got {label!r}; write one of them")
-        good = LABELS[str(label).strip().lower()]
-        return dict(zip(SIDES if good else SIDES[::-1], (parse_record(rest), None)))
-    if not any(sides.values()):
-        raise ValueError(
-            "neither a pair nor a label; write prompt, chosen and rejected, or for kto prompt, "
-            "completion and label"
-        )
-    pair = {side: with_answer(rest, answer, side) for side, answer in sides.items()}
-    texts = [example.messages for example in pair.values()]
-    if texts[0] == texts[1]:
-        raise ValueError("chosen and rejected are the same; change one, or delete the record")
-    if texts[0][:-1] != texts[1][:-1]:
-        raise ValueError("chosen and rejected follow different prompts; give both the same")
-    return pair
-
-# %% ../nbs/44_preference.ipynb #e423cc84
-def read_preferences(
-    path: str | Path,  # table, JSON or JSON Lines; empty for none
-    loss_type: str = "sigmoid",  # kto learns from single answers, all others from pairs
-) -> list[dict]:  # chosen and rejected: `Example`; for kto one of them is None
-    """The preferences of a file; for kto a pair becomes two answers.
-
-    Raises one `ValueError` with every fault, its place and its remedy.
-    """
-    if not path:
-        return []
-    records, faults = read_records(path)
-    items = []
-    for place, record in records:
-        try:
-            items.append(parse_preference(record))
-        except ValueError as error:
-            faults.append((place, str(error)))
-    single = [item for item in items if not all(item.values())]
-    if not records and not faults:
-        faults = [("the file", "holds no records; write one a line")]
-    if single and not faults and loss_type != "kto":
-        fault = f"{len(single)} records are single answers with a label; set loss_type=kto"
-        faults = [("the file", fault)]
-    if faults:
-        shown = "".join(f"\n  {place}: {fault}" for place, fault in same_faults(faults)[:100])
-        raise ValueError(f"{Path(path).name}: {len(faults)} fault{'s' * (len(faults) > 1)}{shown}")
-    LOG.info(
-        f"read {len(items) - len(single):,} pairs" + f", {len(single):,} labels" * bool(single)
-    )
-    return apart(items) if loss_type == "kto" else items
-
-
-def apart(
-    items: list,  # of `parse_preference`
-) -> list:  # each with one answer: first all chosen ones
-    "Pairs as single answers. Raises `ValueError` where all answers are good, or all are bad."
-    found = {side: [item[side] for item in items if item[side]] for side in SIDES}
-    if not all(found.values()):
-        raise ValueError("kto needs both labels, true and false; add answers of the other kind")
-    good, bad = found.values()
-    return [dict(chosen=e, rejected=None) for e in good] + [
-        dict(chosen=None, rejected=e) for e in bad
-    ]
-
-# %% ../nbs/44_preference.ipynb #f558195c
-def encode_preferences(
-    items: list,  # of `read_preferences`
-    tokenizer,
-    max_length: int,  # most tokens in a row
-) -> list[dict]:  # chosen and rejected: input_ids and labels, or None
-    "Prompts with their answers as rows. Raises one `ValueError` for all that cannot be encoded."
-    encoded, faults = [], []
-    for k, item in enumerate(items, 1):
-        try:
-            encoded.append(
-                {
-                    side: example and encode_example(example, tokenizer, max_length=max_length)
-                    for side, example in item.items()
-                }
-            )
-        except ValueError as error:
-            faults.append(f"\n  record {k}: {error}")
-    if faults:
-        raise ValueError(
-            f"{len(faults)} of {len(items)} records cannot be encoded" + "".join(faults[:20])
-        )
-    return encoded
-
-
-def length_warning(
-    items: list,  # of `encode_preferences`
-    config: DPOConfig,
-) -> list[str]:  # a sentence, or nothing
-    "Whether one kind of answer is much longer: then length is the easiest thing to learn."
-    if not items:
-        return []
-    sizes = {
-        side: sum(label != -100 for row in rows_of(items, (side,)) for label in row["labels"])
-        / len(rows_of(items, (side,)))
-        for side in SIDES
-    }
-    long, short = sorted(sizes, key=sizes.get, reverse=True)
-    if sizes[long] < 1.5 * sizes[short]:
-        return []
-    return [
-        f"{long} answers are {sizes[long] / sizes[short]:.1f} times as long as {short} ones, so "
-        f"the model learns to write {'more' if long == 'chosen' else 'less'}"
-        + ", unless that is wanted, take loss_type=simpo"
-        * (config.loss_type not in MEANS)
-    ]
-
-# %% ../nbs/44_preference.ipynb #4308641e
-def dpo(
-    data: str | Path,  # records with prompt, chosen, rejected; for kto prompt, completion, label
-    model: str | Path | tuple = "base",  # anything that `open_model` opens, or a pair
-    out: str | Path = "runs/dpo",  # run folder; an unfinished run of the same settings goes on
-    eval_data: str = "",  # records to measure loss and accuracy on
-    engine: str = "llmft",  # llmft (this page) or trl (DPOTrainer, KTOTrainer: several GPUs)
-    config: DPOConfig = DPOConfig(),
-    lora: LoRAConfig = LoRAConfig(),
-    callbacks: tuple | list = (),  # each called as callback(run, record) after a step
-) -> RunFolder:  # with adapter, log.jsonl, samples.jsonl and report.html
-    """Teach a model by pairs of answers which of the two is better.
-
-    The model should answer questions already (`llmft sft`). Raises `ValueError` for faults of
-    data and settings, before the folder is touched. Ctrl-C saves the present step; the same call
-    goes on from there.
-
-    Source: Rafailov et al. 2023, DPO, arXiv:2305.18290, section 4.
-    """
-    accelerator = start_accelerator(config.device)
-    check_engine(engine, accelerator.num_processes)
-    optimizer_class(config.optimizer)
-    asked = [read_preferences(path, config.loss_type) for path in (data, eval_data)]
-    name, tuned, tokenizer = open_start(model, "", accelerator.device.type)
-    if not all(example.plain for item in asked[0] for example in item.values() if example):
-        lora = teach_template(tuned, tokenizer, lora)
-    length = config.max_length or context_of(tuned)
-    items, eval_items = (encode_preferences(some, tokenizer, length) for some in asked)
-    config = count_steps(config, len(items))
-    check_trl(engine, config, lora, callbacks)
-    rows = rows_of(items)
-    warned = run_warnings(config, rows, tokenizer) + length_warning(items, config)
-    for sentence in warned * accelerator.is_main_process:
-        LOG.warning(sentence)
-    settings = dict(model=name, quantization=base_quantization(tuned), engine=engine)
-    settings |= dict(data=describe_file(data), eval_data=eval_data and describe_file(eval_data))
-    settings |= dict(dpo=asdict(config), lora=asdict(lora))
-    settings["chat_template"] = content_hash(tokenizer.chat_template)
-    seed_everything(config.seed)
-    numbers = SFTConfig(dtype=config.dtype, gradient_checkpointing=config.gradient_checkpointing)
-    prepare_model(tuned, numbers, lora, full=False).to(accelerator.device)
-
-    with open_run(out, settings, accelerator) as folder:
-        prompts = sample_prompts(
-            eval_items and rows_of(eval_items) or rows, config.n_samples, length
-        )
-        listen = sample_writer(tokenizer, prompts, folder / "samples.jsonl", config.eval_every)
-        if engine == "trl":
-            parts = folder, tuned, tokenizer, items, eval_items, config, accelerator, listen
-            tuned = prefer_trl(*parts)
-        else:
-            watch = (measure_items, in_main_process(listen), *callbacks)
-            pad_id = padding_id(tokenizer)
-            DPORun(folder, tuned, items, eval_items, pad_id, config, accelerator, watch).fit()
-        if accelerator.is_main_process:
-            write_tuned(tuned.eval(), tokenizer, folder, full=False)
-            facts = describe_training(tuned, rows, warned)
-            finish_run(folder, accelerator.device.type, accelerator.num_processes, facts)
-    return RunFolder(out)
-
-# %% ../nbs/44_preference.ipynb #c3960ea8
-DPO_NAMES = dict(
-    lr="learning_rate",
-    loss="loss",
-    gradient_norm="grad_norm",
-    accuracy="rewards/accuracies",
-    margin="rewards/margins",
-    chosen_logprob="logps/chosen",
-    rejected_logprob="logps/rejected",
-    kl="kl",
-    eval_loss="eval_loss",
-    eval_accuracy="eval_rewards/accuracies",
-    eval_margin="eval_rewards/margins",
-)
-
-
-def check_trl(
-    engine: str,
-    config: DPOConfig,
-    lora: LoRAConfig,
-    callbacks: tuple | list,
-) -> None:
-    "Raise `ValueError` for what engine=trl cannot do."
-    if engine != "trl":
-        return
-    if config.loss_type in MEANS:
-        raise ValueError(
-            f"engine=trl: {config.loss_type} is experimental in TRL; set engine=llmft, whose loss "
-            "is the same"
-        )
-    if config.label_smoothing:
-        raise ValueError("engine=trl: DPOTrainer's sigmoid has no label_smoothing; set it to 0")
-    if config.sft_weight and config.loss_type == "kto":
-        raise ValueError("engine=trl: KTOTrainer has no sft_weight; set it to 0")
-    if config.loss_type == "kto" and config.accumulate > 1:
-        raise ValueError("engine=trl: kto's baseline is that of a micro-batch; set accumulate to 1")
-    if lora.train_tokens:
-        raise ValueError(
-            "engine=trl cannot train rows of tokens; teach the model the template "
-            "with `llmft sft` first, or set engine=llmft"
-        )
-    if callbacks:
-        raise ValueError("callbacks are called by engine='llmft'; TRL has TrainerCallback instead")
-
-# %% ../nbs/44_preference.ipynb #38c668f1
+# %% ../nbs/44_preference.ipynb #164160b3
 def trl_rows(
     items: list,  # of `encode_preferences`, in the order in which they are seen
     config: DPOConfig,
@@ -834,3 +457,382 @@ def prefer_trl(
     runtime = sum(entry.get("train_runtime", 0.0) for entry in trainer.state.log_history)
     write_jsonl(folder / "log.jsonl", [r | dict(seconds=round(runtime / len(log), 4)) for r in log])
     return from_peft(trainer.model, folder / "trl" / "adapter")
+
+
+DPO_NAMES = dict(
+    lr="learning_rate",
+    loss="loss",
+    gradient_norm="grad_norm",
+    accuracy="rewards/accuracies",
+    margin="rewards/margins",
+    chosen_logprob="logps/chosen",
+    rejected_logprob="logps/rejected",
+    kl="kl",
+    eval_loss="eval_loss",
+    eval_accuracy="eval_rewards/accuracies",
+    eval_margin="eval_rewards/margins",
+    eval_chosen_logprob="eval_logps/chosen",
+    eval_rejected_logprob="eval_logps/rejected",
+)
+
+
+def check_trl(
+    engine: str,
+    config: DPOConfig,
+    lora: LoRAConfig,
+    callbacks: tuple | list,
+) -> None:
+    "Raise `ValueError` for what engine=trl cannot do."
+    if engine != "trl":
+        return
+    if config.loss_type in MEANS:
+        raise ValueError(
+            f"engine=trl: {config.loss_type} is experimental in TRL; set engine=llmft, whose loss "
+            "is the same"
+        )
+    if config.label_smoothing:
+        raise ValueError("engine=trl: DPOTrainer's sigmoid has no label_smoothing; set it to 0")
+    if config.sft_weight and config.loss_type == "kto":
+        raise ValueError("engine=trl: KTOTrainer has no sft_weight; set it to 0")
+    if config.loss_type == "kto" and config.accumulate > 1:
+        raise ValueError("engine=trl: kto's baseline is that of a micro-batch; set accumulate to 1")
+    if lora.train_tokens:
+        raise ValueError(
+            "engine=trl cannot train rows of tokens; teach the model the template "
+            "with `llmft sft` first, or set engine=llmft"
+        )
+    if callbacks:
+        raise ValueError("callbacks are called by engine='llmft'; TRL has TrainerCallback instead")
+
+# %% ../nbs/44_preference.ipynb #da301486
+OWN_NAMES = {"良い回答": "chosen", "悪い回答": "rejected", "ラベル": "label"}
+ANSWER_KEYS = dict(prompt="completion", input="output", question="answer", instruction="output")
+LABELS = {"true": True, "1": True, "良い": True, "false": False, "0": False, "悪い": False}
+
+
+def with_answer(
+    record: dict,  # without chosen and rejected
+    answer,  # text, or messages
+    side: str,  # chosen or rejected, for the message
+) -> Example:
+    """A prompt with one of its answers; without a prompt the answer is a whole conversation.
+
+    Raises `ValueError` for an empty answer and for what `parse_record` refuses.
+    """
+    if not answer or isinstance(answer, str) and not answer.strip():
+        raise ValueError(f"no answer: {side!r} is missing or empty; add it, or delete the record")
+    named = named_keys(record)
+    key = next((key for key in ANSWER_KEYS if key in named), None)
+    if key is None and isinstance(answer, list):
+        return parse_record(named | dict(messages=answer))
+    if key is None:
+        raise ValueError("no prompt: add 'prompt' (or question) beside chosen and rejected")
+    if isinstance(named[key], list) and isinstance(answer, str):
+        answer = [dict(role="assistant", content=answer)]
+    return parse_record(named | {ANSWER_KEYS[key]: answer})
+
+
+def parse_preference(
+    record: dict,  # as it was read from a file
+) -> dict:  # chosen and rejected: `Example`, or None where a label says that there is one
+    """A pair (prompt, chosen, rejected), or one answer with its label (prompt, completion, label).
+
+    Raises `ValueError` that says what is wrong and what to do.
+    """
+    if not isinstance(record, dict):
+        parse_record(record)  # says so
+    rest = {OWN_NAMES.get(key.strip(), key.strip()): value for key, value in record.items()}
+    sides, label = {side: rest.pop(side, None) for side in SIDES}, rest.pop("label", None)
+    if label is not None and not any(sides.values()):
+        if str(label).strip().lower() not in LABELS:
+            raise ValueError(f"label must be true or false, got {label!r}; write one of them")
+        good = LABELS[str(label).strip().lower()]
+        return dict(zip(SIDES if good else SIDES[::-1], (parse_record(rest), None)))
+    if not any(sides.values()):
+        raise ValueError(
+            "neither a pair nor a label; write prompt, chosen and rejected, or for kto prompt, "
+            "completion and label"
+        )
+    pair = {side: with_answer(rest, answer, side) for side, answer in sides.items()}
+    texts = [example.messages for example in pair.values()]
+    if texts[0] == texts[1]:
+        raise ValueError("chosen and rejected are the same; change one, or delete the record")
+    if texts[0][:-1] != texts[1][:-1]:
+        raise ValueError("chosen and rejected follow different prompts; give both the same")
+    return pair
+
+# %% ../nbs/44_preference.ipynb #dcc99717
+def read_preferences(
+    path: str | Path,  # table, JSON or JSON Lines; empty for none
+    loss_type: str = "sigmoid",  # kto learns from single answers, all others from pairs
+) -> list[dict]:  # chosen and rejected: `Example`; for kto one of them is None
+    """The preferences of a file; for kto a pair becomes two answers.
+
+    Raises one `ValueError` with every fault, its place and its remedy.
+    """
+    if not path:
+        return []
+    records, faults = read_records(path)
+    items = []
+    for place, record in records:
+        try:
+            items.append(parse_preference(record))
+        except ValueError as error:
+            faults.append((place, str(error)))
+    single = [item for item in items if not all(item.values())]
+    if not records and not faults:
+        faults = [("the file", "holds no records; write one a line")]
+    if single and not faults and loss_type != "kto":
+        fault = f"{len(single)} records are single answers with a label; set loss_type=kto"
+        faults = [("the file", fault)]
+    if faults:
+        shown = "".join(f"\n  {place}: {fault}" for place, fault in same_faults(faults)[:100])
+        raise ValueError(f"{Path(path).name}: {len(faults)} fault{'s' * (len(faults) > 1)}{shown}")
+    LOG.info(
+        f"read {len(items) - len(single):,} pairs" + f", {len(single):,} labels" * bool(single)
+    )
+    return apart(items) if loss_type == "kto" else items
+
+
+def apart(
+    items: list,  # of `parse_preference`
+) -> list:  # each with one answer: first all chosen ones
+    "Pairs as single answers. Raises `ValueError` where all answers are good, or all are bad."
+    found = {side: [item[side] for item in items if item[side]] for side in SIDES}
+    if not all(found.values()):
+        raise ValueError("kto needs both labels, true and false; add answers of the other kind")
+    good, bad = found.values()
+    return [dict(chosen=e, rejected=None) for e in good] + [
+        dict(chosen=None, rejected=e) for e in bad
+    ]
+
+# %% ../nbs/44_preference.ipynb #2053c387
+def encode_preferences(
+    items: list,  # of `read_preferences`
+    tokenizer,
+    max_length: int,  # most tokens in a row
+) -> list[dict]:  # chosen and rejected: input_ids and labels, or None
+    "Prompts with their answers as rows. Raises one `ValueError` for all that cannot be encoded."
+    encoded, faults = [], []
+    for k, item in enumerate(items, 1):
+        try:
+            encoded.append(
+                {
+                    side: example and encode_example(example, tokenizer, max_length=max_length)
+                    for side, example in item.items()
+                }
+            )
+        except ValueError as error:
+            faults.append(f"\n  record {k}: {error}")
+    if faults:
+        raise ValueError(
+            f"{len(faults)} of {len(items)} records cannot be encoded" + "".join(faults[:20])
+        )
+    return encoded
+
+
+def length_warning(
+    items: list,  # of `encode_preferences`
+    config: DPOConfig,
+) -> list[str]:  # a sentence, or nothing
+    "Whether one kind of answer is much longer: then length is the easiest thing to learn."
+    if not items:
+        return []
+    sizes = {
+        side: sum(label != -100 for row in rows_of(items, (side,)) for label in row["labels"])
+        / len(rows_of(items, (side,)))
+        for side in SIDES
+    }
+    long, short = sorted(sizes, key=sizes.get, reverse=True)
+    if sizes[long] < 1.5 * sizes[short]:
+        return []
+    return [
+        f"{long} answers are {sizes[long] / sizes[short]:.1f} times as long as {short} ones, so "
+        f"the model learns to write {'more' if long == 'chosen' else 'less'}"
+        + ", unless that is wanted, take loss_type=simpo"
+        * (config.loss_type not in MEANS)
+    ]
+
+# %% ../nbs/44_preference.ipynb #62a02181
+class DPORun(Run):
+    "One run on preferences: a `Run` whose steps compare answers."
+
+    name, shown = "DPO", ("loss", "accuracy")
+
+    def __init__(
+        self,
+        folder: Path,  # that `open_run` holds
+        model,  # with an adapter that is trained; without it, it is the reference
+        items: list,  # of `encode_preferences`
+        eval_items: list,  # the same; empty for no measurement
+        pad_id: int,
+        config: DPOConfig,  # with its steps counted
+        accelerator,
+        callbacks: tuple | list = (),  # each called as callback(run, record) after a step
+    ):
+        self.model, self.items, self.eval_items, self.pad_id = model, items, eval_items, pad_id
+        self.split = splits_head(model)
+        self.scaler = torch.amp.GradScaler(accelerator.device.type, enabled=False)  # no fp16 here
+        if config.loss_type not in MEANS:
+            rows = rows_of(items) + rows_of(eval_items)
+            path = Path(folder) / "reference.safetensors"
+            keep_reference(path, model, rows, pad_id, config.batch_size)
+        trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        optimizer = make_optimizer([*trained.values()], config)
+        super().__init__(folder, trained, [optimizer], config, accelerator, callbacks)
+
+    def train_step(self) -> dict:
+        return dpo_step(self)  # the log record of one step
+
+    def fit(self) -> None:
+        "Do the remaining steps."
+        self.model.train()
+        super().fit()
+
+# %% ../nbs/44_preference.ipynb #449b72f8
+def learn_part(
+    run: DPORun,
+    items: list,  # of one micro-batch, at least one
+    sizes: tuple,  # of the whole step, from `count_learnt`
+    baseline: float,
+) -> tuple:  # (what these items add to the loss, chosen, rejected: `Answers`)
+    "Forward and backward of one micro-batch; gradients are added up."
+    config, device = run.config, run.accelerator.device
+    with torch.autocast(device.type, torch.bfloat16, enabled=config.dtype == "bf16"):
+        chosen, rejected, nll = read_answers(run.model, items, config, run.pad_id, run.split)
+    loss = preference_loss(chosen, rejected, config, baseline).sum() / sizes[0]
+    if config.nll_weight:
+        loss = loss + config.nll_weight * nll / sizes[1]
+    loss.backward()
+    return loss.item(), *(detach(side) for side in (chosen, rejected))
+
+
+def detach(
+    answers: Answers,
+) -> Answers:
+    "The same numbers without what is needed for a gradient."
+    return Answers(answers.logprobs.detach(), answers.reference, answers.lengths)
+
+
+def join_answers(
+    parts: list,  # of `Answers`
+) -> Answers:
+    "The answers of several micro-batches as one."
+    names = ("logprobs", "reference", "lengths")
+    return Answers(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
+
+
+def dpo_step(
+    run: DPORun,  # moves on by one step
+) -> dict:  # log record: step, lr, loss, gradient_norm, seconds, tokens, `describe_answers`
+    """One optimizer step.
+
+    Raises `ValueError` when the loss or the gradient is no longer a number; weights and last
+    checkpoint are then as before.
+    """
+    config = run.config
+    torch.manual_seed(hash((config.seed, run.step)) % 2**63)  # dropout of this step
+    lr = lr_at(run.step, config)
+    for group in run.optimizers[0].param_groups:
+        group["lr"] = lr
+    numbers = rows_at(run.step, len(run.items), config.batch_size, config.seed)
+    items = [run.items[number] for number in numbers]
+
+    with Timer() as timer:
+        kto, sizes = config.loss_type == "kto", count_learnt(items, config)
+        baseline = mismatched_kl(run.model, items, run.pad_id, run.split) if kto else 0.0
+        parts = micro_batches(items, config.accumulate)
+        losses, chosen, rejected = zip(*(learn_part(run, p, sizes, baseline) for p in parts))
+        loss = sum(losses)
+        if not math.isfinite(loss):
+            raise no_number("loss", loss, run.step + 1, config)
+        norm = apply_gradients(run)
+    run.step += 1
+
+    figures = dict(lr=lr, loss=loss, gradient_norm=norm, seconds=round(timer.seconds, 4))
+    figures |= describe_answers(join_answers(chosen), join_answers(rejected), config, baseline)
+    figures |= dict(kl=baseline) if kto else {}
+    tokens = sum(len(row["input_ids"]) for row in rows_of(items))
+    return dict(step=run.step, **figures, tokens=tokens)
+
+# %% ../nbs/44_preference.ipynb #d7579b15
+@torch.no_grad()
+def measure_items(
+    run: DPORun,
+    record: dict,  # of the step; gets eval_loss, and what `describe_answers` says
+) -> None:
+    "A callback: loss, accuracy and margin on the evaluation data, where they are due."
+    if not run.eval_items or not run.is_due(run.config.eval_every):
+        return
+    size, config = run.config.batch_size, run.config
+    run.model.eval()
+    parts = [run.eval_items[k : k + size] for k in range(0, len(run.eval_items), size)]
+    read = [read_answers(run.model, part, config, run.pad_id, run.split) for part in parts]
+    run.model.train()
+    chosen, rejected, nll = zip(*read)
+    sides = join_answers(chosen), join_answers(rejected)
+    n_tokens = count_learnt(run.eval_items, config)[1]
+    loss = preference_loss(*sides, config).mean() + config.nll_weight * sum(nll) / n_tokens
+    found = describe_answers(*sides, config)
+    record["eval_loss"] = loss.item()
+    record |= {f"eval_{name}": value for name, value in found.items()}
+
+# %% ../nbs/44_preference.ipynb #14c60b75
+def dpo(
+    data: str | Path,  # records with prompt, chosen, rejected; for kto prompt, completion, label
+    model: str | Path | tuple = "base",  # anything that `open_model` opens, or a pair
+    out: str | Path = "runs/dpo",  # run folder; an unfinished run of the same settings goes on
+    eval_data: str = "",  # records to measure loss and accuracy on
+    engine: str = "llmft",  # llmft (this page) or trl (DPOTrainer, KTOTrainer: several GPUs)
+    config: DPOConfig = DPOConfig(),
+    lora: LoRAConfig = LoRAConfig(),
+    callbacks: tuple | list = (),  # each called as callback(run, record) after a step
+) -> RunFolder:  # with adapter, log.jsonl, samples.jsonl and report.html
+    """Teach a model by pairs of answers which of the two is better.
+
+    The model should answer questions already (`llmft sft`). Raises `ValueError` for faults of
+    data and settings, before the folder is touched. Ctrl-C saves the present step; the same call
+    goes on from there.
+
+    Source: Rafailov et al. 2023, DPO, arXiv:2305.18290, section 4.
+    """
+    accelerator = start_accelerator(config.device)
+    check_engine(engine, accelerator.num_processes)
+    optimizer_class(config.optimizer)
+    asked = [read_preferences(path, config.loss_type) for path in (data, eval_data)]
+    name, tuned, tokenizer = open_start(model, "", accelerator.device.type)
+    if not all(example.plain for item in asked[0] for example in item.values() if example):
+        lora = teach_template(tuned, tokenizer, lora)
+    length = config.max_length or context_of(tuned)
+    items, eval_items = (encode_preferences(some, tokenizer, length) for some in asked)
+    config = count_steps(config, len(items))
+    check_trl(engine, config, lora, callbacks)
+    rows = rows_of(items)
+    warned = run_warnings(config, rows, tokenizer) + length_warning(items, config)
+    for sentence in warned * accelerator.is_main_process:
+        LOG.warning(sentence)
+    settings = dict(model=name, quantization=base_quantization(tuned), engine=engine)
+    settings |= dict(data=describe_file(data), eval_data=eval_data and describe_file(eval_data))
+    settings |= dict(dpo=asdict(config), lora=asdict(lora))
+    settings["chat_template"] = content_hash(tokenizer.chat_template)
+    seed_everything(config.seed)
+    numbers = SFTConfig(dtype=config.dtype, gradient_checkpointing=config.gradient_checkpointing)
+    prepare_model(tuned, numbers, lora, full=False).to(accelerator.device)
+
+    with open_run(out, settings, accelerator) as folder:
+        prompts = sample_prompts(
+            eval_items and rows_of(eval_items) or rows, config.n_samples, length
+        )
+        listen = sample_writer(tokenizer, prompts, folder / "samples.jsonl", config.eval_every)
+        if engine == "trl":
+            parts = folder, tuned, tokenizer, items, eval_items, config, accelerator, listen
+            tuned = prefer_trl(*parts)
+        else:
+            watch = (measure_items, in_main_process(listen), *callbacks)
+            pad_id = padding_id(tokenizer)
+            DPORun(folder, tuned, items, eval_items, pad_id, config, accelerator, watch).fit()
+        if accelerator.is_main_process:
+            write_tuned(tuned.eval(), tokenizer, folder, full=False)
+            facts = describe_training(tuned, rows, warned)
+            finish_run(folder, accelerator.device.type, accelerator.num_processes, facts)
+    return RunFolder(out)
