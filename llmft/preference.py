@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['DPOConfig', 'Answers', 'preference_loss', 'dpo']
 
-# %% ../nbs/44_preference.ipynb #4d491216
+# %% ../nbs/44_preference.ipynb #c8aa4917
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -72,7 +72,7 @@ from llmft.trl import (
     with_schedule,
 )
 
-# %% ../nbs/44_preference.ipynb #c31bd681
+# %% ../nbs/44_preference.ipynb #28dd74ef
 LOSS_TYPES = ("sigmoid", "ipo", "simpo", "orpo", "kto")
 MEANS = ("simpo", "orpo")  # losses on mean log-probabilities, without a reference
 
@@ -83,7 +83,7 @@ def log_odds(
     "The logarithm of the odds."
     return logprobs - torch.log(-torch.expm1(logprobs))
 
-# %% ../nbs/44_preference.ipynb #7aa389c3
+# %% ../nbs/44_preference.ipynb #c3288ca7
 @dataclass(frozen=True)
 class DPOConfig:
     "Settings of a run on preferences. Raises `ValueError` for values that cannot work."
@@ -142,7 +142,7 @@ class DPOConfig:
     def nll_weight(self) -> float:  # of the SFT loss on chosen answers
         return 1.0 if self.loss_type == "orpo" else self.sft_weight
 
-# %% ../nbs/44_preference.ipynb #42bef737
+# %% ../nbs/44_preference.ipynb #76ad369a
 @dataclass(frozen=True)
 class Answers:
     "The chosen answers of a batch, or the rejected ones, in numbers."
@@ -159,7 +159,7 @@ class Answers:
     def means(self) -> Tensor:  # (N,) nats per token
         return self.logprobs / self.lengths
 
-# %% ../nbs/44_preference.ipynb #a520a14c
+# %% ../nbs/44_preference.ipynb #7028a1c3
 def preference_loss(
     chosen: Answers,
     rejected: Answers,
@@ -191,7 +191,7 @@ def preference_loss(
         z = beta * (chosen.ratios - rejected.ratios)
     return -(1 - smooth) * F.logsigmoid(z) - smooth * F.logsigmoid(-z)
 
-# %% ../nbs/44_preference.ipynb #79110d30
+# %% ../nbs/44_preference.ipynb #7886c908
 def implicit_rewards(
     answers: Answers,
     config: DPOConfig,
@@ -220,7 +220,7 @@ def describe_answers(
         figures["margin"] = (good.mean() - bad.mean()).item()
     return figures
 
-# %% ../nbs/44_preference.ipynb #8d14619f
+# %% ../nbs/44_preference.ipynb #0b9d815d
 def token_logprobs(
     model,
     batch: dict,  # input_ids and labels: (B, T)
@@ -259,23 +259,7 @@ def score_rows(
     model.train(training)
     return scores
 
-# %% ../nbs/44_preference.ipynb #40333bd7
-def keep_reference(
-    path: Path,  # .safetensors file in the run folder
-    model,  # with an adapter
-    rows: list,  # of all answers; each gets `reference`
-    pad_id: int,
-    batch_size: int,
-) -> None:
-    "Score all answers once with the adapter switched off; a run that goes on reads the file."
-    if not path.exists():
-        with disable_lora(model):
-            scores = score_rows(model, rows, pad_id, batch_size, splits_head(model))
-        save_tensors(path, dict(logprobs=scores), {})
-    for row, score in zip(rows, load_tensors(path)[0]["logprobs"].tolist(), strict=True):
-        row["reference"] = score
-
-# %% ../nbs/44_preference.ipynb #416dcd86
+# %% ../nbs/44_preference.ipynb #18d25b0c
 SIDES = ("chosen", "rejected")
 
 
@@ -320,7 +304,23 @@ def count_learnt(
     n_tokens = sum(whole or label != -100 for row in chosen for label in row["labels"][1:])
     return len(rows_of(items)) if config.loss_type == "kto" else len(items), max(1, n_tokens)
 
-# %% ../nbs/44_preference.ipynb #5d701728
+# %% ../nbs/44_preference.ipynb #5139f9e5
+def keep_reference(
+    path: Path,  # .safetensors file in the run folder
+    model,  # with an adapter
+    rows: list,  # of all answers; each gets `reference`
+    pad_id: int,
+    batch_size: int,
+) -> None:
+    "Score all answers once with the adapter switched off; a run that goes on reads the file."
+    if not path.exists():
+        with disable_lora(model):
+            scores = score_rows(model, rows, pad_id, batch_size, splits_head(model))
+        save_tensors(path, dict(logprobs=scores), {})
+    for row, score in zip(rows, load_tensors(path)[0]["logprobs"].tolist(), strict=True):
+        row["reference"] = score
+
+# %% ../nbs/44_preference.ipynb #c0a9f27d
 def mismatched_rows(
     items: list,  # of `encode_preferences`, each with one answer
 ) -> list:  # rows: the prompt of each item with the answer of the one before
@@ -349,7 +349,7 @@ def mismatched_kl(
         before = score_rows(model, rows, pad_id, len(rows), split)
     return max(0.0, (now - before).mean().item())
 
-# %% ../nbs/44_preference.ipynb #164160b3
+# %% ../nbs/44_preference.ipynb #ed8ffccb
 def trl_rows(
     items: list,  # of `encode_preferences`, in the order in which they are seen
     config: DPOConfig,
@@ -504,7 +504,7 @@ def check_trl(
     if callbacks:
         raise ValueError("callbacks are called by engine='llmft'; TRL has TrainerCallback instead")
 
-# %% ../nbs/44_preference.ipynb #da301486
+# %% ../nbs/44_preference.ipynb #9514819d
 OWN_NAMES = {"良い回答": "chosen", "悪い回答": "rejected", "ラベル": "label"}
 ANSWER_KEYS = dict(prompt="completion", input="output", question="answer", instruction="output")
 LABELS = {"true": True, "1": True, "良い": True, "false": False, "0": False, "悪い": False}
@@ -561,7 +561,7 @@ def parse_preference(
         raise ValueError("chosen and rejected follow different prompts; give both the same")
     return pair
 
-# %% ../nbs/44_preference.ipynb #dcc99717
+# %% ../nbs/44_preference.ipynb #2a5450ce
 def read_preferences(
     path: str | Path,  # table, JSON or JSON Lines; empty for none
     loss_type: str = "sigmoid",  # kto learns from single answers, all others from pairs
@@ -606,7 +606,7 @@ def apart(
         dict(chosen=None, rejected=e) for e in bad
     ]
 
-# %% ../nbs/44_preference.ipynb #2053c387
+# %% ../nbs/44_preference.ipynb #a3891e40
 def encode_preferences(
     items: list,  # of `read_preferences`
     tokenizer,
@@ -653,7 +653,7 @@ def length_warning(
         * (config.loss_type not in MEANS)
     ]
 
-# %% ../nbs/44_preference.ipynb #62a02181
+# %% ../nbs/44_preference.ipynb #d7129009
 class DPORun(Run):
     "One run on preferences: a `Run` whose steps compare answers."
 
@@ -689,7 +689,7 @@ class DPORun(Run):
         self.model.train()
         super().fit()
 
-# %% ../nbs/44_preference.ipynb #449b72f8
+# %% ../nbs/44_preference.ipynb #c563b08a
 def learn_part(
     run: DPORun,
     items: list,  # of one micro-batch, at least one
@@ -755,7 +755,7 @@ def dpo_step(
     tokens = sum(len(row["input_ids"]) for row in rows_of(items))
     return dict(step=run.step, **figures, tokens=tokens)
 
-# %% ../nbs/44_preference.ipynb #d7579b15
+# %% ../nbs/44_preference.ipynb #9b0ce9b0
 @torch.no_grad()
 def measure_items(
     run: DPORun,
@@ -777,7 +777,7 @@ def measure_items(
     record["eval_loss"] = loss.item()
     record |= {f"eval_{name}": value for name, value in found.items()}
 
-# %% ../nbs/44_preference.ipynb #14c60b75
+# %% ../nbs/44_preference.ipynb #b3d49f8d
 def dpo(
     data: str | Path,  # records with prompt, chosen, rejected; for kto prompt, completion, label
     model: str | Path | tuple = "base",  # anything that `open_model` opens, or a pair
