@@ -65,6 +65,8 @@ COMMANDS = {
         "document."),
     "grpo": ("llmft.rl:grpo",
         "Let a model practise: it replies, rewards judge, and what was better becomes likelier."),
+    "dpo": ("llmft.preference:dpo",
+        "Teach a model by pairs of answers which of the two is better."),
     "evaluate": ("llmft.evaluation:evaluate",
         "Ask a model four-choice questions, and report the rate with its interval, baselines "
         "and cost."),
