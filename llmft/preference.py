@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['DPOConfig', 'Answers', 'preference_loss', 'dpo']
 
-# %% ../nbs/44_preference.ipynb #3f2592db
+# %% ../nbs/44_preference.ipynb #d46e163e
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -72,7 +72,7 @@ from llmft.trl import (
     with_schedule,
 )
 
-# %% ../nbs/44_preference.ipynb #ec45fa1e
+# %% ../nbs/44_preference.ipynb #0f2f332b
 LOSS_TYPES = ("sigmoid", "ipo", "simpo", "orpo", "kto")
 MEANS = ("simpo", "orpo")  # losses on mean log-probabilities, without a reference
 
@@ -83,7 +83,7 @@ def log_odds(
     "The logarithm of the odds."
     return logprobs - torch.log(-torch.expm1(logprobs))
 
-# %% ../nbs/44_preference.ipynb #2fef191f
+# %% ../nbs/44_preference.ipynb #fb36d945
 @dataclass(frozen=True)
 class DPOConfig:
     "Settings of a run on preferences. Raises `ValueError` for values that cannot work."
@@ -142,7 +142,7 @@ class DPOConfig:
     def nll_weight(self) -> float:  # of the SFT loss on chosen answers
         return 1.0 if self.loss_type == "orpo" else self.sft_weight
 
-# %% ../nbs/44_preference.ipynb #17e57526
+# %% ../nbs/44_preference.ipynb #89d0428d
 @dataclass(frozen=True)
 class Answers:
     "The chosen answers of a batch, or the rejected ones, in numbers."
@@ -159,7 +159,7 @@ class Answers:
     def means(self) -> Tensor:  # (N,) nats per token
         return self.logprobs / self.lengths
 
-# %% ../nbs/44_preference.ipynb #fcb3c19e
+# %% ../nbs/44_preference.ipynb #8e1956d5
 def preference_loss(
     chosen: Answers,
     rejected: Answers,
@@ -191,7 +191,7 @@ def preference_loss(
         z = beta * (chosen.ratios - rejected.ratios)
     return -(1 - smooth) * F.logsigmoid(z) - smooth * F.logsigmoid(-z)
 
-# %% ../nbs/44_preference.ipynb #269e751b
+# %% ../nbs/44_preference.ipynb #9663b1b8
 def implicit_rewards(
     answers: Answers,
     config: DPOConfig,
@@ -220,7 +220,7 @@ def describe_answers(
         figures["margin"] = (good.mean() - bad.mean()).item()
     return figures
 
-# %% ../nbs/44_preference.ipynb #94f6b658
+# %% ../nbs/44_preference.ipynb #c5c44a33
 def token_logprobs(
     model,
     batch: dict,  # input_ids and labels: (B, T)
@@ -259,7 +259,7 @@ def score_rows(
     model.train(training)
     return scores
 
-# %% ../nbs/44_preference.ipynb #1b69f172
+# %% ../nbs/44_preference.ipynb #f8566287
 SIDES = ("chosen", "rejected")
 
 
@@ -304,7 +304,7 @@ def count_learnt(
     n_tokens = sum(whole or label != -100 for row in chosen for label in row["labels"][1:])
     return len(rows_of(items)) if config.loss_type == "kto" else len(items), max(1, n_tokens)
 
-# %% ../nbs/44_preference.ipynb #f027a817
+# %% ../nbs/44_preference.ipynb #f03795f2
 def keep_reference(
     path: Path,  # .safetensors file in the run folder
     model,  # with an adapter
@@ -320,7 +320,7 @@ def keep_reference(
     for row, score in zip(rows, load_tensors(path)[0]["logprobs"].tolist(), strict=True):
         row["reference"] = score
 
-# %% ../nbs/44_preference.ipynb #cd2ebffb
+# %% ../nbs/44_preference.ipynb #6f7e5640
 def mismatched_rows(
     items: list,  # of `encode_preferences`, each with one answer
 ) -> list:  # rows: the prompt of each item with the answer of the one before
@@ -349,7 +349,7 @@ def mismatched_kl(
         before = score_rows(model, rows, pad_id, len(rows), split)
     return max(0.0, (now - before).mean().item())
 
-# %% ../nbs/44_preference.ipynb #5abdc61d
+# %% ../nbs/44_preference.ipynb #06228c4f
 def trl_rows(
     items: list,  # of `encode_preferences`, in the order in which they are seen
     config: DPOConfig,
@@ -504,7 +504,7 @@ def check_trl(
     if callbacks:
         raise ValueError("callbacks are called by engine='llmft'; TRL has TrainerCallback instead")
 
-# %% ../nbs/44_preference.ipynb #c8a1687f
+# %% ../nbs/44_preference.ipynb #07033d62
 OWN_NAMES = {"良い回答": "chosen", "悪い回答": "rejected", "ラベル": "label"}
 ANSWER_KEYS = dict(prompt="completion", input="output", question="answer", instruction="output")
 LABELS = {"true": True, "1": True, "良い": True, "false": False, "0": False, "悪い": False}
@@ -561,7 +561,7 @@ def parse_preference(
         raise ValueError("chosen and rejected follow different prompts; give both the same")
     return pair
 
-# %% ../nbs/44_preference.ipynb #ac2c33ed
+# %% ../nbs/44_preference.ipynb #6fc19832
 def read_preferences(
     path: str | Path,  # table, JSON or JSON Lines; empty for none
     loss_type: str = "sigmoid",  # kto learns from single answers, all others from pairs
@@ -606,7 +606,7 @@ def apart(
         dict(chosen=None, rejected=e) for e in bad
     ]
 
-# %% ../nbs/44_preference.ipynb #47af431c
+# %% ../nbs/44_preference.ipynb #83c7989c
 def encode_preferences(
     items: list,  # of `read_preferences`
     tokenizer,
@@ -653,7 +653,7 @@ def length_warning(
         * (config.loss_type not in MEANS)
     ]
 
-# %% ../nbs/44_preference.ipynb #1dea3f25
+# %% ../nbs/44_preference.ipynb #499f09de
 class DPORun(Run):
     "One run on preferences: a `Run` whose steps compare answers."
 
@@ -689,7 +689,7 @@ class DPORun(Run):
         self.model.train()
         super().fit()
 
-# %% ../nbs/44_preference.ipynb #ebbe56d2
+# %% ../nbs/44_preference.ipynb #a412a8b1
 def learn_part(
     run: DPORun,
     items: list,  # of one micro-batch, at least one
@@ -755,7 +755,7 @@ def dpo_step(
     tokens = sum(len(row["input_ids"]) for row in rows_of(items))
     return dict(step=run.step, **figures, tokens=tokens)
 
-# %% ../nbs/44_preference.ipynb #c8e8d9bd
+# %% ../nbs/44_preference.ipynb #33f6caee
 @torch.no_grad()
 def measure_items(
     run: DPORun,
@@ -777,7 +777,7 @@ def measure_items(
     record["eval_loss"] = loss.item()
     record |= {f"eval_{name}": value for name, value in found.items()}
 
-# %% ../nbs/44_preference.ipynb #d284ca72
+# %% ../nbs/44_preference.ipynb #17fa1f53
 def dpo(
     data: str | Path,  # records with prompt, chosen, rejected; for kto prompt, completion, label
     model: str | Path | tuple = "base",  # anything that `open_model` opens, or a pair
