@@ -12,6 +12,7 @@ other verb takes, and which knows its `figures`.
     tuned = llmft.sft("faq.jsonl", "base", "runs/faq")              # teach it to answer
     print(tuned.figures["loss"])
     print(llmft.ask("窓口は何時からですか。", tuned))               # ask it
+    politer = llmft.dpo("pairs.jsonl", tuned, "runs/politer")       # teach it what is better
     better = llmft.grpo("questions.jsonl", tuned, "runs/better")    # let it practise
     llmft.evaluate("choices.json", better, "runs/exam")             # four choices, with intervals
     llmft.compare("questions.jsonl", tuned, better)                 # which of the two is better?
@@ -35,8 +36,8 @@ _MODULES = {
     "models": ("open_model", "OpenConfig", "export_model"),
     "export": ("GenerateConfig",),
     "lora": ("LoRAConfig",),
-    "finetuning": ("sft",),
-    "settings": ("SFTConfig",),
+    "finetuning": ("sft", "SFTConfig"),
+    "preference": ("dpo", "DPOConfig"),
     "rl": ("grpo", "GRPOConfig"),
     "evaluation": ("evaluate", "EvalConfig"),
     "comparison": ("compare", "CompareConfig"),
