@@ -18,7 +18,7 @@ from .core import flatten, peak_memory_mb, read_json, read_jsonl, write_atomic, 
 
 # %% ../nbs/82_report.ipynb #0008
 # name of the settings in config.json → kind of run
-KINDS = {"train": "pretraining", "sft": "fine-tuning", "grpo": "GRPO"}
+KINDS = {"train": "pretraining", "sft": "fine-tuning", "grpo": "GRPO", "dpo": "DPO"}
 
 # %% ../nbs/82_report.ipynb #0008a
 def read_lines(
@@ -49,7 +49,7 @@ def read_run(
     if not (folder / "config.json").is_file():
         raise ValueError(
             f"{folder}: expected a run folder with config.json, found none; name a folder that "
-            "llmft pretrain, sft or grpo wrote"
+            "llmft pretrain, sft, grpo or dpo wrote"
         )
     config, end = read_json(folder / "config.json"), folder / "finished.json"
     log, samples = (read_lines(folder / f"{name}.jsonl") for name in ("log", "samples"))
@@ -261,6 +261,16 @@ PANELS = {  # title → (unit, names)
     ),
     "Reward 報酬": ("reward, mean over the replies", ("reward",)),
     "Parts of the reward 報酬の内訳": ("mean over the replies", ("rewards.",)),
+    "Chosen and rejected 選ばれた答えと退けられた答え": (
+        "log-probability, mean over the pairs",
+        (
+            "chosen_logprob",
+            "rejected_logprob",
+            "eval_chosen_logprob",
+            "eval_rejected_logprob",
+        ),
+    ),
+    "Preferred as asked 選好の一致": ("share of the pairs", ("accuracy", "eval_accuracy")),
     "KL divergence KL ダイバージェンス": ("nats per token", ("kl",)),
     "Entropy エントロピー": ("nats per token", ("entropy",)),
     "Shares 割合": ("share, 0 to 1", ("dead", "truncated", "clipped")),

@@ -64,9 +64,7 @@ from llmft.sampling import (
     pad_layout,
 )
 from llmft.finetuning import (
-    SFTConfig,
     apply_gradients,
-    context_of,
     make_optimizer,
     micro_batches,
     prepare_model,
@@ -76,6 +74,7 @@ from llmft.finetuning import (
     teach_template,
     write_tuned,
 )
+from .settings import SFTConfig, context_of, fit_to_model
 from llmft.trl import (
     after_step,
     check_grpo,
@@ -396,7 +395,7 @@ class GRPOConfig:
     optimizer: str = "adamw"  # adamw; or adamw8bit, paged_adamw8bit of bitsandbytes
     clip: float = 1.0  # largest norm of the gradient
     accumulate: int = 1  # micro-batches of one optimizer step; more needs less memory
-    dtype: str = "fp32"  # fp32 or bf16, for the frozen weights and the products
+    dtype: str = "auto"  # auto: bf16 on a GPU, fp32 on a CPU; or fp32, bf16
     gradient_checkpointing: bool = False  # compute activations twice instead of keeping them
     n_samples: int = 4  # replies of each step that are kept in samples.jsonl
     save_every: int = 50  # steps between two checkpoints
@@ -411,7 +410,7 @@ class GRPOConfig:
                 loss_type=LOSS_TYPES,
                 schedule=("linear", "cosine"),
                 optimizer=("adamw", "adamw8bit", "paged_adamw8bit"),
-                dtype=("fp32", "bf16"),
+                dtype=("auto", "fp32", "bf16"),
             ),
             at_least=dict(
                 n_replies=2,
@@ -1077,6 +1076,7 @@ def grpo(
     policy, tokenizer = open_model(model, "cpu", OpenConfig(use="train"))
     if not all(isinstance(record["prompt"], str) for record in records):
         lora = teach_template(policy, tokenizer, lora)
+    config = fit_to_model(config, policy, accelerator.device.type, full=False)
     check_records(policy, tokenizer, records, paid, config)
     if engine == "trl":
         check_grpo(config, bool(lora.train_tokens), accelerator.num_processes)

@@ -248,7 +248,7 @@ def room_for(
 ) -> tuple[int, int]:  # tokens of the prompt, most tokens of the reply
     "How long the reply may be. Raises `Refusal` for messages without prompt or without room."
     from llmft.chat import prompt_ids
-    from llmft.finetuning import context_of
+    from llmft.settings import context_of
     from llmft.replies import thought_length
 
     try:
