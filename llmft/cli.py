@@ -22,8 +22,7 @@ from typing import Annotated, get_args
 # fmt: off
 COMMANDS = {
     "doctor": ("llmft.cli:run_doctor",
-        "Check what llmft needs on this machine; with --model and --data, look at a run before it "
-        "begins."),
+        "Check what llmft needs on this machine, or a model and a file before a run of `sft`."),
     "world": ("llmft.world:write_world",
         "Write Shiomi in every format: articles, Wiki-40B records, statute, questions, items, "
         "problems, dialogues, Markdown, PDF."),

@@ -26,21 +26,24 @@ from llmft.core import (
     seed_everything,
     write_jsonl,
 )
-from llmft.finetuning import (
+from llmft.settings import (
     SFTConfig,
-    apply_gradients,
-    batch_of,
     context_of,
     count_steps,
+    fit_to_model,
+    optimizer_class,
+    run_warnings,
+)
+from llmft.finetuning import (
+    apply_gradients,
+    batch_of,
     describe_training,
     in_main_process,
     make_optimizer,
     micro_batches,
     open_start,
-    optimizer_class,
     prepare_model,
     rows_at,
-    run_warnings,
     sample_prompts,
     sample_writer,
     splits_head,
@@ -100,14 +103,14 @@ class DPOConfig:
     sft_weight: float = 0.0  # weight of the SFT loss on chosen answers; orpo always has 1
     lr: float = 5e-5  # peak learning rate; the model of chapter 1 needs about 1e-3
     schedule: str = "linear"  # how the learning rate falls after the warm-up: linear or cosine
-    warmup_steps: int = 10  # steps until the peak is reached
+    warmup_steps: int = -1  # steps until the peak is reached; -1: 10, at most a tenth of all
     warmup_ratio: float = 0.0  # the same as a share of all steps; 0: warmup_steps counts
     final_lr: float = 0.0  # learning rate at the end, as a share of the peak
     weight_decay: float = 0.0  # of the adapter
     optimizer: str = "adamw"  # adamw; or adamw8bit, paged_adamw8bit of bitsandbytes
     clip: float = 1.0  # largest norm of the gradient
     max_length: int = 0  # most tokens in a row; 0: the context of the model
-    dtype: str = "fp32"  # fp32 or bf16, for the frozen weights and the products
+    dtype: str = "auto"  # auto: bf16 on a GPU, fp32 on a CPU; or fp32, bf16
     gradient_checkpointing: bool = False  # compute activations twice instead of keeping them
     eval_every: int = 0  # steps between two measurements on the evaluation data; 0: once an epoch
     save_every: int = 200  # steps between two checkpoints
@@ -116,7 +119,7 @@ class DPOConfig:
     device: str = "auto"  # auto, cpu, cuda, mps
 
     def __post_init__(self):
-        counts = ("steps", "warmup_steps", "max_length", "eval_every", "n_samples")
+        counts = ("steps", "max_length", "eval_every", "n_samples")
         shares = ("label_smoothing", "warmup_ratio", "final_lr", "weight_decay", "sft_weight")
         check_settings(
             self,
@@ -124,10 +127,11 @@ class DPOConfig:
                 loss_type=LOSS_TYPES,
                 schedule=("linear", "cosine"),
                 optimizer=("adamw", "adamw8bit", "paged_adamw8bit"),
-                dtype=("fp32", "bf16"),
+                dtype=("auto", "fp32", "bf16"),
             ),
             at_least=dict.fromkeys((*counts, *shares, "gamma"), 0)
-            | dict.fromkeys(("epochs", "batch_size", "accumulate", "save_every"), 1),
+            | dict.fromkeys(("epochs", "batch_size", "accumulate", "save_every"), 1)
+            | dict(warmup_steps=-1),
             above=dict(lr=0, clip=0, beta=0, rejected_weight=0),
             below=dict(warmup_ratio=1, label_smoothing=0.5),
         )
@@ -805,7 +809,8 @@ def dpo(
         lora = teach_template(tuned, tokenizer, lora)
     length = config.max_length or context_of(tuned)
     items, eval_items = (encode_preferences(some, tokenizer, length) for some in asked)
-    config = count_steps(config, len(items))
+    kind = accelerator.device.type
+    config = fit_to_model(count_steps(config, len(items)), tuned, kind, full=False)
     check_trl(engine, config, lora, callbacks)
     rows = rows_of(items)
     warned = run_warnings(config, rows, tokenizer) + length_warning(items, config)
@@ -834,5 +839,5 @@ def dpo(
         if accelerator.is_main_process:
             write_tuned(tuned.eval(), tokenizer, folder, full=False)
             facts = describe_training(tuned, rows, warned)
-            finish_run(folder, accelerator.device.type, accelerator.num_processes, facts)
+            finish_run(folder, kind, accelerator.num_processes, facts)
     return RunFolder(out)
