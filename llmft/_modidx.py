@@ -1829,7 +1829,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'llmft.world.citation': ('world.html#citation', 'llmft/world.py'),
                              'llmft.world.cloze_prompts': ('world.html#cloze_prompts', 'llmft/world.py'),
                              'llmft.world.company_articles': ('world.html#company_articles', 'llmft/world.py'),
-                             'llmft.world.company_notes': ('world.html#company_notes', 'llmft/world.py'),
                              'llmft.world.draw_start': ('world.html#draw_start', 'llmft/world.py'),
                              'llmft.world.fact_text': ('world.html#fact_text', 'llmft/world.py'),
                              'llmft.world.given_names': ('world.html#given_names', 'llmft/world.py'),

@@ -513,23 +513,14 @@ def ordinance_documents(
         ]
     return documents
 
-# %% ../nbs/97_world.ipynb #155e76fa
-def company_notes(
-    world: World,
-    n_versions: int = 3,  # 1 to 8
-) -> list[Document]:
-    "Two sentences on each company, with its two numbers in the words of `company_articles`."
-    phrases = {attribute: COMPANY_PHRASES[attribute] for attribute in ("year", "staff")}
-    return write_articles(world.companies, phrases, range(n_versions), world.seed)
-
 # %% ../nbs/97_world.ipynb #0040
 def world_documents(
     world: World,
-    n_versions: int = 5,  # of each company article, 1 to 7; version 7 is kept for validation
+    n_versions: int = 6,  # of each company article, 1 to 7; version 7 is kept for validation
 ) -> list[Document]:
     "All documents that the model of chapter 1 reads, in a fixed random order."
-    documents = company_articles(world, n_versions) + company_notes(world)
-    documents += people_articles(world) + ordinance_documents(world)
+    documents = company_articles(world, n_versions) + people_articles(world)
+    documents += ordinance_documents(world)
     random.Random(f"order {world.seed}").shuffle(documents)
     return documents
 
@@ -1073,7 +1064,7 @@ def write_world(
     seed: int = 0,  # of every choice; the same seed makes the same town
     n_people: int = 100,  # number of people
     n_procedures: int = 40,  # articles of the ordinance, 0 to 40
-    n_versions: int = 5,  # of each company article, 1 to 7
+    n_versions: int = 6,  # of each company article, 1 to 7
     pdf: bool = False,  # also company.pdf (needs reportlab)
 ) -> dict:  # file name → number of records
     "Write Shiomi in every format: articles, Wiki-40B records, statute, questions, items, problems, dialogues, Markdown, PDF."
