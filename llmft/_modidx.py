@@ -1111,6 +1111,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'llmft.models.read_adapter': ('models.html#read_adapter', 'llmft/models.py'),
                               'llmft.models.read_gguf': ('models.html#read_gguf', 'llmft/models.py'),
                               'llmft.models.read_tokenizer': ('models.html#read_tokenizer', 'llmft/models.py'),
+                              'llmft.models.smollm2_file': ('models.html#smollm2_file', 'llmft/models.py'),
                               'llmft.models.unpacking': ('models.html#unpacking', 'llmft/models.py'),
                               'llmft.models.wanted_dtype': ('models.html#wanted_dtype', 'llmft/models.py'),
                               'llmft.models.wanted_files': ('models.html#wanted_files', 'llmft/models.py')},

