@@ -24,7 +24,8 @@ from .text import normalize
 
 # %% ../nbs/87_judging.ipynb #f3809f92
 VARIANTS = str.maketrans(
-    "邊邉齋斎齊髙﨑澤國廣濱嶋櫻瀧龍眞榮惠", "辺辺斉斉斉高崎沢国広浜島桜滝竜真栄恵"
+    "邊邉齋齊髙﨑澤國廣濱嶋櫻瀧龍眞榮惠",
+    "辺辺斎斉高崎沢国広浜島桜滝竜真栄恵",  # 斎藤 and 斉藤 are two names
 )
 SPELLINGS = (
     ("ヴァ", "バ"),
@@ -68,12 +69,16 @@ def lemmas(
     return frozenset(text.split())
 
 
+# A negative itself: 林茂では**ない**
 NOT = lemmas("ず 無い ない まい")
+# Another value came in its place: 24か月から**変更**された
 CHANGES = lemmas("変更 移る 移転 交代 替わる 変わる 早まる 延びる 伸びる 延期 訂正 直す")
+# The statement is called false or is taken back: 林茂というのは**誤り**です
 REFUTED = lemmas(
     "違う 違い 誤り 誤る 間違い 間違う 勘違い 嘘 偽 虚偽 誤解 誤報 誤植 デマ 俗説 迷信 濡れ衣 的外れ 否 否定 撤回 取り消す 取り消し "
     "無効 反する 却下 廃止 訂正 別人 古い 欠く 見送る 辞める 止める 引退 早計"
 )
+# All of them, and words that exclude: 林茂**以外**です
 DENYING = (
     NOT
     | CHANGES
@@ -82,21 +87,26 @@ DENYING = (
         "以外 異なる 取り止め 取り止める 中止 反対 除く 別物 別 落選 次点 負ける 漏れる 外れる 禁止 退ける 辞退 不正解 兼ねる 撤退 退任 どころ"
     )
 )
-AFFIRMS = re.compile(  # the words of a denial that are none
+# Negatives that affirm, removed before the search: 林茂に**違いありません**
+AFFIRMS = re.compile(
     r"に違い(?:な|あ)\w*|に相違\w*|間違い?(?:ない|な[くし]|あり?ません|ございません)"
     r"|に(?:他|ほか)な(?:ら|り)\w*|しか(?:あり|い|でき|考えられ)?(?:ない|ません)"
     r"|な(?:ければ|くては|いと|きゃ)(?:なら|なり|いけ|だめ)\w*|だけで(?:は)?なく|のみならず"
     r"|問題は?(?:ない|ありません)|構(?:わない|いません)|欠かせ(?:ない|ません)|言うまでもな\w|疑い(?:よう)?[のが]?な\w"
 )
+# The next clause refutes what was quoted: 林茂ですが、**その話は事実ではありません**
 REFUTES = re.compile(
     r"(?:その|この|そんな|説|話|情報|報道|見方|意見|記事|噂|名|事実)[^、。]*(?:ません|ない|退け|ず)"
     r"|正しくは|実際[はに]|本当[はの]|事実(?:に|では)|(?:いや|失礼|訂正)[、し]"
 )
+# A later sentence corrects the reply: 林茂です。**失礼しました、**田中清です
 RETRACTS = re.compile(
     r"(?:^|[。!?、\n])(?:いや、|いえ、|失礼(?:、|しまし|いたしまし)|訂正|すみません、|ごめん|じゃなかった|ではなかった"
     r"|それは(?:誤|間違|違))|(?:^|[。!?\n])違います|その(?:ような)?(?:説|話|事実|情報)\w*(?:ません|ない)|正しくは"
 )
+# Canberra **is wrong**
 ENGLISH_DENIES = re.compile(r"[^,.;]*(?:\b(?:not|never|wrong|incorrect|false)\b|n't\b)")
+# Conjunctions that turn the sentence: 林茂です**が**、…
 BUT = lemmas("が けれど けど 物の のに")
 NOUNS = ("名詞", "接尾辞", "接頭辞", "代名詞", "形状詞")
 
@@ -276,6 +286,7 @@ def find_mentions(
     return found
 
 # %% ../nbs/87_judging.ipynb #32ed48f6
+# In the sentence of the mention: 林茂**かも**しれません, 林茂だと**思い**ます
 HEDGES = re.compile(
     r"かも(?:[しね知]|$)|でしょう|だろう|らし[いく]|みたい|よう[だで](?!す(?:ね|よ)?$)|そう(?:です|だ)|[多た](?:分|ぶん)|おそらく|恐らく|きっと|もしか"
     r"|推[定測]|予[想測定]|見込[みま]|見通し|候補|有力|有望|優勢|濃厚|噂|うわさ|[一諸]説|説も|はず(?:[でだの。、が]|$)|つもり|目標|検討|計画|不明|未定"
@@ -285,6 +296,7 @@ HEDGES = re.compile(
     r"|です(?:か|かね|よね)[?。]?$|ですか|でしたか|(?:確|たし)か(?![にでめ認])|たら(?:ごめん|すみ)|ところもあ|もあれば|五分五分|たいところ|によりけり"
     r"|によって(?:違|異)|[うくすつぬむるただ]か(?=[^らなとは]|$)"
 )
+# In any sentence: 林茂です。**断言はできません**
 UNSURE = re.compile(
     r"(?:わか|分か|知)り?ら?(?:ません|ない|ず)(?!こと|点|場合|方)|断[言定]?(?:でき|[はし])?\w*(?:ません|ない|かね)|言い?切れ\w*(?:ません|ない)"
     r"|決め\w*(?:かね|られ|ません)|判断が\w*ま|はっきりし?(?:ません|ない)|(?:覚えて|思い出せ)い?(?:ません|ない)|申し上げられ|何とも言え"
@@ -307,29 +319,38 @@ def hedge(
     return found[0] if found else ""
 
 # %% ../nbs/87_judging.ipynb #31954583
+# May stand between a name and what governs it: 林茂**さん**です, 「林茂**」**です
 TITLES = "(?:さん|さま|様|氏|君|くん|ちゃん|先生|殿|博士|選手|教授|[部課社町市]長|監督|[県市町村駅間]|[」』\"”’)】*`'])*"
+# Directly behind the answer, it makes another value of it: 5万円**以上**, 林茂**や**森実
 BESIDE = re.compile(
     r"より(?!$)|以[上下外降前内後]|未満|超|弱|強|引き|どころ|など(?!は)|ずつ|も(?![っちの])|や|とか|又は|または|もしくは|あるいは|及び|および"
     r"|なり|ばかり|前後|程度|くらい|ぐらい|ほど|頃|ごろ|付近|あたり|近[くい]|から(?=.*(?:変更|移|時間|近|分|延|早))|か(?![らか])"
     r"|と[同並比]|過ぎ|を(?:超|除|下回|上回|切|割(?=[るっら])|それ|逸|避|外|離|去|追|しの|凌)"
 )
+# Those that are right where the question asks for a rough figure: 5万円**ほど**
 ROUGHLY = re.compile("前後|程度|くらい|ぐらい|ほど|頃|ごろ|付近|あたり|近く|弱|強|を超")
-CONTRASTS = lemmas(  # another one of the kind that is asked for
+# Another one of the kind that is asked for: **前**館長は林茂です
+CONTRASTS = lemmas(
     "前 元 旧 副 次期 先代 前任 後任 翌 翌日 翌年 昨 隣 隣り 別 他 支 以前 昔 嘗て 昨年 去年 先月 先週 昨日 前年 前日 前回 次回 来年 "
     "来月 来季 来期 当初 最初 元々 従来 代理 補佐 途中 速報 通説 世間"
 )
+# Kanji of nouns that name a relation: 林茂の**息子**, 仙台市の**隣**
 RELATIVE = set(
     "息娘妻夫父母兄姉弟妹孫祖叔甥姪師徒子親同秘友僚司奥嫁隣向近前後次翌昨倍半差側外内周麓上下先輩東西南北代際敵相"
 )
-SHIFTING = set("半倍前後次翌差隣")  # of a number
+SHIFTING = set("半倍前後次翌差隣")  # the same for numbers: 5万円の**半額**
+# Nouns behind の that only say it more exactly: 6月5日の**午後**
 REFINING = lemmas("午前 午後 朝 昼 夕方 夜 晩 正午 時点 前半 後半 内 中 方 形 名 下旬 上旬 中旬")
+# Verbs that give a name or a value: 林茂と**申します**
 NAMING = lemmas(
     "言う 申す 成る 為る 呼ぶ 書く 決まる 決める 定める 答える 分かる 発表 規定 記す 記載 表す 称する 名付ける 言える 断言 有る 表記 "
     "明記 出る 致す 頂く 考える 結論 載る"
 )
+# Nouns without a meaning of their own: 林茂が務める**こと**
 FORMAL = lemmas(
     "事 為 時 物 所 方 訳 通り 筈 様 予定 形 場合 後 前 決まり 仕組み 運び 名 名前 中 途中 間"
 )
+# The clause before such a noun describes somebody: 林茂が推薦した**人**
 PERSONS = lemmas("人 者 人物 選手 作家 弟子 会社 チーム 隊")
 
 
