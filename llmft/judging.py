@@ -7,7 +7,7 @@ __all__ = ['VERDICTS', 'denies', 'judge_fact', 'bare_pieces', 'states_answer']
 
 # %% ../nbs/87_judging.ipynb #82f140ff
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import takewhile
 
@@ -247,6 +247,14 @@ class Mention:
     answer: str
     question: str  # both after `notation`
 
+    text: str = field(init=False)  # all of it, with 甲 for the answer
+    is_number: bool = field(init=False)
+    is_date: bool = field(init=False)
+    asks_past: bool = field(init=False)
+    asks_roughly: bool = field(init=False)
+    asked: frozenset = field(init=False)  # lemmas of the question
+    kanji: set = field(init=False)  # of the question
+
     def __post_init__(self):
         asked, number = asked_words(self.question), bool(find_numbers(self.answer))
         rough = r"ど[のれ](?:くらい|ぐらい|ほど|程度)|およそ|約[\d何]"
@@ -256,7 +264,7 @@ class Mention:
             is_date=number and bool(re.search("[年月日時分曜春夏秋冬末旬]$", self.answer)),
             asks_past=bool(re.search("た(?:か|の|です|$)", self.question)),
             asks_roughly=bool(re.search(rough, self.question)),
-            asked=frozenset(word.lemma for word in asked),  # lemmas of the question
+            asked=frozenset(word.lemma for word in asked),
             kanji=set(re.findall("[一-龯]", surface(asked))),
         )
         self.__dict__.update(facts)
@@ -420,7 +428,7 @@ def part_fault(
             return f"の{surface(run)}"
     return ""
 
-
+# %% ../nbs/87_judging.ipynb #31954584
 def describes(
     m: Mention,
     clause: list,  # of Word, begins with the particle of the mention

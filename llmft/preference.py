@@ -7,7 +7,7 @@ __all__ = ['DPOConfig', 'Answers', 'preference_loss', 'dpo']
 
 # %% ../nbs/44_preference.ipynb #d46e163e
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -423,7 +423,7 @@ def trl_settings(
         )
     return settings | dict(loss_type=[config.loss_type])
 
-
+# %% ../nbs/44_preference.ipynb #06228c50
 def prefer_trl(
     folder: Path,
     model,  # prepared
@@ -647,7 +647,7 @@ def length_warning(
         / len(rows_of(items, (side,)))
         for side in SIDES
     }
-    long, short = sorted(sizes, key=sizes.get, reverse=True)
+    long, short = sorted(sizes, key=lambda name: sizes[name], reverse=True)
     if sizes[long] < 1.5 * sizes[short]:
         return []
     return [
@@ -719,7 +719,7 @@ def detach(
 
 
 def join_answers(
-    parts: list,  # of `Answers`
+    parts: Iterable,  # of `Answers`
 ) -> Answers:
     "The answers of several micro-batches as one."
     names = ("logprobs", "reference", "lengths")

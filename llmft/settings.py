@@ -164,9 +164,9 @@ def row_length(
 
 # %% ../nbs/27_settings.ipynb #ede57e7b
 def count_steps(
-    config: SFTConfig,
+    config,  # SFTConfig, or that of a task built on this one
     n_rows: int,
-) -> SFTConfig:  # with steps and eval_every as numbers above 0
+):  # the same settings, with steps and eval_every as numbers above 0
     "Turn epochs, and the share of the warm-up, into steps."
     an_epoch = math.ceil(n_rows / config.batch_size)
     steps = config.steps or math.ceil(config.epochs * n_rows / config.batch_size)
@@ -355,7 +355,7 @@ def byte_share(
 
 
 def run_warnings(
-    config: SFTConfig,  # with its steps counted
+    config,  # SFTConfig, or that of a task built on this one, with its steps counted
     rows: list,  # to be learnt
     tokenizer,
 ) -> list[str]:  # sentences; empty when nothing is strange
