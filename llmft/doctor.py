@@ -349,9 +349,11 @@ def look_at_texts(
 
 def not_examined(
     examples: list[Example],
+    first: str = "",  # what is left out besides
 ) -> Finding:
     "What is left out after a fault in the records or the template."
-    names = "memory, adapter" if examples is SAMPLE else "bytes, steps, memory, time, adapter"
+    names = f"{first}bytes, steps, memory, time, adapter"
+    names = "memory, adapter" if examples is SAMPLE else names
     return Finding("others", False, f"not examined: {names}", "first mend what is not ok above")
 
 
@@ -410,6 +412,6 @@ def examine_model(
         fatal |= finding.name in ("prompt", "stop") and not finding.ok
         yield finding
     if fatal:
-        yield not_examined(examples)
+        yield not_examined(examples, "rows, ")
     else:
         yield from look_at_run(examples, opened, tokenizer, config, lora)
