@@ -81,8 +81,8 @@ MEANS = ("simpo", "orpo")  # losses on mean log-probabilities, without a referen
 
 
 def log_odds(
-    logprobs: Tensor,  # below 0
-) -> Tensor:  # log of p / (1 − p)
+    logprobs: Tensor,  # (N,) below 0
+) -> Tensor:  # (N,) log of p / (1 − p)
     "The logarithm of the odds."
     return logprobs - torch.log(-torch.expm1(logprobs))
 
@@ -168,7 +168,7 @@ def preference_loss(
     chosen: Answers,
     rejected: Answers,
     config: DPOConfig,  # loss_type, beta, label_smoothing, gamma, rejected_weight
-    baseline: float | Tensor = 0.0,  # kto: how far the model has moved, from `mismatched_kl`
+    baseline: float = 0.0,  # kto: how far the model has moved, from `mismatched_kl`
 ) -> Tensor:  # (N,) a loss for each pair; kto: for each chosen answer, then each rejected one
     r"""How much each pair is still in doubt.
 
@@ -209,7 +209,7 @@ def describe_answers(
     chosen: Answers,
     rejected: Answers,
     config: DPOConfig,
-    baseline: float | Tensor = 0.0,
+    baseline: float = 0.0,
 ) -> dict:  # for the log: accuracy, margin, chosen_logprob, rejected_logprob
     "How well the model tells better from worse, and what became of the likelihoods."
     good, bad = implicit_rewards(chosen, config), implicit_rewards(rejected, config)
