@@ -67,11 +67,11 @@ from .run import Run, RunFolder, no_number, open_run, start_accelerator
 from llmft.trl import (
     after_step,
     from_peft,
-    log_records,
     quiet_trl,
+    row_settings,
     run_trainer,
+    timed_records,
     to_peft,
-    trainer_settings,
     with_schedule,
 )
 
@@ -401,18 +401,14 @@ def trl_settings(
     measured: bool,  # True: there is evaluation data
 ) -> dict:  # keyword arguments of a settings class of TRL
     "Our settings in TRL's words."
-    settings = trainer_settings(
+    settings = row_settings(
         folder,
         config,
-        max_steps=config.steps,
-        per_device_train_batch_size=config.batch_size // config.accumulate // n_processes,
-        per_device_eval_batch_size=config.batch_size,
-        max_length=None,
-        train_sampling_strategy="sequential",
+        n_processes,
+        measured,
         beta=config.beta,
         precompute_ref_log_probs=True,
         save_steps=config.save_every,
-        eval_strategy="steps" if measured else "no",
         eval_steps=config.eval_every,
     )
     if config.loss_type == "kto":
@@ -457,9 +453,7 @@ def prefer_trl(
             processing_class=tokenizer,
             optimizers=with_schedule(optimizer, config),
         )
-    log = log_records(trainer.state.log_history, DPO_NAMES, "loss")
-    runtime = sum(entry.get("train_runtime", 0.0) for entry in trainer.state.log_history)
-    write_jsonl(folder / "log.jsonl", [r | dict(seconds=round(runtime / len(log), 4)) for r in log])
+    write_jsonl(folder / "log.jsonl", timed_records(trainer.state.log_history, DPO_NAMES))
     return from_peft(trainer.model, folder / "trl" / "adapter")
 
 
