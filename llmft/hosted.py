@@ -304,14 +304,15 @@ LARGEST_ANSWER = 64 * 2**20  # bytes
 def guarded(
     key: str,
     timeout: float,  # seconds for a whole answer
-):  # a client of httpx
+) -> Any:  # a client of httpx
     "Follows no redirect, reads no answer without end, and takes the key out of what it reads."
     import httpx
 
     class Guarded(httpx.Client):
-        def send(self, request, **how):
+        def send(self, request, **how: Any):
             end, parts, size = time.monotonic() + timeout, [], 0
-            answer = super().send(request, **how | dict(stream=True))
+            how["stream"] = True
+            answer = super().send(request, **how)
             try:
                 for part in answer.iter_bytes():
                     parts.append(part)
@@ -404,7 +405,7 @@ def create_once(
         try:
             return ask_service(service, create, retries=0)
         except ServiceError as error:
-            seconds, failure = next_pause(error.original, attempt, service), error
+            seconds, failure = next_pause(error.original or error, attempt, service), error
             if seconds is None:
                 raise
         time.sleep(seconds)

@@ -915,7 +915,8 @@ class Sparse(logging.Filter):
         super().__init__()
         self.most, self.second, self.n = most, 0, 0
 
-    def filter(self, record):
+    def filter(self, record: logging.LogRecord) -> bool:
+        "Whether a line is written; the first one of a second tells what is missing before it."
         if int(record.created) != self.second:
             if self.n > self.most:
                 record.msg = f"({self.n - self.most} lines left out) {record.msg}"
