@@ -230,7 +230,7 @@ MODELS = {
     for name, width, layers, heads in (("gpt2", 768, 12, 12), ("gpt2-xl", 1600, 48, 25))
 }
 
-# %% ../nbs/32_planner.ipynb #c0e769fb
+# %% ../nbs/32_planner.ipynb #a93bd0fd
 # a tuned model has the shape of its base; what follows the size in a name says how it was tuned
 TUNED = r"(-base|-(jpn-)?it|-pt|-instruct\d?|-thinking|-chat)?(-\d{4}|-v[\d.]+|-hf)?$"
 SAME = {
@@ -726,7 +726,7 @@ def block_workspace(
     else:
         a_token = 2 * F * c.size + 2 * D * c.stream_size
     if s.family == "gemma2":
-        a_token = max(a_token, 12 * s.n_heads * c.row_length)
+        a_token = max(a_token, 4 * s.n_heads * c.row_length)
     product = c.tokens * (s.experts_per_token * F * c.size + 2 * D * c.stream_size)
     return max(c.tokens * a_token, bool(restored_memory(s, c)) * product + restored_memory(s, c))
 
@@ -740,9 +740,9 @@ def loss_moments(
     kept, n = kept_memory(s, c) + sum(outer.values()), c.learnt_tokens
     casts = s.n_layers * copied_weights(s, c) if c.recomputes and c.size == 2 else 0
     forward, backward = (8 if c.size == 4 else 10) * V * n, 12 * V * n
-    if s.family == "gemma2":  # of all tokens: the tanh, and three on the way back
+    if s.family == "gemma2":  # of all tokens: the tanh, and two on the way back
         capped = c.size * V * c.tokens
-        forward, backward = forward + 2 * capped, max(backward + capped, 4 * capped + 4 * V * n)
+        forward, backward = forward + 2 * capped, max(backward + capped, 3 * capped + 4 * V * n)
     at_norm = dict(
         activations=kept - outer["head"],
         workspace=16 * c.tokens * s.width,
@@ -887,7 +887,7 @@ def plan_memory(
     """
     return max(step_moments(read_shape(load_config(model)), config), key=lambda need: need.total)
 
-# %% ../nbs/32_planner.ipynb #73424b89
+# %% ../nbs/32_planner.ipynb #b305948b
 def text_part(
     config: dict,  # of a model that also sees or hears
 ) -> dict:  # what its file leaves out has the default of transformers
