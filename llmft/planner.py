@@ -64,6 +64,7 @@ class Shape:
 
 # %% ../nbs/32_planner.ipynb #0010
 FAMILIES = "gpt2 llama mistral qwen2 qwen3 qwen3_moe gemma2 gemma3_text phi3 gpt_oss".split()
+NO_BIAS = ("mistral", "qwen2", "phi3")  # whatever their files say about one
 
 
 def gpt2_shape(
@@ -82,7 +83,7 @@ def llama_shape(
     "The shape of all other families. What a file leaves out has the default of transformers."
     c, family = config, config["model_type"]
     D, H, gemma = c["hidden_size"], c["num_attention_heads"], c["model_type"].startswith("gemma")
-    bias = bool(c.get("attention_bias", family == "gpt_oss"))
+    bias = family not in NO_BIAS and bool(c.get("attention_bias", family == "gpt_oss"))
     usual = {"qwen3": 128, "gemma2": 256, "gemma3_text": 256}.get(family, D // H)
     experts = c.get("num_experts", c.get("num_local_experts", 0))
     hidden = c["moe_intermediate_size" if family == "qwen3_moe" else "intermediate_size"]
@@ -100,7 +101,7 @@ def llama_shape(
         bool(c.get("tie_word_embeddings", gemma)),
         bias or family == "qwen2",
         bias and family != "qwen2",
-        bool(c.get("mlp_bias", False)),
+        family == "llama" and bool(c.get("mlp_bias", False)),
         experts if family in ("gpt_oss", "qwen3_moe") else 0,
         c.get("num_experts_per_tok") or 1,
         4 if gemma else 2,
@@ -230,7 +231,7 @@ MODELS = {
     for name, width, layers, heads in (("gpt2", 768, 12, 12), ("gpt2-xl", 1600, 48, 25))
 }
 
-# %% ../nbs/32_planner.ipynb #a93bd0fd
+# %% ../nbs/32_planner.ipynb #35edc66e
 # a tuned model has the shape of its base; what follows the size in a name says how it was tuned
 TUNED = r"(-base|-(jpn-)?it|-pt|-instruct\d?|-thinking|-chat)?(-\d{4}|-v[\d.]+|-hf)?$"
 SAME = {
@@ -887,7 +888,7 @@ def plan_memory(
     """
     return max(step_moments(read_shape(load_config(model)), config), key=lambda need: need.total)
 
-# %% ../nbs/32_planner.ipynb #b305948b
+# %% ../nbs/32_planner.ipynb #b2331b0f
 def text_part(
     config: dict,  # of a model that also sees or hears
 ) -> dict:  # what its file leaves out has the default of transformers
@@ -933,8 +934,12 @@ def count_built(
     in_four = sum(w.numel() for w in linear) - outer
     experts = sum(p.numel() for p in model.parameters() if p.ndim == 3 and p not in linear)
     counts = table.numel(), outer, in_four, experts
-    found = {name: (m, linear_sizes(m)) for name, m in block.named_modules() if linear_sizes(m)}
-    layers = tuple((name, *sizes, m.bias is not None) for name, (m, sizes) in found.items())
+    found = {name: m for name, m in block.named_modules() if linear_sizes(m)}
+    last = [name.split(".")[-1] for name in found]
+    layers = tuple(
+        (short if last.count(short) == 1 else name, *linear_sizes(m), m.bias is not None)
+        for (name, m), short in zip(found.items(), last)
+    )
     flat = [p for name, p in block.named_parameters() if "norm" in name and name.endswith("weight")]
     norms = sum(p.shape == table.shape[1:] for p in flat)
     return layers, (*counts, total - sum(counts)), norms
@@ -1250,4 +1255,5 @@ def plan(
     config = settle_plan(shape, config, budget)
     need = max(step_moments(shape, config), key=lambda need: need.total)
     changes, ways = first_changes(shape, config, budget), propose(shape, config, budget)
-    return Plan(str(model), shape, budget, gpu_gb, config, need, changes, ways)
+    name = "MODEL" if isinstance(model, dict) else str(model)
+    return Plan(name, shape, budget, gpu_gb, config, need, changes, ways)
