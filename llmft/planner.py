@@ -231,7 +231,7 @@ MODELS = {
     for name, width, layers, heads in (("gpt2", 768, 12, 12), ("gpt2-xl", 1600, 48, 25))
 }
 
-# %% ../nbs/32_planner.ipynb #35edc66e
+# %% ../nbs/32_planner.ipynb #792c8159
 # a tuned model has the shape of its base; what follows the size in a name says how it was tuned
 TUNED = r"(-base|-(jpn-)?it|-pt|-instruct\d?|-thinking|-chat)?(-\d{4}|-v[\d.]+|-hf)?$"
 SAME = {
@@ -888,7 +888,7 @@ def plan_memory(
     """
     return max(step_moments(read_shape(load_config(model)), config), key=lambda need: need.total)
 
-# %% ../nbs/32_planner.ipynb #b2331b0f
+# %% ../nbs/32_planner.ipynb #98e16eb4
 def text_part(
     config: dict,  # of a model that also sees or hears
 ) -> dict:  # what its file leaves out has the default of transformers
