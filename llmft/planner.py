@@ -231,7 +231,7 @@ MODELS = {
     for name, width, layers, heads in (("gpt2", 768, 12, 12), ("gpt2-xl", 1600, 48, 25))
 }
 
-# %% ../nbs/32_planner.ipynb #792c8159
+# %% ../nbs/32_planner.ipynb #807b2063
 # a tuned model has the shape of its base; what follows the size in a name says how it was tuned
 TUNED = r"(-base|-(jpn-)?it|-pt|-instruct\d?|-thinking|-chat)?(-\d{4}|-v[\d.]+|-hf)?$"
 SAME = {
@@ -674,10 +674,8 @@ def outer_memory(
     The ids and tables of rotation, the last norm, the input of the output layer.
     """
     s, c, N, T = shape, config, config.tokens, config.row_length
-    tables = dict(gpt2=0, gemma3_text=2).get(s.family, 1)
-    rope = 2 * tables * T * s.head_dim * c.stream_size
-    masked = s.is_eager or 0 < s.window < T
-    masks = 2 * c.rows * T**2 * c.stream_size if masked and c.recomputes else 0
+    rope = 0 if s.family == "gpt2" else 2 * T * s.head_dim * c.stream_size
+    masks = 2 * c.rows * T**2 * c.stream_size if s.is_eager and c.recomputes else 0
     head = c.size * c.learnt_tokens * s.width + (2 * s.vocab_size * s.width if c.size == 2 else 0)
     return dict(rope=rope + masks + 8 * N * c.full, norm=N * norm_memory(s, c), head=head * c.full)
 
@@ -888,7 +886,7 @@ def plan_memory(
     """
     return max(step_moments(read_shape(load_config(model)), config), key=lambda need: need.total)
 
-# %% ../nbs/32_planner.ipynb #98e16eb4
+# %% ../nbs/32_planner.ipynb #5656f645
 def text_part(
     config: dict,  # of a model that also sees or hears
 ) -> dict:  # what its file leaves out has the default of transformers
@@ -972,7 +970,7 @@ def built_shape(
         H,
         number("num_key_value_heads") or H,
         number("head_dim") or D // H,
-        number("moe_intermediate_size", "intermediate_size", "ffn_dim") or 4 * D,
+        number("moe_intermediate_size", "intermediate_size") or 4 * D,
         text.vocab_size,
         number("max_position_embeddings") or ROW_LENGTH,
         not counts[1],
