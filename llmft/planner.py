@@ -21,7 +21,7 @@ from .core import check_settings, read_json
 class Shape:
     "The numbers of a model that its memory depends on."
 
-    family: str  # gpt2, llama, qwen2, qwen3 or gpt_oss
+    family: str  # of FAMILIES; an estimate is reckoned as llama
     width: int  # D, numbers in a hidden state
     n_layers: int  # blocks
     n_heads: int  # H, query heads
@@ -36,32 +36,95 @@ class Shape:
     mlp_bias: bool = False
     n_experts: int = 0  # E; 0 for one MLP
     experts_per_token: int = 1
+    n_norms: int = 2  # in a block, over the hidden state; Gemma has 4
+    window: int = 0  # tokens that a token looks back, where a mask is needed for it; 0: all
+    layers: tuple = ()  # of an estimate: (name, in, out, bias) of each linear layer of a block
+    counts: tuple = ()  # of an estimate: the numbers that `count_weights` gives
+    note: str = ""  # what a plan says about it
 
     @property
     def query_width(self) -> int:
-        return self.n_heads * self.head_dim  # of all query heads
+        return self.n_heads * self.head_dim  # Q, of all query heads
 
     @property
     def kv_width(self) -> int:
-        return self.n_kv_heads * self.head_dim  # of all key heads
+        return self.n_kv_heads * self.head_dim  # K, of all key heads
 
-# %% ../nbs/32_planner.ipynb #0009
-FAMILIES = ("gpt2", "llama", "qwen2", "qwen3", "gpt_oss")
+    @property
+    def norms_heads(self) -> bool:  # queries and keys have norms of their own
+        return self.family in ("qwen3", "qwen3_moe", "gemma3_text")
+
+    @property
+    def is_gemma(self) -> bool:  # norms multiply with 1 + w
+        return self.family in ("gemma2", "gemma3_text")
+
+    @property
+    def is_eager(self) -> bool:  # the matrix of attention is written down
+        return self.family in ("gpt_oss", "gemma2")
 
 # %% ../nbs/32_planner.ipynb #0010
+FAMILIES = "gpt2 llama mistral qwen2 qwen3 qwen3_moe gemma2 gemma3_text phi3 gpt_oss".split()
+NO_BIAS = ("mistral", "qwen2", "phi3")  # whatever their files say about one
+
+
+def gpt2_shape(
+    config: dict,  # GPT-2's names: n_embd …
+) -> Shape:
+    "The shape of a GPT-2, which has a bias everywhere."
+    c, D, H = config, config["n_embd"], config["n_head"]
+    hidden, tied = c.get("n_inner") or 4 * D, c.get("tie_word_embeddings", True)
+    sizes = D, c["n_layer"], H, H, D // H, hidden, c["vocab_size"], c["n_positions"], tied
+    return Shape("gpt2", *sizes, True, True, True)
+
+
+def llama_shape(
+    config: dict,  # Llama's names: hidden_size …
+) -> Shape:
+    "The shape of all other families. What a file leaves out has the default of transformers."
+    c, family = config, config["model_type"]
+    D, H, gemma = c["hidden_size"], c["num_attention_heads"], c["model_type"].startswith("gemma")
+    bias = family not in NO_BIAS and bool(c.get("attention_bias", family == "gpt_oss"))
+    usual = {"qwen3": 128, "gemma2": 256, "gemma3_text": 256}.get(family, D // H)
+    experts = c.get("num_experts", c.get("num_local_experts", 0))
+    hidden = c["moe_intermediate_size" if family == "qwen3_moe" else "intermediate_size"]
+    window = c.get("sliding_window", 4096) if family in ("mistral", "gemma3_text") else 0
+    return Shape(
+        family,
+        D,
+        c["num_hidden_layers"],
+        H,
+        c.get("num_key_value_heads") or H,
+        c.get("head_dim") or usual,
+        hidden,
+        c["vocab_size"],
+        c["max_position_embeddings"],
+        bool(c.get("tie_word_embeddings", gemma)),
+        bias or family == "qwen2",
+        bias and family != "qwen2",
+        family == "llama" and bool(c.get("mlp_bias", False)),
+        experts if family in ("gpt_oss", "qwen3_moe") else 0,
+        c.get("num_experts_per_tok") or 1,
+        4 if gemma else 2,
+        (c.get("sliding_window") or 0 if family == "phi3" else window) or 0,
+    )
+
+# %% ../nbs/32_planner.ipynb #0012
 def read_shape(
     config: dict,  # what config.json holds
 ) -> Shape:
-    """The shape of a model from its configuration.
+    """The shape of a model from its configuration; of one that also sees, its part for text.
 
-    Raises `ValueError` for a family that is not known, or a missing number.
+    A type without formulas here is built by transformers, without numbers, and estimated.
+
+    Raises `ValueError` for a type that transformers cannot build, or a missing number.
     """
+    if "text_config" in config:
+        note = f"only the part of {config.get('model_type')} that reads text is counted"
+        return replace(read_shape(text_part(config)), note=note)
     family = config.get("model_type")
-    if family not in FAMILIES:
-        raise ValueError(
-            f"model_type {family!r} is not one whose memory is known here; expected one of "
-            f"{', '.join(FAMILIES)}"
-        )
+    mixed = config.get("mlp_only_layers") or config.get("decoder_sparse_step", 1) != 1
+    if family not in FAMILIES or mixed:
+        return built_shape(config)
     try:
         return gpt2_shape(config) if family == "gpt2" else llama_shape(config)
     except KeyError as error:
@@ -69,154 +132,129 @@ def read_shape(
             f"the configuration has no {error}; is it the config.json of a whole model?"
         ) from None
 
-# %% ../nbs/32_planner.ipynb #0011
-def gpt2_shape(
-    config: dict,  # GPT-2's names: n_embd …
-) -> Shape:
-    "The shape of a GPT-2, which has a bias everywhere."
-    c, D, H = config, config["n_embd"], config["n_head"]
-    return Shape(
-        "gpt2",
-        D,
-        c["n_layer"],
-        H,
-        H,
-        D // H,
-        c.get("n_inner") or 4 * D,
-        c["vocab_size"],
-        c["n_positions"],
-        c.get("tie_word_embeddings", True),
-        True,
-        True,
-        True,
-    )
-
-# %% ../nbs/32_planner.ipynb #0012
-def llama_shape(
-    config: dict,  # Llama's names: hidden_size …
-) -> Shape:
-    "The shape of all other families. What a file leaves out has the default of transformers."
-    c, family, D, H = (
-        config,
-        config["model_type"],
-        config["hidden_size"],
-        config["num_attention_heads"],
-    )
-    bias = bool(c.get("attention_bias", family == "gpt_oss"))
-    return Shape(
-        family,
-        D,
-        c["num_hidden_layers"],
-        H,
-        c.get("num_key_value_heads") or H,
-        c.get("head_dim") or (128 if family == "qwen3" else D // H),
-        c["intermediate_size"],
-        c["vocab_size"],
-        c["max_position_embeddings"],
-        bool(c.get("tie_word_embeddings", False)),
-        bias or family == "qwen2",
-        bias and family != "qwen2",
-        bool(c.get("mlp_bias", False)),
-        c.get("num_local_experts", 0),
-        c.get("num_experts_per_tok", 1),
-    )
-
 # %% ../nbs/32_planner.ipynb #0016
+LLAMA_KEYS = (
+    "model_type hidden_size num_hidden_layers num_attention_heads num_key_value_heads "
+    "intermediate_size vocab_size max_position_embeddings tie_word_embeddings"
+).split()
+
+
+HEAD_128, HEAD_256 = dict(head_dim=128), dict(head_dim=256)
+
+
 def public_config(
-    model_type: str,
-    width: int,
-    layers: int,
-    heads: int,
-    kv_heads: int,
-    hidden: int,
-    vocabulary: int,
-    context: int,
-    tied: bool,  # one matrix for embedding and output
+    *values,  # in the order of LLAMA_KEYS
     **more,  # other keys
 ) -> dict:  # as in config.json
     "A configuration in the names of Llama."
-    return dict(
-        model_type=model_type,
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=kv_heads,
-        intermediate_size=hidden,
-        vocab_size=vocabulary,
-        max_position_embeddings=context,
-        tie_word_embeddings=tied,
-        **more,
-    )
+    return dict(zip(LLAMA_KEYS, values, strict=True)) | more
 
 # %% ../nbs/32_planner.ipynb #0017
 MODELS = {
-    "Qwen/Qwen2.5-0.5B": public_config("qwen2", 896, 24, 14, 2, 4864, 151936, 32768, True),
-    "Qwen/Qwen2.5-1.5B": public_config("qwen2", 1536, 28, 12, 2, 8960, 151936, 32768, True),
-    "Qwen/Qwen2.5-3B": public_config("qwen2", 2048, 36, 16, 2, 11008, 151936, 32768, True),
-    "Qwen/Qwen2.5-7B": public_config("qwen2", 3584, 28, 28, 4, 18944, 152064, 32768, False),
-    "Qwen/Qwen2.5-14B": public_config("qwen2", 5120, 48, 40, 8, 13824, 152064, 32768, False),
-    "Qwen/Qwen3-0.6B": public_config(
-        "qwen3", 1024, 28, 16, 8, 3072, 151936, 40960, True, head_dim=128
-    ),
-    "Qwen/Qwen3-1.7B": public_config(
-        "qwen3", 2048, 28, 16, 8, 6144, 151936, 40960, True, head_dim=128
-    ),
-    "Qwen/Qwen3-4B": public_config(
-        "qwen3", 2560, 36, 32, 8, 9728, 151936, 40960, True, head_dim=128
-    ),
-    "Qwen/Qwen3-8B": public_config(
-        "qwen3", 4096, 36, 32, 8, 12288, 151936, 40960, False, head_dim=128
-    ),
-    "Qwen/Qwen3-14B": public_config(
-        "qwen3", 5120, 40, 40, 8, 17408, 151936, 40960, False, head_dim=128
-    ),
-    "TinyLlama/TinyLlama-1.1B": public_config("llama", 2048, 22, 32, 4, 5632, 32000, 2048, False),
-    "meta-llama/Llama-3.2-1B": public_config(
-        "llama", 2048, 16, 32, 8, 8192, 128256, 131072, True, head_dim=64
-    ),
-    "meta-llama/Llama-3.2-3B": public_config(
-        "llama", 3072, 28, 24, 8, 8192, 128256, 131072, True, head_dim=128
-    ),
-    "meta-llama/Llama-3.1-8B": public_config(
-        "llama", 4096, 32, 32, 8, 14336, 128256, 131072, False
-    ),
-    "openai/gpt-oss-20b": public_config(
-        "gpt_oss",
-        2880,
-        24,
-        64,
-        8,
-        2880,
-        201088,
-        131072,
-        False,
-        head_dim=64,
-        num_local_experts=32,
-        num_experts_per_tok=4,
-    ),
-    "openai/gpt-oss-120b": public_config(
-        "gpt_oss",
-        2880,
-        36,
-        64,
-        8,
-        2880,
-        201088,
-        131072,
-        False,
-        head_dim=64,
-        num_local_experts=128,
-        num_experts_per_tok=4,
-    ),
-    "openai-community/gpt2": dict(
-        model_type="gpt2", n_embd=768, n_layer=12, n_head=12, vocab_size=50257, n_positions=1024
-    ),
-    "openai-community/gpt2-xl": dict(
-        model_type="gpt2", n_embd=1600, n_layer=48, n_head=25, vocab_size=50257, n_positions=1024
-    ),
+    name: public_config(*values, **more)
+    for name, values, more in (
+        ("Qwen/Qwen2.5-0.5B", ("qwen2", 896, 24, 14, 2, 4864, 151936, 32768, True), {}),
+        ("Qwen/Qwen2.5-1.5B", ("qwen2", 1536, 28, 12, 2, 8960, 151936, 32768, True), {}),
+        ("Qwen/Qwen2.5-3B", ("qwen2", 2048, 36, 16, 2, 11008, 151936, 32768, True), {}),
+        ("Qwen/Qwen2.5-7B", ("qwen2", 3584, 28, 28, 4, 18944, 152064, 32768, False), {}),
+        ("Qwen/Qwen2.5-14B", ("qwen2", 5120, 48, 40, 8, 13824, 152064, 32768, False), {}),
+        ("Qwen/Qwen3-0.6B", ("qwen3", 1024, 28, 16, 8, 3072, 151936, 40960, True), HEAD_128),
+        ("Qwen/Qwen3-1.7B", ("qwen3", 2048, 28, 16, 8, 6144, 151936, 40960, True), HEAD_128),
+        ("Qwen/Qwen3-4B", ("qwen3", 2560, 36, 32, 8, 9728, 151936, 40960, True), HEAD_128),
+        ("Qwen/Qwen3-8B", ("qwen3", 4096, 36, 32, 8, 12288, 151936, 40960, False), HEAD_128),
+        ("Qwen/Qwen3-14B", ("qwen3", 5120, 40, 40, 8, 17408, 151936, 40960, False), HEAD_128),
+        ("TinyLlama/TinyLlama-1.1B", ("llama", 2048, 22, 32, 4, 5632, 32000, 2048, False), {}),
+        ("meta-llama/Llama-2-7b", ("llama", 4096, 32, 32, 32, 11008, 32000, 4096, False), {}),
+        ("meta-llama/Llama-3.2-1B", ("llama", 2048, 16, 32, 8, 8192, 128256, 131072, True), {}),
+        ("meta-llama/Llama-3.2-3B", ("llama", 3072, 28, 24, 8, 8192, 128256, 131072, True), {}),
+        ("meta-llama/Llama-3.1-8B", ("llama", 4096, 32, 32, 8, 14336, 128256, 131072, False), {}),
+        ("elyza/Llama-3-ELYZA-JP-8B", ("llama", 4096, 32, 32, 8, 14336, 128256, 8192, False), {}),
+        ("llm-jp/llm-jp-3-440m", ("llama", 1024, 16, 8, 8, 3584, 99584, 4096, False), {}),
+        ("llm-jp/llm-jp-3-1.8b", ("llama", 2048, 24, 16, 16, 7168, 99584, 4096, False), {}),
+        ("llm-jp/llm-jp-3-3.7b", ("llama", 3072, 28, 24, 24, 8192, 99584, 4096, False), {}),
+        ("llm-jp/llm-jp-3-13b", ("llama", 5120, 40, 40, 40, 13824, 99584, 4096, False), {}),
+        ("llm-jp/llm-jp-4-8b", ("llama", 4096, 32, 32, 8, 14336, 196608, 65536, False), {}),
+        (
+            "llm-jp/llm-jp-4-32b-a3b",
+            ("qwen3_moe", 2560, 32, 40, 4, 0, 196608, 65536, False),
+            HEAD_128 | dict(moe_intermediate_size=960, num_experts=128, num_experts_per_tok=8),
+        ),
+        ("sbintuitions/sarashina2.2-1b", ("llama", 1792, 24, 16, 8, 6272, 102400, 8192, False), {}),
+        ("sbintuitions/sarashina2.2-3b", ("llama", 2560, 32, 16, 8, 8960, 102400, 8192, False), {}),
+        ("google/gemma-2-2b", ("gemma2", 2304, 26, 8, 4, 9216, 256000, 8192, True), HEAD_256),
+        ("google/gemma-2-9b", ("gemma2", 3584, 42, 16, 8, 14336, 256000, 8192, True), HEAD_256),
+        (
+            "google/gemma-3-270m",
+            ("gemma3_text", 640, 18, 4, 1, 2048, 262144, 32768, True),
+            HEAD_256 | dict(sliding_window=512),
+        ),
+        (
+            "google/gemma-3-1b",
+            ("gemma3_text", 1152, 26, 4, 1, 6912, 262144, 32768, True),
+            HEAD_256 | dict(sliding_window=512),
+        ),
+        (
+            "mistralai/Mistral-7B-v0.3",
+            ("mistral", 4096, 32, 32, 8, 14336, 32768, 32768, False),
+            dict(sliding_window=None),
+        ),
+        (
+            "microsoft/Phi-3-mini-4k",
+            ("phi3", 3072, 32, 32, 32, 8192, 32064, 4096, False),
+            dict(sliding_window=2047, pad_token_id=0),
+        ),
+        (
+            "microsoft/phi-4",
+            ("phi3", 5120, 40, 40, 10, 17920, 100352, 16384, False),
+            dict(pad_token_id=0),
+        ),
+        (
+            "openai/gpt-oss-20b",
+            ("gpt_oss", 2880, 24, 64, 8, 2880, 201088, 131072, False),
+            dict(head_dim=64, num_local_experts=32, num_experts_per_tok=4),
+        ),
+        (
+            "openai/gpt-oss-120b",
+            ("gpt_oss", 2880, 36, 64, 8, 2880, 201088, 131072, False),
+            dict(head_dim=64, num_local_experts=128, num_experts_per_tok=4),
+        ),
+    )
+} | {
+    f"openai-community/{name}": dict(
+        model_type="gpt2",
+        n_embd=width,
+        n_layer=layers,
+        n_head=heads,
+        vocab_size=50257,
+        n_positions=1024,
+    )
+    for name, width, layers, heads in (("gpt2", 768, 12, 12), ("gpt2-xl", 1600, 48, 25))
 }
 
-# %% ../nbs/32_planner.ipynb #0018
+# %% ../nbs/32_planner.ipynb #807b2063
+# a tuned model has the shape of its base; what follows the size in a name says how it was tuned
+TUNED = r"(-base|-(jpn-)?it|-pt|-instruct\d?|-thinking|-chat)?(-\d{4}|-v[\d.]+|-hf)?$"
+SAME = {
+    r"tokyotech-llm/Llama-3\.1-Swallow-8B": "meta-llama/Llama-3.1-8B",
+    r"tokyotech-llm/Gemma-2-Llama-Swallow-(2b|9b)": r"google/gemma-2-\1",
+    r"SakanaAI/TinySwallow-1\.5B": "Qwen/Qwen2.5-1.5B",
+    r"rinna/gemma-2-baku-2b": "google/gemma-2-2b",
+    r"llm-jp/llm-jp-3\.1-(1\.8b|13b)": r"llm-jp/llm-jp-3-\1",
+}
+
+
+def known_name(
+    name: str,  # on the Hub, with or without its owner
+) -> str:  # of MODELS, or empty
+    "The model whose shape this one has."
+    short = re.sub(TUNED, "", name, flags=re.IGNORECASE)
+    for pattern, base in SAME.items():
+        if found := re.fullmatch(pattern, short) or re.fullmatch(pattern.split("/")[1], short):
+            return found.expand(base)
+    names = {key: known for known in MODELS for key in (known, known.split("/")[1])}
+    return names.get(name) or names.get(short) or ""
+
+
 def stored_config(
     kind: str,  # of `find_kind`
     place: Path,  # where the files of this kind lie
@@ -251,11 +289,8 @@ def load_config(
         return stored_config(*found)
     if path.exists():
         raise no_model(path, name)
-    # a tuned model has the shape of its base
-    short = re.sub(r"-(Instruct|Base|Chat)(-\d{4}|-v[\d.]+)?$", "", name)
-    for known, config in MODELS.items():
-        if short in (known, known.split("/")[1]):
-            return config
+    if known := known_name(name):
+        return MODELS[known]
     if is_lost_folder(name):
         raise lost_folder(name)
     raise ValueError(
@@ -265,24 +300,25 @@ def load_config(
     )
 
 # %% ../nbs/32_planner.ipynb #0021
+QKV = "q_proj", "k_proj", "v_proj"
+KINDS = "embedding", "head", "linear", "experts", "small"
+
+
 def linear_layers(
     shape: Shape,
 ) -> dict[str, tuple[int, int, bool]]:  # name → (in, out, whether it has a bias)
-    "The linear layers of one block. Experts are no layers: they are one parameter for all."
-    s, D, F = shape, shape.width, shape.hidden_width
+    "The linear layers of one block."
+    s, D, F, Q, K = shape, shape.width, shape.hidden_width, shape.query_width, shape.kv_width
+    if s.layers:
+        return {name: sizes for name, *sizes in s.layers}
     if s.family == "gpt2":
-        return {
-            "c_attn": (D, 3 * D, True),
-            "attn.c_proj": (D, D, True),
-            "c_fc": (D, F, True),
-            "mlp.c_proj": (F, D, True),
-        }
-    layers = {
-        "q_proj": (D, s.query_width, s.qkv_bias),
-        "k_proj": (D, s.kv_width, s.qkv_bias),
-        "v_proj": (D, s.kv_width, s.qkv_bias),
-        "o_proj": (s.query_width, D, s.out_bias),
-    }
+        layers = ("c_attn", D, 3 * D), ("attn.c_proj", D, D), ("c_fc", D, F), ("mlp.c_proj", F, D)
+        return {name: (n_in, n_out, True) for name, n_in, n_out in layers}
+    if s.family == "phi3":
+        fused = {"qkv_proj": (D, Q + 2 * K, False), "o_proj": (Q, D, False)}
+        return fused | {"gate_up_proj": (D, 2 * F, False), "down_proj": (F, D, False)}
+    layers = {name: (D, width, s.qkv_bias) for name, width in zip(QKV, (Q, K, K))}
+    layers["o_proj"] = (Q, D, s.out_bias)
     if s.n_experts:
         return layers
     return layers | {
@@ -291,38 +327,37 @@ def linear_layers(
         "down_proj": (F, D, s.mlp_bias),
     }
 
+
+def count_small(
+    shape: Shape,
+) -> int:
+    "The norms, biases, routers and sinks of one block."
+    s, D, F, E = shape, shape.width, shape.hidden_width, shape.n_experts
+    biases = sum(n_out for _, n_out, bias in linear_layers(s).values() if bias)
+    norms = D * s.n_norms * (2 if s.family == "gpt2" else 1) + 2 * s.head_dim * s.norms_heads
+    if s.family == "gpt_oss":
+        return biases + norms + E * (2 * F + D) + E * D + E + s.n_heads  # a sink for each head
+    return biases + norms + E * D
+
 # %% ../nbs/32_planner.ipynb #0022
 def count_weights(
     shape: Shape,
 ) -> dict[str, int]:  # embedding, head, linear, experts, small (norms, biases, router)
     "How many numbers a model has, by what can be done with them. A tied head counts as 0."
-    s, D, F, E, L = shape, shape.width, shape.hidden_width, shape.n_experts, shape.n_layers
-    layers = linear_layers(s).values()
-    in_block = sum(n_out for _, n_out, bias in layers if bias) + 2 * D * (
-        2 if s.family == "gpt2" else 1
-    )
-    if s.family == "qwen3":
-        in_block += 2 * s.head_dim
-    if E:
-        in_block += (
-            E * (2 * F + D) + E * D + E + s.n_heads
-        )  # biases, router, and a sink for each head
+    s, D, V, L = shape, shape.width, shape.vocab_size, shape.n_layers
+    if s.counts:
+        return dict(zip(KINDS, s.counts))
     positions = s.context_length * D if s.family == "gpt2" else 0
-    return dict(
-        embedding=s.vocab_size * D + positions,
-        head=0 if s.tied else s.vocab_size * D,
-        linear=L * sum(n_in * n_out for n_in, n_out, _ in layers),
-        experts=L * E * 3 * D * F,
-        small=L * in_block + D * (2 if s.family == "gpt2" else 1),
-    )
+    linear = L * sum(n_in * n_out for n_in, n_out, _ in linear_layers(s).values())
+    experts = L * s.n_experts * 3 * D * s.hidden_width
+    last = D * (2 if s.family == "gpt2" else 1)
+    counts = V * D + positions, 0 if s.tied else V * D, linear, experts, L * count_small(s) + last
+    return dict(zip(KINDS, counts))
 
 # %% ../nbs/32_planner.ipynb #0028
 DTYPES = ("auto", "fp32", "bf16", "fp16")
-
-
-QUANTIZED = ("none", "nf4", "fp4", "int4", "bnb", "mxfp4")
-
-# %% ../nbs/32_planner.ipynb #0f304794
+IN_FOUR = ("nf4", "fp4", "int4", "bnb")
+QUANTIZED = ("none", *IN_FOUR, "mxfp4")
 ROW_LENGTH = 1024  # tokens in a row where nothing else is asked for
 FREE_SHARE = 0.9  # of the memory that is free, what a run may plan with
 
@@ -350,6 +385,7 @@ class PlanConfig:
     learnt: int = 0  # tokens of a row that are learnt, such as those of the answer; 0: all
     dtype: str = "auto"  # auto: bf16 on a GPU, fp32 on a CPU; or fp32, bf16, fp16
     quantize: str = "none"  # frozen weights: none, nf4, fp4, int4, bnb; mxfp4: experts of gpt-oss
+    upcast: bool = False  # what is not in 4 bits is in 32, as PEFT's prepare_model_… leaves it
     rank: int = 16  # of the adapter
     targets: str = "all-linear"  # all-linear, or names of layers with commas between: q_proj,v_proj
     dropout: float = 0.0  # of the adapter
@@ -376,6 +412,8 @@ class PlanConfig:
                 "all weights cannot be trained in 4 bits; take full=False, or quantize=none "
                 f"instead of {self.quantize}"
             )
+        if self.upcast and self.quantize not in IN_FOUR:
+            raise ValueError(f"upcast goes with quantize={', '.join(IN_FOUR)}, not {self.quantize}")
 
     @property
     def rows(self) -> int:
@@ -405,27 +443,22 @@ class PlanConfig:
 
     @property
     def stream_size(self) -> int:
-        return 4 if self.full else self.size  # of the hidden state between layers
+        return 4 if self.full or self.upcast else self.size  # of the hidden state between layers
 
     @property
     def side_by_side(self) -> bool:
         return not self.full and self.size == 2  # adapter in 32, base in 16 bits
 
-# %% ../nbs/32_planner.ipynb #0032
+# %% ../nbs/32_planner.ipynb #0033
 BITS = dict(nf4=4 + 8 / 64 + 32 / (64 * 256), mxfp4=4 + 8 / 32)
 
-# %% ../nbs/32_planner.ipynb #0033
+
 def weight_memory(
     shape: Shape,
     config: PlanConfig,
 ) -> int:  # bytes
-    """The weights of the model, without adapter.
-
-    Norms, biases, embedding and output layer are never quantized.
-
-    Raises `ValueError` for MXFP4 in a model without experts.
-    """
-    n, size = count_weights(shape), 4 if config.full else config.size
+    "The weights of a model, without adapter. Raises `ValueError` for MXFP4 without experts."
+    n, size = count_weights(shape), 4 if config.full or config.upcast else config.size
     few, many = "experts" if config.quantize == "mxfp4" else "linear", sum(n.values())
     if config.quantize == "none":
         return many * size
@@ -435,7 +468,7 @@ def weight_memory(
         )
     return (many - n[few]) * size + math.ceil(n[few] * BITS.get(config.quantize, BITS["nf4"]) / 8)
 
-# %% ../nbs/32_planner.ipynb #0039
+
 def target_layers(
     shape: Shape,
     config: PlanConfig,
@@ -457,7 +490,7 @@ def target_layers(
         name: sizes for name, sizes in layers.items() if any(name.endswith(part) for part in asked)
     }
 
-# %% ../nbs/32_planner.ipynb #0040
+
 def count_trained(
     shape: Shape,
     config: PlanConfig,
@@ -465,9 +498,8 @@ def count_trained(
     "How many numbers learn."
     if config.full:
         return sum(count_weights(shape).values())
-    return shape.n_layers * sum(
-        config.rank * (n_in + n_out) for n_in, n_out, _ in target_layers(shape, config).values()
-    )
+    targets = target_layers(shape, config).values()
+    return shape.n_layers * sum(config.rank * (n_in + n_out) for n_in, n_out, _ in targets)
 
 # %% ../nbs/32_planner.ipynb #0047
 def norm_memory(
@@ -485,18 +517,19 @@ def norm_memory(
         return (4 if c.device == "cuda" else c.stream_size) * (s.width + 2)
     return 4 * s.width + 4 + c.full * 4 * s.width
 
-# %% ../nbs/32_planner.ipynb #0048
+
 def head_norm_memory(
     shape: Shape,
     config: PlanConfig,
 ) -> int:  # bytes a token
-    "What the norms on queries and keys keep; only Qwen3 has them."
-    if shape.family != "qwen3":
+    "What the norms on queries and keys keep, of the families that have them."
+    if not shape.norms_heads:
         return 0
     width, heads = shape.query_width + shape.kv_width, shape.n_heads + shape.n_kv_heads
-    return 4 * width + 4 * heads + config.full * config.size * width
+    result = 4 if shape.is_gemma else config.size
+    return 4 * width + 4 * heads + config.full * result * width
 
-# %% ../nbs/32_planner.ipynb #0049
+
 def is_folded(
     config: PlanConfig,
     n_in: int,
@@ -510,40 +543,46 @@ def is_folded(
     return plain and config.tokens * (n_in + n_out) > n_in * n_out
 
 # %% ../nbs/32_planner.ipynb #0051
+READ_ALIKE = (
+    ("q_proj", "k_proj", "v_proj", "c_attn", "qkv_proj"),
+    ("gate_proj", "up_proj", "c_fc", "gate_up_proj"),
+)
+
+
 def input_memory(
     shape: Shape,
     config: PlanConfig,
 ) -> int:  # bytes a token
     "What the linear layers of one block keep for the gradients of their weights."
-    s, c, layers, targets = shape, config, linear_layers(shape), target_layers(shape, config)
-    learn, total = layers if c.full else targets, 0
-    mask = (1 if c.device == "cuda" else c.size) if c.dropout else 0
-    for group in (("q_proj", "k_proj", "v_proj", "c_attn"), ("gate_proj", "up_proj", "c_fc")):
-        n = sum(name in learn for name in group)
-        shared = c.dtype == "fp32" and not c.dropout
-        total += s.width * (c.size + mask) * (min(n, 1) if shared else n)
-    for name in learn:
-        if name in ("down_proj", "mlp.c_proj"):
-            total += layers[name][0] * (c.size + mask)
-        if name in ("o_proj", "attn.c_proj") and (c.side_by_side or c.dropout or s.n_experts):
-            total += layers[name][0] * (c.size + mask)
+    s, c, targets = shape, config, target_layers(shape, config)
+    learn = dict(linear_layers(s) if c.full else targets)
+    size = c.size + ((1 if c.device == "cuda" else c.size) if c.dropout else 0)  # with the mask
+    total, shared = 0, c.dtype == "fp32" and not c.dropout
+    for group in READ_ALIKE:
+        inputs = [learn.pop(name)[0] for name in group if name in learn]
+        total += size * (max(inputs, default=0) if shared else sum(inputs))
+    own_copy = c.side_by_side or c.dropout or s.is_eager or s.family == "phi3"
+    for name, (n_in, _, _) in learn.items():
+        if own_copy or name not in ("o_proj", "attn.c_proj"):
+            total += n_in * size
     beside = [name for name, (n_in, n_out, _) in targets.items() if not is_folded(c, n_in, n_out)]
     return total + c.rank * c.size * len(beside)  # x Aᵀ of each adapter
 
-# %% ../nbs/32_planner.ipynb #0052
+
 def attention_memory(
     shape: Shape,
     config: PlanConfig,
 ) -> int:  # bytes a token
-    """What attention keeps: query, key, value, result, and for each head one number of the softmax.
-
-    gpt-oss computes the whole matrix of weights, T + 1 numbers a token and head, and copies keys
-    and values for each head.
-    """
-    s, c = shape, config
-    if s.n_experts:
-        return c.size * (3 * s.query_width + s.n_heads * (c.max_length + 1)) + 8 * s.n_heads
-    return c.size * (2 * s.query_width + 2 * s.kv_width) + 4 * s.n_heads
+    "What attention keeps."
+    s, c, T, Q, K = shape, config, config.row_length, shape.query_width, shape.kv_width
+    if s.family == "gpt_oss":
+        return c.size * (3 * Q + s.n_heads * (T + 1)) + 8 * s.n_heads
+    if s.family == "gemma2":  # of the matrix: the tanh, the softmax in 32 bits, and in 16
+        return c.size * 3 * Q + 8 * s.n_heads * T
+    kept = 3 * Q + 3 * K if s.family == "phi3" else 2 * Q + 2 * K
+    if 0 < s.window < T:
+        kept = max(kept, 4 * Q) + T
+    return c.size * kept + 4 * s.n_heads
 
 # %% ../nbs/32_planner.ipynb #0053
 def mlp_memory(
@@ -553,54 +592,52 @@ def mlp_memory(
     """What an MLP keeps besides the inputs of its layers.
 
     SwiGLU: gate, activated gate, up. GPT-2's GELU, written out as a formula: four steps. Experts:
-    seven, for each expert that a token is sent to, and the places of the tokens; all weights in 32
-    bits keep the experts' activations in 32 bits.
+    gate and up, the product and the result for each expert that a token is sent to (of gpt-oss,
+    whose formula is longer, twice as many), and the places of the tokens.
     """
-    s, c, D, F = shape, config, shape.width, shape.hidden_width
-    if s.family == "gpt2":
-        return 4 * F * c.size
+    s, c, D, F, k = shape, config, shape.width, shape.hidden_width, shape.experts_per_token
     if not s.n_experts:
-        return 3 * F * c.size
-    size = c.stream_size
-    places = 8 * 4 + 2 * size
-    return (
-        s.experts_per_token * (size * (6 * F + D) + places + c.full * size * (D + F))
-        + c.full * size * D
-    )
+        return (4 if s.family == "gpt2" else 3) * F * c.size
+    learnt = c.full * c.stream_size * (D + F)
+    if s.family == "gpt_oss":
+        size = c.stream_size
+        return k * (size * (6 * F + D) + 8 * 4 + 2 * size + learnt) + c.full * size * D
+    an_expert = c.stream_size * (3 * F + D) + 4 * 8 + c.size + learnt
+    return k * an_expert + 4 * s.n_experts + c.full * c.size * D
 
-# %% ../nbs/32_planner.ipynb #0054
+
 def copied_weights(
     shape: Shape,
     config: PlanConfig,
 ) -> int:  # bytes a block
     """Weights that are kept a second time.
 
-    With the update added (fp32), or as 16-bit copies of what learns in 32 bits.
+    With the update added (fp32), or as 16-bit copies of what learns in 32 bits; Gemma's 1 + w.
     """
-    layers, c = linear_layers(shape).values(), config
+    s, c, layers = shape, config, linear_layers(shape).values()
+    more = 4 * (s.n_norms * s.width + 2 * s.head_dim * s.norms_heads) if s.is_gemma else 0
+    if s.n_experts and s.family != "gpt_oss":  # how many tokens each expert got; the router
+        more += 4 * s.n_experts + (2 * s.n_experts * s.width if c.full and c.size == 2 else 0)
     if c.full:
-        return 2 * sum(n_in * n_out for n_in, n_out, _ in layers) if c.size == 2 else 0
-    targets = target_layers(shape, c).values()
+        return more + (2 * sum(n_in * n_out for n_in, n_out, _ in layers) if c.size == 2 else 0)
+    targets = target_layers(s, c).values()
     if c.size == 2:
-        return sum(2 * c.rank * (n_in + n_out) for n_in, n_out, _ in targets)
-    return sum(
-        4 * n_in * n_out
-        for n_in, n_out, _ in targets
-        if is_folded(c, n_in, n_out) and c.quantize == "none"
-    )
+        return more + sum(2 * c.rank * (n_in + n_out) for n_in, n_out, _ in targets)
+    folded = [n_in * n_out for n_in, n_out, _ in targets if is_folded(c, n_in, n_out)]
+    return more + (4 * sum(folded) if c.quantize == "none" else 0)
 
-# %% ../nbs/32_planner.ipynb #0055
+
 def block_memory(
     shape: Shape,
     config: PlanConfig,
 ) -> dict[str, int]:  # part → bytes
     "What one block keeps of a micro-batch until its backward pass."
-    N, parts = config.tokens, dict(inputs=input_memory, attention=attention_memory, mlp=mlp_memory)
-    norms = 2 * norm_memory(shape, config) + head_norm_memory(shape, config)
-    return (
-        dict(norms=N * norms)
-        | {name: N * part(shape, config) for name, part in parts.items()}
-        | dict(copied_weights=copied_weights(shape, config))
+    N, s, c = config.tokens, shape, config
+    norms = s.n_norms * norm_memory(s, c) + head_norm_memory(s, c)
+    parts = dict(norms=norms, inputs=input_memory(s, c))
+    parts |= dict(attention=attention_memory(s, c), mlp=mlp_memory(s, c))
+    return {name: N * part for name, part in parts.items()} | dict(
+        copied_weights=copied_weights(s, c)
     )
 
 # %% ../nbs/32_planner.ipynb #0063
@@ -636,13 +673,13 @@ def outer_memory(
 
     The ids and tables of rotation, the last norm, the input of the output layer.
     """
-    s, c, N = shape, config, config.tokens
-    rope = 0 if s.family == "gpt2" else 2 * c.max_length * s.head_dim * c.stream_size
-    masks = 2 * c.rows * c.max_length**2 * c.stream_size if s.n_experts and c.recomputes else 0
+    s, c, N, T = shape, config, config.tokens, config.row_length
+    rope = 0 if s.family == "gpt2" else 2 * T * s.head_dim * c.stream_size
+    masks = 2 * c.rows * T**2 * c.stream_size if s.is_eager and c.recomputes else 0
     head = c.size * c.learnt_tokens * s.width + (2 * s.vocab_size * s.width if c.size == 2 else 0)
     return dict(rope=rope + masks + 8 * N * c.full, norm=N * norm_memory(s, c), head=head * c.full)
 
-# %% ../nbs/32_planner.ipynb #0069
+
 def kept_memory(
     shape: Shape,
     config: PlanConfig,
@@ -654,11 +691,10 @@ def kept_memory(
     s, c = shape, config
     if c.recomputes:
         return s.n_layers * c.tokens * s.width * c.stream_size
-    return s.n_layers * sum(block_memory(s, c).values()) - (not c.full) * c.tokens * norm_memory(
-        s, c
-    )
+    first = 0 if c.full else c.tokens * norm_memory(s, c)
+    return s.n_layers * sum(block_memory(s, c).values()) - first
 
-# %% ../nbs/32_planner.ipynb #0071
+
 def restored_memory(
     shape: Shape,
     config: PlanConfig,
@@ -672,14 +708,14 @@ def restored_memory(
     n_in, n_out, _ = max(linear_layers(s).values(), key=lambda sizes: sizes[0] * sizes[1])
     return n_in * n_out * (8 if is_folded(c, n_in, n_out) else c.size if c.quantize == "bnb" else 6)
 
-# %% ../nbs/32_planner.ipynb #0072
+
 def block_workspace(
     shape: Shape,
     config: PlanConfig,
 ) -> int:  # bytes
     """What lives for a moment while the last block computes, forward or backward.
 
-    It is the MLP's, or a restored matrix and its product.
+    It is the MLP's, or a restored matrix and its product; of capped attention, its matrix.
     """
     s, c, D, F = shape, config, shape.width, shape.hidden_width
     if s.n_experts:
@@ -688,6 +724,8 @@ def block_workspace(
         a_token = 6 * F + 16 * D
     else:
         a_token = 2 * F * c.size + 2 * D * c.stream_size
+    if s.family == "gemma2":
+        a_token = max(a_token, 4 * s.n_heads * c.row_length)
     product = c.tokens * (s.experts_per_token * F * c.size + 2 * D * c.stream_size)
     return max(c.tokens * a_token, bool(restored_memory(s, c)) * product + restored_memory(s, c))
 
@@ -695,35 +733,34 @@ def block_workspace(
 def loss_moments(
     shape: Shape,
     config: PlanConfig,
-) -> dict[
-    str, dict
-]:  # moment → activations, logits, gradients, workspace: bytes, without what stays
-    "The moments around the loss."
+) -> dict[str, dict]:  # moment → activations, logits, gradients, workspace; without what stays
+    "The moments around the loss, in bytes."
     s, c, V, outer = shape, config, shape.vocab_size, outer_memory(shape, config)
     kept, n = kept_memory(s, c) + sum(outer.values()), c.learnt_tokens
     casts = s.n_layers * copied_weights(s, c) if c.recomputes and c.size == 2 else 0
+    forward, backward = (8 if c.size == 4 else 10) * V * n, 12 * V * n
+    if s.family == "gemma2":  # of all tokens: the tanh, and two on the way back
+        capped = c.size * V * c.tokens
+        forward, backward = forward + 2 * capped, max(backward + capped, 3 * capped + 4 * V * n)
     at_norm = dict(
         activations=kept - outer["head"],
         workspace=16 * c.tokens * s.width,
         gradients=4 * V * s.width * c.full,
     )
     moments = {
-        "forward, at the loss": dict(
-            activations=kept + casts, logits=(8 if c.size == 4 else 10) * V * n
-        ),
-        "backward, at the loss": dict(activations=kept, logits=12 * V * n),
+        "forward, at the loss": dict(activations=kept + casts, logits=forward),
+        "backward, at the loss": dict(activations=kept, logits=backward),
         "backward, at the last norm": at_norm,
     }
-    if c.full:
-        gradient = (
-            (4 if c.size == 4 else 6) * V * s.width
-        )  # of the output layer; a 16-bit one is made first
+    if c.full:  # the gradient of the output layer; a 16-bit one is made first
         moments["backward, at the output layer"] = dict(
-            activations=kept + n * s.width * c.size, logits=c.size * V * n, gradients=gradient
+            activations=kept + n * s.width * c.size,
+            logits=c.size * V * n,
+            gradients=(4 if c.size == 4 else 6) * V * s.width,
         )
     return moments
 
-# %% ../nbs/32_planner.ipynb #0074
+
 def block_moments(
     shape: Shape,
     config: PlanConfig,
@@ -733,31 +770,23 @@ def block_moments(
     The last one, and with checkpointing also the first, when most gradients are there.
     """
     s, c, rope = shape, config, outer_memory(shape, config)["rope"]
-    kept, workspace, state = (
-        kept_memory(s, c) + rope,
-        block_workspace(s, c),
-        c.tokens * s.width * c.stream_size,
-    )
-    gradients = 4 * s.vocab_size * s.width * c.full
+    kept, workspace = kept_memory(s, c) + rope, block_workspace(s, c)
+    state, gradients = c.tokens * s.width * c.stream_size, 4 * s.vocab_size * s.width * c.full
     if not c.recomputes:
         return {"last block": dict(activations=kept, workspace=workspace, gradients=gradients)}
-    again = sum(block_memory(s, c).values()) - (
-        state if c.stream_size == 4 else 0
-    )  # its input is kept already
+    # of a block that is computed again the input is kept already
+    again = sum(block_memory(s, c).values()) - (state if c.stream_size == 4 else 0)
     learn = (linear_layers(s) if c.full else target_layers(s, c)).values()
-    own = [4 * (n_in * n_out if c.full else c.rank * (n_in + n_out)) for n_in, n_out, _ in learn][
-        :-1
-    ]  # of this block, to come
-    later = 4 * count_trained(s, c) - sum(own)
+    sizes = [n_in * n_out if c.full else c.rank * (n_in + n_out) for n_in, n_out, _ in learn]
+    later = 4 * count_trained(s, c) - 4 * sum(sizes[:-1])  # those of this block are to come
     first = again + state + rope - (not c.full) * c.tokens * norm_memory(s, c)
+    last = dict(activations=kept + again, workspace=workspace, gradients=gradients)
     return {
-        "last block, again": dict(
-            activations=kept + again, workspace=workspace, gradients=gradients
-        ),
+        "last block, again": last,
         "first block, again": dict(activations=first, workspace=workspace - state, gradients=later),
     }
 
-# %% ../nbs/32_planner.ipynb #0075
+
 def update_moments(
     shape: Shape,
     config: PlanConfig,
@@ -768,23 +797,14 @@ def update_moments(
     all its averages at once; on a CPU it holds two tensors of the largest weight.
     """
     s, c, trained = shape, config, count_trained(shape, config)
-    targets = target_layers(s, c).values()
-    largest = (
-        s.vocab_size * s.width
-        if c.full
-        else c.rank * max(max(n_in, n_out) for n_in, n_out, _ in targets)
-    )
-    state = c.tokens * s.width * c.stream_size
-    end = dict(
-        gradients=4 * trained,
-        activations=8 * c.tokens,
-        workspace=state + 4 * s.vocab_size * s.width * c.full,
-    )
+    matrix, targets = s.vocab_size * s.width, target_layers(s, c).values()
+    largest = matrix if c.full else c.rank * max(max(n_in, n_out) for n_in, n_out, _ in targets)
+    workspace = c.tokens * s.width * c.stream_size + 4 * matrix * c.full
+    end = dict(gradients=4 * trained, activations=8 * c.tokens, workspace=workspace)
+    roots = 4 * trained if c.device == "cuda" else 8 * largest
     return {
         "end of backward": end,
-        "optimizer": dict(
-            gradients=4 * trained, workspace=4 * trained if c.device == "cuda" else 8 * largest
-        ),
+        "optimizer": dict(gradients=4 * trained, workspace=roots),
     }
 
 # %% ../nbs/32_planner.ipynb #0076
@@ -828,7 +848,7 @@ def settle_plan(
     plain = replace(config, gradient_checkpointing=False)
     return replace(plain, gradient_checkpointing=peak_bytes(shape, plain) > budget)
 
-# %% ../nbs/32_planner.ipynb #0077
+
 def step_moments(
     shape: Shape,
     config: PlanConfig,
@@ -836,9 +856,8 @@ def step_moments(
     "The moments of a step at which memory may peak, from the second step on."
     s, c = shape, settle_plan(shape, config)
     trained = count_trained(s, c)
-    stays = dict(
-        weights=weight_memory(s, c), adapter=0 if c.full else 4 * trained, optimizer=8 * trained
-    )
+    adapter = 0 if c.full else 4 * trained
+    stays = dict(weights=weight_memory(s, c), adapter=adapter, optimizer=8 * trained)
     needs = []
     for name, parts in (loss_moments(s, c) | block_moments(s, c) | update_moments(s, c)).items():
         if c.accumulate > 1:
@@ -854,7 +873,7 @@ def peak_bytes(
     "The peak of a step."
     return max(need.total for need in step_moments(shape, config))
 
-# %% ../nbs/32_planner.ipynb #0078
+
 def plan_memory(
     model: str | dict,  # a name, a folder, base, or a configuration
     config: PlanConfig = PlanConfig(),
@@ -867,107 +886,160 @@ def plan_memory(
     """
     return max(step_moments(read_shape(load_config(model)), config), key=lambda need: need.total)
 
+# %% ../nbs/32_planner.ipynb #5656f645
+def text_part(
+    config: dict,  # of a model that also sees or hears
+) -> dict:  # what its file leaves out has the default of transformers
+    "The part of a configuration that reads text."
+    from transformers import AutoConfig
+
+    settings = dict(config)
+    whole = AutoConfig.for_model(settings.pop("model_type"), **settings)
+    return whole.get_text_config().to_dict()
+
+
+def build_empty(
+    config: dict,
+):  # a model of transformers on the meta device
+    "Build a model without numbers. Raises `ValueError` for a type that transformers cannot build."
+    import torch
+    from transformers import AutoModelForCausalLM, CONFIG_MAPPING
+
+    settings = {key: value for key, value in config.items() if value is not None}
+    family = settings.pop("model_type", None)
+    if family not in CONFIG_MAPPING:
+        raise ValueError(
+            f"model_type {family!r} is not one that transformers can build without code from the "
+            f"Hub; its memory is known for {', '.join(FAMILIES)}, and estimated for other types"
+        )
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(CONFIG_MAPPING[family](**settings))
+    model.tie_weights()
+    return model
+
+
+def count_built(
+    model,  # of transformers
+    block,  # one of its blocks
+) -> tuple[tuple, tuple, int]:  # for `Shape`: layers, counts, norms of a block
+    "What can be counted in a built model."
+    from llmft.lora import linear_sizes
+
+    head, table = model.get_output_embeddings(), model.get_input_embeddings().weight
+    linear = {m.weight for m in model.modules() if linear_sizes(m)} - {table}
+    outer = 0 if head is None or head.weight is table else head.weight.numel()
+    total = sum(p.numel() for p in model.parameters())
+    in_four = sum(w.numel() for w in linear) - outer
+    experts = sum(p.numel() for p in model.parameters() if p.ndim == 3 and p not in linear)
+    counts = table.numel(), outer, in_four, experts
+    found = {name: m for name, m in block.named_modules() if linear_sizes(m)}
+    last = [name.split(".")[-1] for name in found]
+    layers = tuple(
+        (short if last.count(short) == 1 else name, *linear_sizes(m), m.bias is not None)
+        for (name, m), short in zip(found.items(), last)
+    )
+    flat = [p for name, p in block.named_parameters() if "norm" in name and name.endswith("weight")]
+    norms = sum(p.shape == table.shape[1:] for p in flat)
+    return layers, (*counts, total - sum(counts)), norms
+
+
+def built_shape(
+    config: dict,
+) -> Shape:
+    """The shape of a type without formulas here: weights counted, activations as of a Llama.
+
+    Raises `ValueError` for a type that cannot be built, and for one without attention.
+    """
+    from torch.nn import ModuleList
+
+    model = build_empty(config)
+    text, number = model.config.get_text_config(), lambda *names: first_number(text, names)
+    D, H, L = number("hidden_size"), number("num_attention_heads"), number("num_hidden_layers")
+    lists = [m for m in model.modules() if isinstance(m, ModuleList) and len(m) == L]
+    if not D or not H or not lists:
+        raise ValueError(
+            f"model_type {config['model_type']!r} has no blocks with attention, which an estimate "
+            f"needs; its memory is known for {', '.join(FAMILIES)}"
+        )
+    size = lambda block: sum(p.numel() for p in block.parameters())
+    layers, counts, norms = count_built(model, max(lists[0], key=size))
+    return Shape(
+        "llama",
+        D,
+        L,
+        H,
+        number("num_key_value_heads") or H,
+        number("head_dim") or D // H,
+        number("moe_intermediate_size", "intermediate_size") or 4 * D,
+        text.vocab_size,
+        number("max_position_embeddings") or ROW_LENGTH,
+        not counts[1],
+        n_experts=number("num_experts", "num_local_experts", "n_routed_experts") * bool(counts[3]),
+        experts_per_token=number("num_experts_per_tok") or 1,
+        n_norms=max(norms, 1),
+        layers=layers,
+        counts=counts,
+        note=f"an estimate: the weights of {config['model_type']} are counted in the model that "
+        "transformers builds, its activations are those of a Llama of its sizes",
+    )
+
+
+def first_number(
+    config,  # of transformers
+    names: tuple,  # tried one after the other
+) -> int:  # 0 where it has none of them
+    "A number that has different names in different configurations."
+    return next((n for name in names if isinstance(n := getattr(config, name, None), int)), 0)
+
 # %% ../nbs/32_planner.ipynb #0093
 def milder_first(
     shape: Shape,
     config: PlanConfig,
-) -> list[
-    tuple[str, list[dict]]
-]:  # (its price, settings from mild to strong), in the order of prices
+) -> list[tuple[str, list[dict]]]:  # (its price, settings from mild to strong), in their order
     "The changes that make a run smaller."
     c, rungs = config, []
     smaller = [c.row_length >> k for k in range(1, 12) if c.row_length >> k >= 128]
+    four = "mxfp4" if shape.family == "gpt_oss" else "nf4"
     if c.dtype == "fp32":
         rungs.append(("half of all, and faster on a GPU", [dict(dtype="bf16")]))
-    rungs.append(
-        (
-            "same result, a little slower",
-            [
-                dict(accumulate=n)
-                for n in range(c.accumulate + 1, c.batch_size + 1)
-                if c.batch_size % n == 0
-            ],
-        )
-    )
     if not c.recomputes:
         rungs.append(("same result, a third more time", [dict(gradient_checkpointing=True)]))
+    counts = [n for n in range(c.accumulate + 1, c.batch_size + 1) if c.batch_size % n == 0]
+    rungs.append(("same result, fewer rows at once", [dict(accumulate=n) for n in counts]))
     if c.full:
         rungs.append(("an adapter instead of all weights", [dict(full=False)]))
     if c.quantize == "none":
-        rungs.append(
-            (
-                "slower, a small error in each weight",
-                [dict(quantize="mxfp4" if shape.n_experts else "nf4")],
-            )
-        )
-    rungs.append(
-        ("longer rows must be cut or left out", [dict(max_length=length) for length in smaller])
-    )
+        rungs.append(("slower, a small error in each weight", [dict(quantize=four)]))
+    lengths = [dict(max_length=length) for length in smaller]
+    rungs.append(("longer rows must be cut or left out", lengths))
     return [(price, changes) for price, changes in rungs if changes]
 
-# %% ../nbs/32_planner.ipynb #0094
+
 def first_changes(
     shape: Shape,
     config: PlanConfig,
     budget: float,  # bytes
-) -> list[
-    tuple[str, dict, PlanConfig]
-]:  # (price, what changes, all settings so far); the last one fits, if any does
-    """What to change, one thing after the other, until a run fits.
+) -> list[tuple[str, dict, PlanConfig]]:  # (price, change, all settings so far); the last fits
+    """What to change, one thing after the other, until a run fits, if it can.
 
     A change that saves less than a hundredth is left out.
     """
-    path = []
+    path, after = [], lambda change: peak_bytes(shape, replace(config, **change))
     for price, changes in milder_first(shape, config):
         before = peak_bytes(shape, config)
         if before <= budget:
             break
-        change = next(
-            (
-                change
-                for change in changes
-                if peak_bytes(shape, replace(config, **change)) <= budget
-            ),
-            changes[-1],
-        )
-        if peak_bytes(shape, replace(config, **change)) > 0.99 * before:
+        change = next((change for change in changes if after(change) <= budget), changes[-1])
+        if after(change) > 0.99 * before:
             continue
         config = replace(config, **change)
         path.append((price, change, config))
     return path
 
-# %% ../nbs/32_planner.ipynb #0099
-WAYS = {
-    "all weights": dict(full=True, quantize="none"),
-    "LoRA": dict(full=False, quantize="none"),
-    "QLoRA": dict(full=False, quantize="nf4"),
-}
 
-# %% ../nbs/32_planner.ipynb #0100
-def propose(
-    shape: Shape,
-    config: PlanConfig,  # batch_size, max_length, learnt, rank and targets are kept
-    budget: float,  # bytes
-) -> dict[
-    str, PlanConfig
-]:  # all weights, LoRA, QLoRA → the fastest settings that fit, or the smallest if none fit
-    "Settings for each way to train, in 16 bits."
-    found, dtype = {}, "bf16" if config.dtype in ("auto", "fp32") else config.dtype
-    divisors = [n for n in range(1, config.batch_size + 1) if config.batch_size % n == 0]
-    for way, change in WAYS.items():
-        if way == "QLoRA" and shape.n_experts:
-            change = change | dict(quantize="mxfp4")
-        options = [
-            replace(config, **change, dtype=dtype, gradient_checkpointing=again, accumulate=n)
-            for again in (False, True)
-            for n in divisors
-        ]
-        found[way] = next(
-            (option for option in options if peak_bytes(shape, option) <= budget), options[-1]
-        )
-    return found
+WAYS = {"all weights": (True, "none"), "LoRA": (False, "none"), "QLoRA": (False, "nf4")}
 
-# %% ../nbs/32_planner.ipynb #0101
+
 def longest_rows(
     shape: Shape,
     config: PlanConfig,
@@ -983,7 +1055,7 @@ def longest_rows(
             high = middle - 1
     return 64 * low
 
-# %% ../nbs/32_planner.ipynb #0105
+
 def smallest(
     shape: Shape,
     config: PlanConfig,
@@ -992,13 +1064,39 @@ def smallest(
     return replace(
         config,
         full=False,
-        quantize="mxfp4" if shape.n_experts else "nf4",
+        quantize="mxfp4" if shape.family == "gpt_oss" else "nf4",
+        upcast=False,
         dtype="bf16",
         rank=1,
         accumulate=config.batch_size,
         max_length=64,
         gradient_checkpointing=True,
     )
+
+# %% ../nbs/32_planner.ipynb #0099
+def propose(
+    shape: Shape,
+    config: PlanConfig,  # batch_size, max_length, learnt, rank and targets are kept
+    budget: float,  # bytes
+) -> dict[str, PlanConfig]:  # all weights, LoRA, QLoRA → settings that fit, or the smallest ones
+    "Settings for each way to train, in 16 bits, with as many rows at once as fit."
+    found, dtype = {}, "bf16" if config.dtype in ("auto", "fp32") else config.dtype
+    divisors = [n for n in range(1, config.batch_size + 1) if config.batch_size % n == 0]
+    for way, (full, four) in WAYS.items():
+        if four == "nf4" and shape.family == "gpt_oss":
+            four = "mxfp4"
+        elif four == "nf4" and config.quantize in IN_FOUR:
+            four = config.quantize
+        change = dict(full=full, quantize=four, dtype=dtype)
+        change["upcast"] = config.upcast and four in IN_FOUR
+        options = [
+            replace(config, **change, gradient_checkpointing=again, accumulate=n)
+            for n in divisors
+            for again in (False, True)
+        ]
+        fitting = (option for option in options if peak_bytes(shape, option) <= budget)
+        found[way] = next(fitting, options[-1])
+    return found
 
 # %% ../nbs/32_planner.ipynb #0106
 def sft_command(
@@ -1019,7 +1117,7 @@ def sft_command(
     parts += [f"--{name.replace('_', '-')} {value}" for name, value in given.items() if value != ""]
     return " ".join(parts + ["--full"] * c.full + ["--gradient-checkpointing on"] * c.recomputes)
 
-# %% ../nbs/32_planner.ipynb #0108
+
 @dataclass(frozen=True)
 class Plan:
     "What `plan` found; printed, it is a page for people."
@@ -1050,25 +1148,23 @@ def head_lines(
 ) -> list[str]:
     "What was asked, and what it needs."
     p, c, s = plan, plan.asked, plan.shape
-    kind = (
-        "all weights"
-        if c.full
-        else f"{'LoRA' if c.quantize == 'none' else 'QLoRA (' + c.quantize + ')'} of rank {c.rank}"
-    )
+    adapter = "LoRA" if c.quantize == "none" else f"QLoRA ({c.quantize}{', upcast' * c.upcast})"
+    kind = "all weights" if c.full else f"{adapter} of rank {c.rank}"
     parts = ", ".join(f"{name} {size / 2**30:.2f}" for name, size in p.need.parts.items() if size)
     fits = "fits" if p.fits else "does not fit"
     n_weights, free = sum(count_weights(s).values()), p.budget / 2**30
     size = f"{s.n_layers} blocks of width {s.width:,}, vocabulary {s.vocab_size:,}"
     return [
         f"{p.model}: {n_weights:,} weights, {size}",
+        *([f"  {s.note}"] if s.note else []),
         f"asked: {kind}, {c.dtype}, {c.rows} rows of {c.max_length:,} tokens at once"
         + (f", {c.learnt} of them learnt" if c.learnt else "")
         + (", gradient checkpointing" if c.recomputes else ""),
         f"needs {p.need.gb:.1f} GB ({p.need.moment}): {parts}",
-        f"a card of {p.gpu_gb:g} GB has {free:.1f} GB free: it {fits}",
+        f"a card of {p.gpu_gb:g} GB has {free:.1f} GB to plan with: it {fits}",
     ]
 
-# %% ../nbs/32_planner.ipynb #0110
+
 def change_lines(
     plan: Plan,
 ) -> list[str]:
@@ -1078,22 +1174,19 @@ def change_lines(
         return []
     if not p.fits_at_all:
         return no_fit_lines(p)
-    for number, (price, change, config) in enumerate(p.changes, 1):
-        flags = " ".join(
-            "train an adapter (no --full)"
-            if name == "full"
-            else f"--{name.replace('_', '-')} {'on' if value is True else value}"
-            for name, value in change.items()
-        )
-        lines.append(f"  {number}. {flags} ({price}): {peak_bytes(p.shape, config) / 2**30:.1f} GB")
-    end = (
-        []
-        if peak_bytes(p.shape, p.changes[-1][2]) <= p.budget
-        else ["  then still shorter rows, or fewer targets"]
+    word = lambda name, value: (
+        "train an adapter (no --full)"
+        if name == "full"
+        else f"--{name.replace('_', '-')} {'on' if value is True else value}"
     )
+    for number, (price, change, config) in enumerate(p.changes, 1):
+        flags = " ".join(word(*item) for item in change.items())
+        lines.append(f"  {number}. {flags} ({price}): {peak_bytes(p.shape, config) / 2**30:.1f} GB")
+    enough = p.changes and peak_bytes(p.shape, p.changes[-1][2]) <= p.budget
+    end = [] if enough else ["  then still shorter rows, or fewer targets"]
     return ["", "Change first, one after the other:", *lines, *end]
 
-# %% ../nbs/32_planner.ipynb #0111
+
 def no_fit_lines(
     plan: Plan,
 ) -> list[str]:
@@ -1105,15 +1198,16 @@ def no_fit_lines(
         need = peak_bytes(shape, propose(shape, p.asked, p.budget)["QLoRA"])
         if shape.family == p.shape.family and need <= p.budget:
             lines = [f"  or take {name}, which needs {need / 2**30:.1f} GB with QLoRA"]
+    card = max(math.ceil(least + reserve + 0.5), math.ceil(least / FREE_SHARE))
     return [
         "",
         f"{p.model} does not fit into {p.gpu_gb:g} GB at all. The least that a step needs, with a "
         f"4-bit base, rank 1 and a row of 64 tokens, is {least:.1f} GB.",
-        f"  take a card of {math.ceil(least + reserve + 0.5)} GB or more",
+        f"  take a card of {card} GB or more",
         *lines,
     ]
 
-# %% ../nbs/32_planner.ipynb #0112
+
 def proposal_lines(
     plan: Plan,
 ) -> list[str]:
@@ -1123,22 +1217,20 @@ def proposal_lines(
         size = peak_bytes(p.shape, config)
         if size > p.budget:
             lines.append(f"  {way}: does not fit, needs at least {size / 2**30:.1f} GB")
-        else:
-            command = (
-                "an engine that trains over MXFP4; llmft sft does not"
-                if config.quantize == "mxfp4"
-                else sft_command(p.model, config)
-            )
-            longest = longest_rows(p.shape, config, p.budget)
-            lines.append(f"  {way}: {size / 2**30:.1f} GB, rows up to {longest:,} tokens")
-            lines.append(f"    {command}")
+            continue
+        command = sft_command(p.model, config)
+        if config.quantize == "mxfp4":
+            command = "an engine that trains over MXFP4; llmft sft does not"
+        longest = longest_rows(p.shape, config, p.budget)
+        lines.append(f"  {way}: {size / 2**30:.1f} GB, rows up to {longest:,} tokens")
+        lines.append(f"    {command}")
     return lines
 
 # %% ../nbs/32_planner.ipynb #0113
 def plan(
     model: str = "Qwen/Qwen2.5-7B",  # a known name, base, or any model on this machine
     gpu_gb: float = 10.0,  # memory of the card, in GB of 2^30 bytes
-    reserve_gb: float = 1.0,  # of it for the driver, other programs, and gaps
+    reserve_gb: float = 1.0,  # for the driver, other programs, and gaps; at least a tenth is kept
     config: PlanConfig = PlanConfig(),
 ) -> Plan:  # print it
     """Say whether a fine-tuning run fits on a card, what to change when it does not, and what fits.
@@ -1146,8 +1238,8 @@ def plan(
     Nothing is loaded or downloaded. Raises `ValueError` for an unknown model, rows longer than its
     context, or no free memory.
     """
-    known = load_config(model)
-    shape, budget = read_shape(known), (gpu_gb - reserve_gb) * 2**30
+    shape = read_shape(load_config(model))
+    budget = min(gpu_gb - reserve_gb, FREE_SHARE * gpu_gb) * 2**30
     if budget <= 0:
         raise ValueError(
             f"gpu_gb {gpu_gb:g} must be more than reserve_gb {reserve_gb:g}; lower the reserve or "
@@ -1158,15 +1250,8 @@ def plan(
             f"max_length {config.max_length:,} is more than the {shape.context_length:,} tokens "
             f"that {model} can read"
         )
-    config = settle_plan(shape, config, min(budget, FREE_SHARE * gpu_gb * 2**30))
-    changes = first_changes(shape, config, budget)
-    return Plan(
-        str(model),
-        shape,
-        budget,
-        gpu_gb,
-        config,
-        plan_memory(known, config),
-        changes,
-        propose(shape, config, budget),
-    )
+    config = settle_plan(shape, config, budget)
+    need = max(step_moments(shape, config), key=lambda need: need.total)
+    changes, ways = first_changes(shape, config, budget), propose(shape, config, budget)
+    name = "MODEL" if isinstance(model, dict) else str(model)
+    return Plan(name, shape, budget, gpu_gb, config, need, changes, ways)
