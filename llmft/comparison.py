@@ -68,7 +68,7 @@ from llmft.statistics import (
 )
 from .encoding import read_text
 
-# %% ../nbs/52_comparison.ipynb #4b20792f
+# %% ../nbs/52_comparison.ipynb #214eb845
 SHORT = dict(bits="bits_per_character", bertscore="bert_score")  # metrics that need another model
 
 # %% ../nbs/52_comparison.ipynb #0008
@@ -457,7 +457,9 @@ def judge_rows(
             return "unclear"
         return "better" if row["gain"] > 0 else "worse"
 
-    return [row | dict(p_corrected=adjusted.get(row["metric"]), verdict=verdict(row)) for row in rows]
+    return [
+        row | dict(p_corrected=adjusted.get(row["metric"]), verdict=verdict(row)) for row in rows
+    ]
 
 # %% ../nbs/52_comparison.ipynb #0043
 def main_metric(

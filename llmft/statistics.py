@@ -6,7 +6,7 @@
 __all__ = ['mean_interval', 'wilson_interval', 'rate_interval', 'mcnemar', 'paired_interval', 'bootstrap_interval',
            'compare_scores', 'count_questions']
 
-# %% ../nbs/53_statistics.ipynb #03a1b065
+# %% ../nbs/53_statistics.ipynb #2231399c
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -101,7 +101,7 @@ def poisson_end(
         low, high = (mean, high) if fewer > confidence else (low, mean)
     return low
 
-# %% ../nbs/53_statistics.ipynb #731c8ecb
+# %% ../nbs/53_statistics.ipynb #469448ab
 def wilson_interval(
     n_right: int,  # 0 to n
     n: int,  # at least 1
@@ -123,7 +123,7 @@ def wilson_interval(
         high = max(high, 1 - poisson_end(n - n_right, confidence) / n)
     return low, high
 
-# %% ../nbs/53_statistics.ipynb #f0d83cd2
+# %% ../nbs/53_statistics.ipynb #0562875d
 def sum_clusters(
     values: Sequence,  # one for each question
     clusters: Sequence | None,  # a label for each question; None: each stands alone
@@ -161,7 +161,7 @@ def measure_spread(
     df = int(2 * n / (kurtosis - 1)) if kurtosis > 1 + 2 / n else n - 1
     return mean, variance, max(1, min(n - 1, df))
 
-# %% ../nbs/53_statistics.ipynb #1b61c4a3
+# %% ../nbs/53_statistics.ipynb #35b01707
 def rate_interval(
     scores: Sequence,  # of questions, each from 0 to 1; bool counts as 0 or 1
     clusters: Sequence | None = None,  # a label for each question, such as its law; None: all apart
@@ -215,7 +215,7 @@ def check_pairs(
         )
     return list(zip(before, after))
 
-# %% ../nbs/53_statistics.ipynb #ce2824c5
+# %% ../nbs/53_statistics.ipynb #620c4fb7
 def tango_score(
     difference: float,  # −1 to 1
     wins: float,
@@ -255,7 +255,7 @@ def tango_ends(
         ends.append(outer)
     return ends[0], ends[1]
 
-# %% ../nbs/53_statistics.ipynb #5b8d3aa8
+# %% ../nbs/53_statistics.ipynb #eb86ccff
 def paired_interval(
     before: Sequence,  # a score for each question; bool counts as 0 or 1
     after: Sequence,  # in the same order
@@ -284,7 +284,7 @@ def paired_interval(
     half = factor * math.sqrt(variance)
     return mean - half, mean + half
 
-# %% ../nbs/53_statistics.ipynb #f883810d
+# %% ../nbs/53_statistics.ipynb #b1c818a5
 def share_kept(
     wins: int,
     losses: int,
@@ -356,7 +356,7 @@ def bootstrap_interval(
     ]
     return interval_of_draws(float(statistic(values)), drawn, n_clusters, confidence)
 
-# %% ../nbs/53_statistics.ipynb #a1780442
+# %% ../nbs/53_statistics.ipynb #c00e77a1
 def ways_to_exchange(
     n: int,  # questions, or clusters
     draws: int,  # where there are more than 4,096 ways
@@ -425,7 +425,7 @@ def compare_scores(
         losses=sum(two < one for one, two in pairs),
     )
 
-# %% ../nbs/53_statistics.ipynb #5d949eb1
+# %% ../nbs/53_statistics.ipynb #3cacde36
 def holm(
     ps: list,  # of tests made together
 ) -> list[float]:  # as large as they must be taken
@@ -439,7 +439,7 @@ def holm(
         adjusted[k] = largest
     return adjusted
 
-# %% ../nbs/53_statistics.ipynb #7b82a102
+# %% ../nbs/53_statistics.ipynb #c5d50633
 def count_questions(
     gain: float = 5.0,  # points that should be seen, above 0
     differ: float = 20.0,  # percent of the questions that the models answer differently
@@ -471,7 +471,7 @@ def count_questions(
         result["gain_seen"] = next((points for points in seen if needed(points) <= n), None)
     return result
 
-# %% ../nbs/53_statistics.ipynb #661f1f86
+# %% ../nbs/53_statistics.ipynb #1186cb36
 def count_alone(
     gain: float,  # 0 to 1
     differ: float,  # the same unit, at least the gain
