@@ -6,7 +6,7 @@
 __all__ = ['mean_interval', 'wilson_interval', 'rate_interval', 'mcnemar', 'paired_interval', 'bootstrap_interval',
            'compare_scores', 'count_questions']
 
-# %% ../nbs/53_statistics.ipynb #2231399c
+# %% ../nbs/53_statistics.ipynb #0e5bc193
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -101,7 +101,7 @@ def poisson_end(
         low, high = (mean, high) if fewer > confidence else (low, mean)
     return low
 
-# %% ../nbs/53_statistics.ipynb #469448ab
+# %% ../nbs/53_statistics.ipynb #e531264f
 def wilson_interval(
     n_right: int,  # 0 to n
     n: int,  # at least 1
@@ -123,7 +123,7 @@ def wilson_interval(
         high = max(high, 1 - poisson_end(n - n_right, confidence) / n)
     return low, high
 
-# %% ../nbs/53_statistics.ipynb #0562875d
+# %% ../nbs/53_statistics.ipynb #56acd729
 def sum_clusters(
     values: Sequence,  # one for each question
     clusters: Sequence | None,  # a label for each question; None: each stands alone
@@ -161,7 +161,7 @@ def measure_spread(
     df = int(2 * n / (kurtosis - 1)) if kurtosis > 1 + 2 / n else n - 1
     return mean, variance, max(1, min(n - 1, df))
 
-# %% ../nbs/53_statistics.ipynb #35b01707
+# %% ../nbs/53_statistics.ipynb #3646a547
 def rate_interval(
     scores: Sequence,  # of questions, each from 0 to 1; bool counts as 0 or 1
     clusters: Sequence | None = None,  # a label for each question, such as its law; None: all apart
@@ -215,7 +215,7 @@ def check_pairs(
         )
     return list(zip(before, after))
 
-# %% ../nbs/53_statistics.ipynb #620c4fb7
+# %% ../nbs/53_statistics.ipynb #2ad7f30d
 def tango_score(
     difference: float,  # −1 to 1
     wins: float,
@@ -255,7 +255,7 @@ def tango_ends(
         ends.append(outer)
     return ends[0], ends[1]
 
-# %% ../nbs/53_statistics.ipynb #eb86ccff
+# %% ../nbs/53_statistics.ipynb #769fc590
 def paired_interval(
     before: Sequence,  # a score for each question; bool counts as 0 or 1
     after: Sequence,  # in the same order
@@ -275,7 +275,7 @@ def paired_interval(
     if not any(gains) or values <= {0.0, 1.0}:
         wins, losses = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
         share, n = share_kept(wins, losses, variance, len(gains), clusters), len(gains)
-        factor = normal_factor(confidence) if clusters is None else factor
+        factor = student_factor(n - 1, confidence) if clusters is None else factor
         scale = 1.0 if values <= {0.0, 1.0} else max(values) - min(values)
         low, high = tango_ends(wins * share, losses * share, n * share, factor)
         return scale * low, scale * high
@@ -284,7 +284,7 @@ def paired_interval(
     half = factor * math.sqrt(variance)
     return mean - half, mean + half
 
-# %% ../nbs/53_statistics.ipynb #b1c818a5
+# %% ../nbs/53_statistics.ipynb #50821237
 def share_kept(
     wins: int,
     losses: int,
@@ -356,7 +356,7 @@ def bootstrap_interval(
     ]
     return interval_of_draws(float(statistic(values)), drawn, n_clusters, confidence)
 
-# %% ../nbs/53_statistics.ipynb #c00e77a1
+# %% ../nbs/53_statistics.ipynb #2523f54b
 def ways_to_exchange(
     n: int,  # questions, or clusters
     draws: int,  # where there are more than 4,096 ways
@@ -425,7 +425,7 @@ def compare_scores(
         losses=sum(two < one for one, two in pairs),
     )
 
-# %% ../nbs/53_statistics.ipynb #3cacde36
+# %% ../nbs/53_statistics.ipynb #f77cd94e
 def holm(
     ps: list,  # of tests made together
 ) -> list[float]:  # as large as they must be taken
@@ -439,7 +439,7 @@ def holm(
         adjusted[k] = largest
     return adjusted
 
-# %% ../nbs/53_statistics.ipynb #c5d50633
+# %% ../nbs/53_statistics.ipynb #11cce332
 def count_questions(
     gain: float = 5.0,  # points that should be seen, above 0
     differ: float = 20.0,  # percent of the questions that the models answer differently
@@ -471,7 +471,7 @@ def count_questions(
         result["gain_seen"] = next((points for points in seen if needed(points) <= n), None)
     return result
 
-# %% ../nbs/53_statistics.ipynb #1186cb36
+# %% ../nbs/53_statistics.ipynb #c32a30ac
 def count_alone(
     gain: float,  # 0 to 1
     differ: float,  # the same unit, at least the gain
