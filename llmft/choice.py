@@ -13,8 +13,10 @@ import json
 import random
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 
 import torch
 
@@ -22,11 +24,12 @@ from .chat import answer_prompt, join_ids, prompt_ids
 from .replies import ask
 from .core import progress as progress_bar
 from .core import write_jsonl
-from .grading import find_answer, normalize_answer, wilson_interval
+from .grading import find_answer, normalize_answer
 from .judging import denies
 from .records import NOTES, TABLES, read_records, read_rows, table_records
 from .retrieval import BM25, CITATION, Provision, is_inside, split_provisions
 from .sampling import left_pad
+from .statistics import rate_interval
 from .text import normalize, split_sentences
 from .world import LETTERS
 
@@ -354,11 +357,33 @@ def headed(
     return [("the head", ["question", *ALL_LETTERS[: len(names) - 2], "answer"]), *rows]
 
 
+def find_exam(
+    path: str | Path,  # a file, or a folder such as that of lawqa_jp
+) -> Path:  # a file
+    "The one file of a folder that holds questions. Raises `ValueError` for none and for several."
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    files = [f for f in sorted(path.iterdir()) if f.suffix.lower() in (*TABLES, ".json", ".jsonl")]
+    asking = [f for f in files if any(is_question(record) for _, record in exam_records(f)[0])]
+    if len(asking) != 1:
+        names = ", ".join(file.name for file in asking) or "none"
+        raise ValueError(f"{path}: expected one file with questions, found {names}; name it")
+    return asking[0]
+
+
+def is_question(
+    record,  # of `exam_records`
+) -> bool:
+    "Whether a record has the keys of an exam question."
+    return isinstance(record, dict) and {*KEYS} <= {*record}
+
+
 def exam_records(
     path: str | Path,  # of any kind that `read_records` reads; a table may have no head
 ) -> tuple[list, list]:  # (place, record of lawqa_jp, or what has no choices), and (place, fault)
     "The questions of a file. Raises `ValueError` as the readers do."
-    path, rows, made = Path(path), {}, []
+    path, rows, made = find_exam(path), {}, []
     if path.is_file() and path.suffix.lower() in TABLES:
         found, faults = table_records(headed(read_rows(path)))
     else:
@@ -697,6 +722,21 @@ def letters_of(
     return max((item.letters for item in items), key=len)
 
 
+def letter_of(
+    item: ChoiceItem,
+    answer: dict,  # reply, or logprobs of the choices
+    per_character: bool = False,  # divide by the lengths of the choices
+) -> str | None:  # a, b, c, d; None: a reply without a letter, or no answer
+    "The letter that an answer stands for: the one that it says, or the most probable one."
+    if "reply" in answer:
+        return parse_choice(answer["reply"], item.letters)
+    if "logprobs" not in answer:
+        return None
+    sizes = [len(choice) if per_character else 1 for choice in item.choices]
+    rates = [logprob / size for logprob, size in zip(answer["logprobs"], sizes)]
+    return ALL_LETTERS[rates.index(max(rates))]
+
+
 def choice_baselines(
     items: list[ChoiceItem],
 ) -> dict:  # always_a … always_d, longest_choice, chance: rates
@@ -712,49 +752,80 @@ def choice_baselines(
 
 # %% ../nbs/21_choice.ipynb #0058
 def rate(
-    rows: list[dict],  # each with `right`
-) -> dict:  # n, n_right, accuracy, interval
-    "A rate and its interval, Wilson's at 95 %."
-    n, n_right = len(rows), sum(row["right"] for row in rows)
-    interval = list(wilson_interval(n_right, n))
-    return dict(n=n, n_right=n_right, accuracy=n_right / n, interval=interval)
+    scores: dict,  # question → its score, from 0 to 1
+    labels: dict,  # question → what it belongs to; empty: all apart
+) -> dict:  # n, accuracy, interval
+    "A mean score and its interval at 95 %."
+    values = [*scores.values()]
+    clusters = [labels[name] for name in scores] if labels else None
+    interval = list(rate_interval(values, clusters))
+    return dict(n=len(values), accuracy=fmean(values), interval=interval)
+
+
+def grade_row(
+    item: ChoiceItem,
+    letter: str | None,
+    detail: dict,  # failed with a reason: then nothing is right or wrong
+) -> dict:
+    "What is kept of an answer to an item."
+    right = None if "failed" in detail else letter == item.answer
+    about = dict(item_id=item.item_id, law=item.law, entity=item.entity, answer=item.answer)
+    return about | dict(predicted=letter, right=right) | detail
 
 # %% ../nbs/21_choice.ipynb #0059
 def grade_choices(
-    items: list[ChoiceItem],
+    items: list[ChoiceItem],  # several with one group or one item_id are one question
     predictions: list,  # a letter or None for each item
-    details=None,  # dicts that are kept beside each row, such as the reply
+    details: list | None = None,  # dicts that are kept beside each row: reply, or failed
+    clusters: str = "",  # field of the items, such as law or entity, whose questions go together
 ) -> dict:
-    """Rate, interval, unknown replies, letters said, rates by law, baselines, and a row for each item.
+    """Rate, interval, failed and unknown, letters, laws, baselines, scores, and a row for each item.
 
-    An unknown reply counts as wrong. Raises `ValueError` unless each item has one prediction.
+    A question counts where each of its items was answered. An unknown reply is wrong. Raises
+    `ValueError` unless each item has one prediction, and where no question counts.
     """
     if len(items) != len(predictions) or not items:
         raise ValueError(
             "expected one prediction for each of at least one item, "
             f"got {len(predictions)} for {len(items)} items"
         )
-    rows, by_law = [], {}
-    for item, letter, detail in zip(items, predictions, details or [{}] * len(items)):
-        rows.append(
-            dict(
-                item_id=item.item_id,
-                law=item.law,
-                entity=item.entity,
-                answer=item.answer,
-                predicted=letter,
-                right=letter == item.answer,
-                **detail,
-            )
-        )
-        by_law.setdefault(item.law, []).append(rows[-1])
-    counts = Counter(letter or "unknown" for letter in predictions)
-    return rate(rows) | dict(
-        n_unknown=counts["unknown"],
-        predicted={key: counts[key] for key in (*letters_of(items), "unknown")},
-        by_law={law: rate(group) for law, group in by_law.items()},
+    rows = [*map(grade_row, items, predictions, details or [{}] * len(items))]
+    questions = {}
+    for item, row in zip(items, rows):
+        questions.setdefault(item.group or item.item_id, []).append((item, row))
+    counted = {
+        name: pairs for name, pairs in questions.items() if all("failed" not in r for _, r in pairs)
+    }
+    if not counted:
+        reason = next(row["failed"] for row in rows if "failed" in row)
+        raise ValueError(f"no question has an answer; the first failed: {reason}")
+    result = count_answers(counted, clusters)
+    result["n_failed"] = len(questions) - len(counted)
+    result["at_least"] = sum(result["scores"].values()) / len(questions)
+    return result | dict(rows=rows)
+
+# %% ../nbs/21_choice.ipynb #1ba3d174
+def count_answers(
+    counted: dict,  # question → (item, row) of each time it was asked
+    clusters: str,  # as in `grade_choices`
+) -> dict:
+    "What is said about the questions that count, over the same questions throughout."
+    asked = [pair for pairs in counted.values() for pair in pairs]
+    said = Counter(row["predicted"] or "unknown" for _, row in asked)
+    scores = {name: fmean(row["right"] for _, row in pairs) for name, pairs in counted.items()}
+    first = {name: pairs[0][0] for name, pairs in counted.items()}
+    labels = {name: getattr(first[name], clusters) or name for name in first} if clusters else {}
+    laws: dict = {}
+    for name, item in first.items():
+        laws.setdefault(item.law, {})[name] = scores[name]
+    items = [item for item, _ in asked]
+    return rate(scores, labels) | dict(
+        n_clusters=len({*labels.values()}) if clusters else len(scores),
+        n_unknown=said["unknown"],
+        predicted={key: said[key] for key in (*letters_of(items), "unknown")},
+        by_law={law: rate(group, labels) for law, group in laws.items()},
         baselines=choice_baselines(items),
-        rows=rows,
+        scores=scores,
     )
 
 # %% ../nbs/21_choice.ipynb #0062
@@ -904,6 +975,24 @@ def check_context(
             "show fewer passages"
         )
 
+# %% ../nbs/21_choice.ipynb #53ae5800
+def grade_model(
+    opened: tuple,  # model and tokenizer
+    items: list[ChoiceItem],
+    conversations: list,  # what is asked about each item
+    texts: list | None = None,  # for each item the texts whose probability decides; None: replies
+    read: Callable = letter_of,  # (item, answer) → letter
+    clusters: str = "",  # as in `grade_choices`
+    **asking,  # as `ask` or `reply_logprobs` take it
+) -> dict:  # as `grade_choices` gives it
+    "Ask a model about items, read the letters, and grade them."
+    if texts is None:
+        answers = [dict(reply=reply) for reply in ask(*opened, conversations, **asking)]
+    else:
+        scores = reply_logprobs(*opened, conversations, texts, **asking)
+        answers = [dict(logprobs=row) for row in scores]
+    return grade_choices(items, [*map(read, items, answers)], answers, clusters)
+
 # %% ../nbs/21_choice.ipynb #0071
 METHODS = ("generation", "loglikelihood")
 
@@ -931,18 +1020,12 @@ def evaluate_choice(
             "use method='generation', or cot=False"
         )
     conversations = [choice_messages(item, cot, n_passages) for item in items]
-    if method == "loglikelihood":
-        letters = [[*item.letters] for item in items]
-        scores = reply_logprobs(model, tokenizer, conversations, letters, batch_size, progress)
-        predictions = [ALL_LETTERS[row.index(max(row))] for row in scores]
-        details = [dict(logprobs=row) for row in scores]
-    else:
-        n_new = max_new_tokens or (256 if cot else 8)
-        replies = ask(model, tokenizer, conversations, n_new, batch_size, progress=progress)
-        predictions = [parse_choice(reply, item.letters) for reply, item in zip(replies, items)]
-        details = [dict(reply=reply) for reply in replies]
-    settings = dict(method=method, cot=cot, n_passages=n_passages)
-    return grade_choices(items, predictions, details) | settings
+    texts = [[*item.letters] for item in items] if method == "loglikelihood" else None
+    asking = dict(batch_size=batch_size, progress=progress)
+    if texts is None:
+        asking |= dict(max_new_tokens=max_new_tokens or (256 if cot else 8))
+    result = grade_model((model, tokenizer), items, conversations, texts, **asking)
+    return result | dict(method=method, cot=cot, n_passages=n_passages)
 
 # %% ../nbs/21_choice.ipynb #0080
 def order_sensitivity(

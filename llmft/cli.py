@@ -72,6 +72,8 @@ COMMANDS = {
         "and cost."),
     "compare": ("llmft.comparison:compare",
         "Ask two models the same questions: what changed, how sure that is, and what failed."),
+    "power": ("llmft.statistics:count_questions",
+        "How many questions a paired comparison of right and wrong answers needs."),
     "hosted prepare": ("llmft.dialogues:prepare",
         "Turn counselling dialogues into three files in OpenAI's chat format, split 8:1:1 by "
         "dialogue."),

@@ -40,7 +40,6 @@ from llmft.evaluation import (
     open_backend,
     read_exam,
 )
-from .grading import bootstrap_statistics, central_part, mcnemar
 from llmft.metrics import (
     METRICS,
     Failed,
@@ -51,19 +50,33 @@ from llmft.metrics import (
     bleu_from_counts,
     chrf_from_counts,
     cut_pairs,
+    encoder_cache,
     make_reply_set,
     score_replies,
 )
 from .models import OpenConfig, locate_model, open_model
+from .pretraining import base_cache
+from .records import LOG
 from .report import axis_ticks
+from llmft.statistics import (
+    bootstrap_draws,
+    holm,
+    interval_of_draws,
+    mcnemar,
+    paired_interval,
+    permutation_test,
+)
 from .encoding import read_text
+
+# %% ../nbs/52_comparison.ipynb #214eb845
+SHORT = dict(bits="bits_per_character", bertscore="bert_score")  # metrics that need another model
 
 # %% ../nbs/52_comparison.ipynb #0008
 @dataclass(frozen=True)
 class CompareConfig:
     "How two models are compared. Raises `ValueError` for settings that cannot work."
 
-    metrics: str = ""  # names with commas between; empty for all that the questions allow
+    metrics: str = ""  # names with commas between; empty: all that need no further model
     main: str = ""  # the metric that decides; empty: choice, facts, support or chrf
     split: str = ""  # ask only questions whose record says this split; empty for all
     limit: int = 0  # ask only the first questions; 0 for all
@@ -74,10 +87,11 @@ class CompareConfig:
     context: int = 0  # most tokens that a local model may read; 0: as it says itself
     tokenize: str = "words"  # what BLEU and ROUGE count: words, characters, ja-mecab
     judge: str = "base"  # model under which bits per character are measured
-    encoder: str = ""  # of BERTScore, a folder or a name on the Hub; empty: a small one
+    encoder: str = ""  # of BERTScore, a folder or a name on the Hub; empty: that of page 50
     examples: int = 10  # replies shown in the report
     resamples: int = 2000  # of the bootstrap
     seed: int = 0  # of the bootstrap and of the examples
+    clusters: str = ""  # field whose questions belong together, such as entity; empty: all apart
 
     def __post_init__(self):
         least = dict.fromkeys(("limit", "context", "examples", "seed"), 0)
@@ -94,7 +108,8 @@ class CompareConfig:
 
     @property
     def names(self) -> list[str]:  # of the metrics
-        return [name.strip() for name in self.metrics.split(",") if name.strip()]
+        given = (name.strip() for name in self.metrics.split(","))
+        return [SHORT.get(name, name) for name in given if name]
 
 # %% ../nbs/52_comparison.ipynb #0011
 @dataclass(frozen=True)
@@ -163,7 +178,7 @@ def read_questions(
 
 # %% ../nbs/52_comparison.ipynb #0016
 def find_training_file(
-    model,  # a run folder of `llmft sft` or its adapter, or anything else that is a model
+    model,  # a run folder of `llmft`, its adapter, or anything else that is a model
     data: str | Path,  # file of the questions, which may be the training file itself
 ) -> Path | None:  # None: this is no run folder, or the file is gone or has changed
     "The file that a run was trained on, as its settings name it, with the contents of that time."
@@ -293,32 +308,12 @@ FIGURES = "before after references gain low high p relative wins losses ties".sp
 
 def metric_row(
     name: str,  # of the metric
-    **figures,  # n, failed, and some of FIGURES
-) -> dict:  # metric, scale, better, blind, n, failed, and FIGURES
+    **figures,  # n, n_clusters, failed, and some of FIGURES
+) -> dict:  # metric, scale, better, blind, n, n_clusters, failed, and FIGURES
     "A row of the comparison. What is not given is None: a failed metric has no number."
     metric = KNOWN[name]
     about = dict(metric=name, scale=metric.scale, better=metric.better, blind=metric.blind)
-    return about | dict(n=0, failed="") | dict.fromkeys(FIGURES) | figures
-
-# %% ../nbs/52_comparison.ipynb #0034
-def exchange_test(
-    base,  # (N, k) array of what each reply adds
-    tuned,  # the same of the other model
-    change,  # function: (sums of base, sums of tuned) → gain
-    n: int = 2000,  # tosses of N coins
-    seed: int = 0,
-) -> float:  # p, two-sided
-    """How often exchanged replies show a gain as large as the real one.
-
-    Source: Noreen 1989, *Computer-Intensive Methods for Testing Hypotheses*; Riezler and Maxwell
-    2005.
-    """
-    import numpy as np
-
-    coins = np.random.default_rng(seed).random((n, len(base))) < 0.5
-    real, moved = change(base.sum(0), tuned.sum(0)), coins @ (tuned - base)
-    gains = [change(base.sum(0) + more, tuned.sum(0) - more) for more in moved]
-    return (sum(abs(gain) >= abs(real) - 1e-12 for gain in gains) + 1) / (n + 1)
+    return about | dict(n=0, n_clusters=0, failed="") | dict.fromkeys(FIGURES) | figures
 
 # %% ../nbs/52_comparison.ipynb #0036
 def cannot_compare(
@@ -349,9 +344,18 @@ class Paired:
     tuned: Any  # the same of the other model
     each: list  # N pairs: the score of each question, before and after
     reference: float | None  # None: more is better; else closer to this is better
+    clusters: list | None = None  # N labels; None: all apart
 
     def value(self, sums) -> float:  # sums: (k,)
         return FORMULAS.get(self.name, mean_of)(sums)
+
+    @property
+    def n_clusters(self) -> int:
+        return len(self.each) if self.clusters is None else len({*self.clusters})
+
+    @property
+    def is_mean(self) -> bool:  # of scores, where more is better
+        return self.reference is None and self.name not in FORMULAS
 
     def change(self, base, tuned) -> float:  # two sums; above 0 is better
         return gain_of(self.value(base), self.value(tuned), self.reference)
@@ -361,6 +365,7 @@ def keep_shared(
     name: str,
     scores: tuple,  # Score before, and after
     parts: tuple,  # their `summands`
+    clusters: list | None = None,  # a label for each question
 ) -> Paired:
     "Only the questions that both sides have a number for."
     import numpy as np
@@ -368,41 +373,42 @@ def keep_shared(
     shared = np.flatnonzero(~np.isnan(np.hstack(parts)).any(1))
     each = [(scores[0].each[k], scores[1].each[k]) for k in shared]
     reference = scores[0].reference if KNOWN[name].better == "like" else None
-    return Paired(name, *(part[shared] for part in parts), each=each, reference=reference)
+    labels = clusters and [clusters[k] for k in shared]
+    return Paired(name, *(part[shared] for part in parts), each, reference, labels)
 
 # %% ../nbs/52_comparison.ipynb #8c292cdf
 def estimate(
     paired: Paired,
-    resamples: int,  # of the bootstrap
-    seed: int,
+    config: CompareConfig,
 ) -> dict:  # before, after, gain, low, high, relative
     """What changed, and the ends of its 95 % interval.
 
     Source: Koehn 2004, Statistical Significance Tests for Machine Translation Evaluation, EMNLP.
     """
     base, tuned = paired.base, paired.tuned
-    drawn = bootstrap_statistics(
-        [*range(len(base))],
-        lambda rows: paired.change(base[rows].sum(0), tuned[rows].sum(0)),
-        resamples,
-        seed,
-    )
-    low, high = central_part(drawn, 0.95)
     before, after = paired.value(base.sum(0)), paired.value(tuned.sum(0))
     gain = paired.change(base.sum(0), tuned.sum(0))
+    if paired.is_mean:
+        low, high = paired_interval(*zip(*paired.each), paired.clusters)
+    else:
+        seed, resamples = config.seed, config.resamples
+        draws, n = bootstrap_draws(len(base), resamples, seed, paired.clusters)
+        drawn = [paired.change(*sums) for sums in zip(draws @ base, draws @ tuned)]
+        low, high = interval_of_draws(gain, drawn, n, 0.95)
     relative = gain / before if paired.reference is None and before > 0 else None
     return dict(before=before, after=after, gain=gain, low=low, high=high, relative=relative)
 
 
 def p_value(
     paired: Paired,
-    resamples: int,  # tosses of N coins
-    seed: int,
+    config: CompareConfig,
 ) -> float:
-    "McNemar's exact one for yes and no, where more is better; else that of `exchange_test`."
-    if paired.reference is None and {x for pair in paired.each for x in pair} <= {0, 1}:
+    "McNemar's exact one for yes and no, where more is better; else that of `permutation_test`."
+    plain = {score for pair in paired.each for score in pair} <= {0, 1}
+    if paired.is_mean and plain and paired.clusters is None:
         return mcnemar(*zip(*paired.each))["p"]
-    return exchange_test(paired.base, paired.tuned, paired.change, resamples, seed)
+    drawn = dict(n=config.resamples, seed=config.seed)
+    return permutation_test(paired.base, paired.tuned, paired.change, paired.clusters, **drawn)
 
 
 def count_wins(
@@ -418,42 +424,29 @@ def compare_metric(
     name: str,
     scores: tuple,  # Score or Failed before, and after
     parts: tuple,  # their `summands`; not used where one failed
-    resamples: int = 2000,
-    seed: int = 0,
+    config: CompareConfig = CompareConfig(),
+    clusters: list | None = None,  # a label for each question; None: all apart
 ) -> dict:  # before, after, references, gain, low, high, p, relative, wins, …; or failed
     "One row of the comparison, over the questions that were measured on both sides."
     if why := cannot_compare(name, scores):
         return metric_row(name, failed=why)
-    paired = keep_shared(name, scores, parts)
-    n = len(paired.each)
+    paired = keep_shared(name, scores, parts, clusters)
+    n, kind = paired.n_clusters, "questions" if clusters is None else "clusters"
     if n < 2:
-        why = f"{n} questions were measured on both sides, 2 are needed"
+        why = f"{n} {kind} were measured on both sides, 2 are needed"
         return metric_row(name, failed=why)
-    figures = estimate(paired, resamples, seed) | count_wins(paired)
-    p = p_value(paired, resamples, seed)
-    return metric_row(name, n=n, references=scores[0].reference, p=p, **figures)
-
-# %% ../nbs/52_comparison.ipynb #0039
-def holm(
-    ps: list,  # of tests made together
-) -> list[float]:  # as large as they must be taken
-    """P-values for a family of tests.
-
-    Source: Holm 1979, Scandinavian Journal of Statistics 6, 65–70.
-    """
-    order, largest, adjusted = sorted(range(len(ps)), key=lambda k: ps[k]), 0.0, [0.0] * len(ps)
-    for rank, k in enumerate(order):
-        largest = max(largest, min(1.0, ps[k] * (len(ps) - rank)))
-        adjusted[k] = largest
-    return adjusted
+    figures = estimate(paired, config) | count_wins(paired) | dict(p=p_value(paired, config))
+    given = dict(n=len(paired.each), n_clusters=n, references=scores[0].reference)
+    return metric_row(name, **given, **figures)
 
 # %% ../nbs/52_comparison.ipynb #0040
 def judge_rows(
-    rows: list[dict],  # from `compare_metric`
-) -> list[dict]:  # the same with p_holm and verdict: better, worse, same, unclear, failed
-    "Say of each metric whether the change is clear, all metrics of the report taken together."
-    sound = [row for row in rows if not row["failed"]]
-    adjusted = dict(zip((row["metric"] for row in sound), holm([row["p"] for row in sound])))
+    rows: list[dict],  # from `compare_metric`, the main metric first
+) -> list[dict]:  # the same with p_corrected and verdict: better, worse, same, unclear, failed
+    "Say of each metric whether the change is clear: the first alone, the others taken together."
+    others = [row for row in rows[1:] if not row["failed"]]
+    adjusted = dict(zip((row["metric"] for row in others), holm([row["p"] for row in others])))
+    adjusted[rows[0]["metric"]] = rows[0]["p"]
 
     def verdict(row):
         if row["failed"]:
@@ -464,7 +457,9 @@ def judge_rows(
             return "unclear"
         return "better" if row["gain"] > 0 else "worse"
 
-    return [row | dict(p_holm=adjusted.get(row["metric"]), verdict=verdict(row)) for row in rows]
+    return [
+        row | dict(p_corrected=adjusted.get(row["metric"]), verdict=verdict(row)) for row in rows
+    ]
 
 # %% ../nbs/52_comparison.ipynb #0043
 def main_metric(
@@ -529,22 +524,37 @@ def keep_answered(
     return tuple(map(list, zip(*kept)))
 
 
+def cluster_labels(
+    questions: list[Question],
+    field: str,  # of the records or items; empty: all apart
+) -> list | None:  # a label for each question
+    "What each question belongs to. Raises `ValueError` where a record does not say."
+    if not field:
+        return None
+    labels = [asked.meta.get(field) or getattr(asked.item, field, None) for asked in questions]
+    if None in labels:
+        lost = questions[labels.index(None)].item_id
+        raise ValueError(f"question {lost} has no field {field!r} to form clusters by")
+    return labels
+
+
 def compare_sides(
     questions: list[Question],
     sides: Sequence,  # two lists of replies
     scores: list[dict],  # of each side: name → Score or Failed
     config: CompareConfig,
-) -> list[dict]:  # rows, as `judge_rows` gives them
+) -> list[dict]:  # rows, as `judge_rows` gives them, the main metric first
     "All metrics of two models, with their verdicts."
     references = [list(asked.references) for asked in questions]
     sets, rows = [make_reply_set(side, references) for side in sides], []
+    labels = cluster_labels(questions, config.clusters)
     for name in scores[0]:
         pair = tuple(side[name] for side in scores)
         parts = tuple(
             summands(name, score, data.replies, data.references, config.tokenize)
             for score, data in zip(pair, sets)
         )
-        rows.append(compare_metric(name, pair, parts, config.resamples, config.seed))
+        rows.append(compare_metric(name, pair, parts, config, labels))
     return judge_rows(rows)
 
 
@@ -579,7 +589,8 @@ def compare_replies(
     asked, *sides = keep_answered(questions, before, after, reason)
     names = [main_metric(asked, document, config)]
     if not asked[0].item:
-        names = list(dict.fromkeys([*names, *(config.names or METRICS)]))
+        default = [name for name in METRICS if name not in SHORT.values()]
+        names = list(dict.fromkeys([*names, *(config.names or default)]))
     scores = [score_side(asked, side, names, document, config) for side in sides]
     scores = [{name: side[name] for name in names} for side in scores]
     rows, table = compare_sides(asked, sides, scores, config), question_table(asked, sides, scores)
@@ -767,7 +778,7 @@ COLUMNS = (
     "gain",
     "95 % interval",
     "relative",
-    "p (Holm)",
+    "p (corrected)",
     "won / lost / tied",
     "verdict",
 )
@@ -794,7 +805,7 @@ def table_cells(
         number(row["gain"], "+"),
         f"{number(row['low'], '+')} to {number(row['high'], '+')}",
         "—" if row["relative"] is None else f"{row['relative']:+.0%}",
-        "< 0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}",
+        "< 0.001" if row["p_corrected"] < 0.001 else f"{row['p_corrected']:.3f}",
         f"{row['wins']} / {row['losses']} / {row['ties']}",
         row["verdict"],
     ]
@@ -813,6 +824,9 @@ def report_notes(
         for row in result["rows"]
         if not row["failed"] and row["n"] < result["n"]
     ]
+    if field := result["config"]["clusters"]:
+        n = result["rows"][0]["n_clusters"]
+        notes.append(f"Questions with one {field} belong together: {n} clusters, not single draws.")
     for side in sides:
         if failed := [f"{name}: {why}" for name, why in side["failed"].items()]:
             notes.append(
@@ -828,12 +842,11 @@ def report_notes(
 
 # %% ../nbs/52_comparison.ipynb #0060
 METHOD = (
-    "Both models were asked the same questions, greedily. Intervals (95 %) come from a paired "
-    "bootstrap "
-    "over questions, p from exchanging the replies of the two models, for yes and no from "
-    "McNemar's "
-    "exact test. “better” and “worse” hold for all metrics of this report taken together (Holm, "
-    "5 %). "
+    "Both models were asked the same questions, greedily. Intervals (95 %) are Tango's for yes and "
+    "no, Student's for other scores, and from a paired bootstrap for the rest; p is McNemar's exact "
+    "one for yes and no, else from exchanging the replies of the two models. The first metric was "
+    "chosen before the replies were seen and is tested alone; “better” and “worse” of the others "
+    "hold for all of them together (Holm, 5 %). "
     "Where the references are the aim, the gain is how much closer the tuned model came to them. A "
     "failed metric has no number."
 )
@@ -1048,13 +1061,37 @@ def check_model(
         locate_model(model, OpenConfig())
 
 
+def check_made(
+    models: tuple,  # as in `compare`
+    config: CompareConfig,
+) -> None:
+    """Raise `ValueError` for what this book would have to train first: a comparison trains nothing.
+
+    That is the model of chapter 1, as one of the two or as judge, and the encoder of page 50.
+    """
+    judge = "bits_per_character" in config.names and config.judge == "base"
+    small = "bert_score" in config.names and not config.encoder
+    makes = "compare trains nothing"
+    if judge or small or "base" in map(str, models):
+        if not (base_cache() / "run" / "report.html").exists():
+            raise ValueError(
+                f"base is not on this machine yet, and {makes}; make it with `llmft generate`, "
+                "or name another model, and for bits another --judge"
+            )
+    if small and not (encoder_cache() / "training.json").exists():
+        raise ValueError(
+            f"the encoder of page 50 is not on this machine yet, and {makes}; name another with "
+            "--encoder: a folder, or a name on the Hub"
+        )
+
+
 def summarize(
     result: dict,  # from `compare_replies`
     report: Path,  # report.html
 ) -> dict:  # main, before, after, gain, interval, p, won, lost, tied, verdict, n, report, failed
     "The row of the metric that decides, in a few words, and the metrics that failed."
     row = result["rows"][0]
-    names = dict(p="p_holm", won="wins", lost="losses", tied="ties", verdict="verdict")
+    names = dict(p="p_corrected", won="wins", lost="losses", tied="ties", verdict="verdict")
     return dict(
         main=result["main"],
         **{key: row[key] for key in ("before", "after", "gain")},
@@ -1079,15 +1116,20 @@ def compare(
 ) -> dict:  # main, before, after, gain, interval, p, won, lost, tied, verdict, …
     """Ask two models the same questions: what changed, how sure that is, and what failed.
 
-    Raises `ValueError` for models that are not there, for questions that stand in the training
+    Bits per character and BERTScore need a further model, and are measured only when metrics names
+    them (bits,bertscore). Raises `ValueError` for models that are not there, for questions that stand in the training
     data, and for a run folder of other settings.
     """
     asked, faults = read_questions(data, config.split, config.limit)
     learnt_from = Path(train) if train else find_training_file(tuned, data)
+    n_asked = len(asked)
     asked, note = keep_unlearnt(asked, learnt_from, config.on_leak, config.near)
+    for line in [f"left out: {fault}" for fault in faults] + [note] * (len(asked) < n_asked):
+        LOG.warning(line)
     passage, names = read_text(document) if document else "", [name_of(base), name_of(tuned)]
     for model in (base, tuned):
         check_model(model)
+    check_made((base, tuned), config)
 
     decisive = {key: value for key, value in asdict(config).items() if key != "batch_size"}
     settings = dict(base=names[0], tuned=names[1], questions=describe_file(data), config=decisive)
@@ -1101,6 +1143,10 @@ def compare(
             sides.append(collect_replies(backend, asked, cache, config))
             del backend  # one must fit into memory, not two
         reason = next((why for side in sides for why in side["failed"].values()), "")
+        for side in sides:
+            if side["failed"]:
+                n, first = len(side["failed"]), next(iter(side["failed"].items()))
+                LOG.warning(f"left out: {side['name']} did not answer {n}; {first[0]}: {first[1]}")
         replies = [side["replies"] for side in sides]
         result = compare_replies(asked, *replies, config=config, document=passage, reason=reason)
         notes = [note, *[f"Could not be asked: {fault}" for fault in faults]]

@@ -24,7 +24,7 @@ from llmft.core import (
     write_json,
     write_jsonl,
 )
-from .grading import wilson_interval
+from .statistics import wilson_interval
 from .japanese import words
 from .replies import ask
 from llmft.readers import (

@@ -24,17 +24,16 @@ from .chat import prompt_ids, read_thinking
 from .records import LOG, Example, read_examples
 from .replies import check_thought, reply_batch, stop_ids
 from llmft.choice import (
-    ALL_LETTERS,
     ROTATIONS,
     ChoiceItem,
     choice_messages,
     collect_items,
     ending_logprobs,
     exam_records,
+    find_exam,
     grade_choices,
-    letters_of,
+    letter_of,
     order_sensitivity,
-    parse_choice,
     permute_choices,
     rank_passages,
     reply_tokens,
@@ -59,7 +58,7 @@ from llmft.core import (
     write_json,
     write_jsonl,
 )
-from .grading import bootstrap_interval, mcnemar, paired_bootstrap, wilson_interval
+from .statistics import compare_scores
 from llmft.retrieval import (
     Provision,
     character_bigrams,
@@ -90,13 +89,18 @@ class EvalConfig:
     context: int = 0  # most tokens that a local model may read; 0: as its configuration says
     on_error: str = "skip"  # when a question or an item fails: skip and name it, or stop
     on_leak: str = "stop"  # a question stands in the training data: stop, or continue
-    seed: int = 0  # of the resampling for intervals
+    clusters: str = ""  # law, entity or source, whose questions belong together; empty: all apart
 
     def __post_init__(self):
-        least = dict.fromkeys(("n_passages", "limit", "max_new_tokens", "context", "seed"), 0)
+        least = dict.fromkeys(("n_passages", "limit", "max_new_tokens", "context"), 0)
         check_settings(
             self,
-            one_of=dict(mode=MODES, on_error=("skip", "stop"), on_leak=("continue", "stop")),
+            one_of=dict(
+                mode=MODES,
+                on_error=("skip", "stop"),
+                on_leak=("continue", "stop"),
+                clusters=("", "law", "entity", "source"),
+            ),
             at_least=least | dict(orders=1, batch_size=1),
             at_most=dict(orders=len(ROTATIONS)),
         )
@@ -508,48 +512,7 @@ def show_passages(
     known = [pair for pair in zip(ranked, (right_numbers(item, pool) for item in items)) if pair[1]]
     return shown, recall_at_k(*zip(*known), k=k) if known else None
 
-# %% ../nbs/51_evaluation.ipynb #0038
-def score_interval(
-    scores: list,  # of questions, each from 0 to 1
-    seed: int = 0,
-) -> list[float]:  # low, high at 95 %
-    "The interval of the mean: Wilson's for yes and no, else a bootstrap over questions."
-    total, n = sum(scores), len(scores)
-    if {*scores} <= {0, 1} or len({*scores}) == 1:
-        return list(wilson_interval(round(total), n))
-    return list(bootstrap_interval(scores, seed=seed, n=1000))
-
-# %% ../nbs/51_evaluation.ipynb #0040
-def predict(
-    item: ChoiceItem,
-    answer: dict,  # reply or logprobs, or failed
-    mode: str,
-) -> str | None:  # a, b, c, d; None: a reply without a letter, or no answer
-    "The letter that an answer stands for."
-    if "failed" in answer:
-        return None
-    if mode in ("direct", "cot"):
-        return parse_choice(answer["reply"], item.letters)
-    sizes = [len(choice) if mode == "loglik_char" else 1 for choice in item.choices]
-    rates = [logprob / size for logprob, size in zip(answer["logprobs"], sizes)]
-    return ALL_LETTERS[rates.index(max(rates))]
-
 # %% ../nbs/51_evaluation.ipynb #0042
-def answer_rows(
-    orders: list,  # for each order of the choices, the items as they were asked
-    answers: list,  # the answers, order by order
-    mode: str,
-) -> tuple:  # a row for each answer, and the baselines of all items
-    "What was said to each question; `right` is None where there is no answer."
-    items = [item for group in orders for item in group]
-    letters = [predict(item, answer, mode) for item, answer in zip(items, answers, strict=True)]
-    graded = grade_choices(items, letters, answers)
-    for k, row in enumerate(graded["rows"]):
-        row["order"] = k // len(orders[0])
-        row["right"] = None if "failed" in row else row["right"]
-    return graded["rows"], graded["baselines"]
-
-
 def sum_costs(
     rows: list[dict],
 ) -> dict:  # n_prompt, n_new, seconds
@@ -558,49 +521,24 @@ def sum_costs(
     return {name: sum(row.get(name, 0) for row in rows) for name in names}
 
 
-def mean_with_interval(
-    scores: list,  # of questions
-    seed: int,
-) -> dict:  # n, accuracy, interval
-    "What is said about a group of questions."
-    return dict(n=len(scores), accuracy=fmean(scores), interval=score_interval(scores, seed))
-
-
 def grade_answers(
     orders: list,  # for each order of the choices, the items as they were asked
     answers: list,  # the answers, order by order
     config: EvalConfig,
-) -> dict:
-    """Rate, interval, failed, unknown, letters, laws, baselines, orders, cost and rows.
+) -> dict:  # as `grade_choices` gives it, with cost and orders
+    """Grade the answers to all orders as one exam.
 
-    A question counts where it was answered in every order, whether the orders are ours or stand in
-    the file as items of one group. Raises `ValueError` where none was.
+    Raises `ValueError` where no question was answered in every order.
     """
-    rows, baselines = answer_rows(orders, answers, config.mode)
-    n, marks, scores, laws = len(orders[0]), {}, {}, {}
-    for k, item in enumerate(orders[0]):
-        marks.setdefault(item.group or item.item_id, []).extend(rows[k::n])
-    for question, asked in marks.items():
-        right = [row["right"] for row in asked]
-        if None not in right:
-            scores[question] = fmean(right)
-            laws.setdefault(asked[0]["law"], []).append(scores[question])
-    if not scores:
-        raise ValueError(f"no question has an answer; the first failed: {rows[0]['failed']}")
-    counts = Counter(row["predicted"] or "unknown" for row in rows if row["right"] is not None)
-    result = mean_with_interval([*scores.values()], config.seed) | dict(
-        n_failed=len(marks) - len(scores),
-        at_least=sum(scores.values()) / len(marks),
-        n_unknown=counts["unknown"],
-        predicted={key: counts[key] for key in (*letters_of(orders[0]), "unknown")},
-        by_law={law: mean_with_interval(group, config.seed) for law, group in laws.items()},
-        baselines=baselines,
-        cost=sum_costs(rows),
-        scores=scores,
-        rows=rows,
-    )
+    items = [item for group in orders for item in group]
+    by_length = config.mode == "loglik_char"
+    letters = [letter_of(item, answer, by_length) for item, answer in zip(items, answers)]
+    result = grade_choices(items, letters, answers, config.clusters)
+    for k, row in enumerate(result["rows"]):
+        row["order"] = k // len(orders[0])
+    result["cost"] = sum_costs(result["rows"])
     if len(orders) > 1:
-        result["orders"] = compare_orders(orders, rows, scores)
+        result["orders"] = compare_orders(orders, result["rows"], result["scores"])
     return result
 
 # %% ../nbs/51_evaluation.ipynb #0043
@@ -651,8 +589,8 @@ def evaluate_items(
 def compare_evaluations(
     before: dict,  # what `evaluate_items` gave
     after: dict,  # the same of another model or setting
-    seed: int = 0,
-) -> dict:  # n, n_left_out, before, after, difference, low, high, p, and mcnemar where it applies
+    clusters: dict | None = None,  # question → what it belongs to; None: all apart
+) -> dict:  # n_left_out, and what `compare_scores` gives
     """The difference on the questions that both answered.
 
     Raises `ValueError` where these are fewer than two.
@@ -661,15 +599,9 @@ def compare_evaluations(
     if len(shared) < 2:
         raise ValueError(f"the runs share {len(shared)} questions; compare runs on the same items")
     pairs = [[run["scores"][name] for name in shared] for run in (before, after)]
-    result = dict(
-        n=len(shared),
-        n_left_out=len({*before["scores"], *after["scores"]}) - len(shared),
-        before=fmean(pairs[0]),
-        after=fmean(pairs[1]),
-    ) | paired_bootstrap(*pairs, seed=seed)
-    if {*pairs[0], *pairs[1]} <= {0, 1}:
-        result["mcnemar"] = mcnemar(*pairs)
-    return result
+    labels = [clusters[name] for name in shared] if clusters else None
+    left_out = len({*before["scores"], *after["scores"]}) - len(shared)
+    return compare_scores(*pairs, labels) | dict(n_left_out=left_out)
 
 # %% ../nbs/51_evaluation.ipynb #0055
 def learnt_text(
@@ -880,6 +812,17 @@ COLUMNS = (
     "seconds",
 )
 
+# %% ../nbs/51_evaluation.ipynb #98ba5527
+def warn_failed(
+    result: dict,  # as `evaluate_items` gives it
+) -> None:
+    "Say on the terminal which questions are not in the rate, and why."
+    reasons = [f"{row['item_id']}: {row['failed']}" for row in result["rows"] if "failed" in row]
+    if reasons:
+        n, more = result["n_failed"], f"\nand {len(reasons) - 20} more" * (len(reasons) > 20)
+        told = "\n".join(reasons[:20])
+        LOG.warning(f"left out: {n} of {n + result['n']} questions got no answer:\n{told}{more}")
+
 # %% ../nbs/51_evaluation.ipynb #988844cd
 def write_evaluation(
     result: dict,  # as `evaluate_items` gives it, with `faults`
@@ -887,9 +830,7 @@ def write_evaluation(
 ) -> Path:  # report.md in it
     "Write report.json, rows.csv and report.md, each complete or not at all."
     folder = Path(folder)
-    about = dict(
-        commit=git_commit(), versions=versions(), machine=machine(), seed=result["config"]["seed"]
-    )
+    about = dict(commit=git_commit(), versions=versions(), machine=machine())
     write_json(folder / "report.json", result | about)
     write_csv(folder / "rows.csv", COLUMNS, result["rows"])
     with write_atomic(folder / "report.md") as file:
@@ -958,7 +899,7 @@ def summarize(
 
 # %% ../nbs/51_evaluation.ipynb #9f61d04c
 def evaluate(
-    data: str,  # questions, choices and answers: CSV, TSV, Excel, JSON (as lawqa_jp), JSON Lines
+    data: str,  # questions, choices, answers: CSV, TSV, Excel, JSON (Lines), or a folder of lawqa_jp
     model: str | Path | tuple = "base",  # as `open_model` opens, or NAME@http://…
     out: str = "runs/evaluate",  # folder for report.md, report.json, rows.csv; a killed run goes on
     train: str = "",  # training data of the model; questions that stand in it are refused
@@ -974,6 +915,7 @@ def evaluate(
     Nothing is asked twice: answers are kept as they come. Raises `ValueError` for leaks from the
     training data, for a run folder of other settings, and with on_error="stop" at the first fault.
     """
+    data = find_exam(data)
     items, faults = sound_items(data, config.on_error)
     learnt, asked = read_exam(train)[0] if train else [], first_questions(items, config.limit)
     leaks = check_leaks(learnt, asked, config.on_leak)
@@ -991,6 +933,7 @@ def evaluate(
         with file_lock(path.with_suffix(".lock"), "another evaluation is using the same answers"):
             result = evaluate_items(items, backend, config, AnswerCache(path), pool)
         result |= dict(faults=faults, leaks=leaks)
+        warn_failed(result)
         report = write_evaluation(result, folder)
     return summarize(result, report)
 

@@ -14,10 +14,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from .replies import ask
 from llmft.choice import (
     INSTRUCTION,
-    ALL_LETTERS,
     LETTERS,
     METHODS,
     ChoiceItem,
@@ -27,11 +25,11 @@ from llmft.choice import (
     choice_record,
     evaluate_choice,
     exam_records,
-    grade_choices,
+    grade_model,
+    letter_of,
     parse_item,
     rank_passages,
     read_items,
-    reply_logprobs,
     select_mode,
 )
 from llmft.core import (
@@ -652,21 +650,23 @@ def measure_items(
 ) -> dict:  # as `grade_choices` gives it
     """How many questions a model answers rightly; the letter is found by `chosen_letter`.
 
+    Questions about one article or company are one cluster of the interval.
+
     Raises `ValueError` for another `method`, and for `cot` with probabilities.
     """
     if answer_as == "letter":
         return evaluate_choice(model, tokenizer, items, method, cot, n_passages, batch_size)
     check_method(method, cot)
     conversations = [law_messages(item, cot, n_passages, answer_as) for item in items]
+    graded = dict(clusters="entity", batch_size=batch_size, progress="questions")
+    opened = model, tokenizer
     if method == "loglikelihood":
         texts = [[state_choice(item.question, choice) for choice in item.choices] for item in items]
-        scores = reply_logprobs(model, tokenizer, conversations, texts, batch_size)
-        return grade_choices(items, [ALL_LETTERS[row.index(max(row))] for row in scores])
+        return grade_model(opened, items, conversations, texts, letter_of, **graded)
     right = [law_record(item, cot and bool(item.quote))["output"] for item in items]
     n_new = 8 + max(len(ids) for ids in tokenizer(right, add_special_tokens=False)["input_ids"])
-    replies = ask(model, tokenizer, conversations, n_new, batch_size, progress="questions")
-    letters = [chosen_letter(item, reply) for item, reply in zip(items, replies)]
-    return grade_choices(items, letters, [dict(reply=reply) for reply in replies])
+    read = lambda item, answer: chosen_letter(item, answer["reply"])
+    return grade_model(opened, items, conversations, None, read, max_new_tokens=n_new, **graded)
 
 # %% ../nbs/33_law.ipynb #0071
 def law_evaluate(

@@ -19,14 +19,8 @@ from statistics import fmean
 from typing import Any
 
 from .core import Timer, cache_dir, content_hash, file_lock, progress, write_json
-from llmft.grading import (
-    character_f1,
-    exact_match,
-    keigo_rate,
-    repeated_share,
-    support,
-    wilson_interval,
-)
+from .grading import character_f1, exact_match, keigo_rate, repeated_share, support
+from .statistics import wilson_interval
 from .japanese import japanese_ratio, readability, surfaces
 from .judging import VERDICTS, judge_fact
 from .text import normalize, split_sentences
@@ -474,11 +468,11 @@ def whole_bert(
     return body
 
 
-def encoder_folder(
+def encoder_cache(
     config: EncoderConfig = EncoderConfig(),
-) -> Path:  # a transformers folder, and training.json
-    "The small encoder from the cache; trained first, under a lock, when it is missing."
-    from llmft.export import base_folder, quiet_transformers
+) -> Path:  # folder in the cache, named by the settings and by the code
+    "Where the small encoder is kept, whether it is there or not."
+    from llmft.export import base_folder
 
     parts = (
         encoder_texts,
@@ -492,7 +486,16 @@ def encoder_folder(
     code = [
         inspect.getsource(part).replace("from llmft.", "from .") for part in parts
     ]  # as in the package
-    folder = cache_dir() / f"encoder-{content_hash(asdict(config), base_folder().name, code)}"
+    return cache_dir() / f"encoder-{content_hash(asdict(config), base_folder().name, code)}"
+
+
+def encoder_folder(
+    config: EncoderConfig = EncoderConfig(),
+) -> Path:  # a transformers folder, and training.json
+    "The small encoder from the cache; trained first, under a lock, when it is missing."
+    from llmft.export import quiet_transformers
+
+    folder = encoder_cache(config)
     with file_lock(folder.with_suffix(".lock"), "the small encoder is being trained"):
         if not (folder / "training.json").exists():
             with Timer() as timer:
