@@ -746,6 +746,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'llmft.harmony.harmony_messages': ('harmony.html#harmony_messages', 'llmft/harmony.py'),
                                'llmft.harmony.harmony_spans': ('harmony.html#harmony_spans', 'llmft/harmony.py'),
                                'llmft.harmony.header_faults': ('harmony.html#header_faults', 'llmft/harmony.py'),
+                               'llmft.harmony.is_call': ('harmony.html#is_call', 'llmft/harmony.py'),
+                               'llmft.harmony.join_markers': ('harmony.html#join_markers', 'llmft/harmony.py'),
                                'llmft.harmony.next_marker': ('harmony.html#next_marker', 'llmft/harmony.py'),
                                'llmft.harmony.parameter_text': ('harmony.html#parameter_text', 'llmft/harmony.py'),
                                'llmft.harmony.parse_harmony': ('harmony.html#parse_harmony', 'llmft/harmony.py'),
