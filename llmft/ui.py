@@ -57,7 +57,7 @@ def piece_names(
         for text, name in zip(alone, label_tokens(dict(input_ids=ids, labels=ids), tokenizer)[0])
     ]
 
-# %% ../nbs/24_ui.ipynb #0011
+
 def likeliest_tokens(
     probabilities: Tensor,  # (V,)
     tokenizer,
@@ -76,7 +76,7 @@ def decode_whole(
     text = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
     return text.rstrip("\ufffd")
 
-# %% ../nbs/24_ui.ipynb #0016
+
 def describe_token(
     ids: list[int],  # of the reply so far, this token last
     logits: Tensor,  # (V,) that it was chosen from
@@ -121,7 +121,7 @@ def fit_messages(
         turns = turns[2:]
     return [*first, *turns]
 
-# %% ../nbs/24_ui.ipynb #0022
+
 def read_next(
     model,
     ids: list[int],  # prompt and reply so far
@@ -137,7 +137,7 @@ def read_next(
         )
     return out.logits[0, -1].float(), getattr(out, "past_key_values", None)
 
-# %% ../nbs/24_ui.ipynb #c97eba1a
+
 def without_start(
     text: str,  # of a reply so far
 ) -> str:
@@ -183,7 +183,7 @@ def stream_reply(
         if ended:
             return
 
-# %% ../nbs/24_ui.ipynb #0024
+
 def reply_text(
     tokens,  # of one reply
 ) -> str:
@@ -197,7 +197,7 @@ def doubt_colour(
     "White for a sure token, orange for an unlikely one."
     return f"rgba(213,94,0,{0.8 * (1 - min(max(probability, 0.0), 1.0)):.2f})"
 
-# %% ../nbs/24_ui.ipynb #0032
+
 def span(
     text: str,  # shown
     tip: str,  # shown while the pointer rests on it
@@ -211,7 +211,7 @@ def span(
         f'style="background:{colour}">{shown}</span>'
     )
 
-# %% ../nbs/24_ui.ipynb #0033
+
 def token_html(
     token: ReplyToken,
 ) -> str:  # HTML
@@ -278,7 +278,7 @@ def next_messages(
             ]
     return [*messages, dict(role="user", content=question)]
 
-# %% ../nbs/24_ui.ipynb #0043
+
 def extend(
     model,  # (model, tokenizer)
     history: tuple[Exchange, ...],
@@ -421,7 +421,7 @@ def model_shelf(
 
     return take
 
-# %% ../nbs/24_ui.ipynb #0059
+
 def find_models(
     root: str = "runs",  # folder with runs
 ) -> list[str]:  # base, and the models that lie in `root`, by name
@@ -442,7 +442,7 @@ def import_gradio():  # the module
         )
     return gradio
 
-# %% ../nbs/24_ui.ipynb #7129d57f
+# %% ../nbs/24_ui.ipynb #23f2961d
 def waiting_html(
     waiting: list,  # of questions
 ) -> str:  # HTML
@@ -663,7 +663,7 @@ def mask_tab(
     show.click(draw, [model, record, loss], mask, api_name="mask")
     loss.change(draw, [model, record, loss], mask, api_name=False)
 
-# %% ../nbs/24_ui.ipynb #0073
+
 def record_texts(
     data: str,  # training file, or empty for one example of ours
 ) -> list[str]:  # JSON of each record
@@ -743,7 +743,7 @@ def bind_socket(
         ) from error
     return made
 
-# %% ../nbs/24_ui.ipynb #0081
+
 @contextmanager
 def serving(
     app,  # of `make_app`
