@@ -11,6 +11,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import date as Date
+from itertools import zip_longest
 
 # %% ../nbs/41_harmony.ipynb #0006
 HARMONY_MARKERS = (
@@ -95,9 +96,15 @@ class Message:
             raise ValueError(f"message from {self.role}: {'; '.join(faults)}")
 
 # %% ../nbs/41_harmony.ipynb #0021
+def is_call(message: Message) -> bool:
+    "Whether the assistant calls a tool."
+    return message.role == "assistant" and message.recipient is not None
+
+
 def write_message(
     message: Message,
-    end: str = "<|end|>",  # the marker behind it; a call has its own
+    dialect: str = "gpt-oss",  # one of DIALECTS
+    more: bool = False,  # True: another call follows, to be made at the same time
 ) -> str:
     "One message as text."
     header = message.name or message.role
@@ -106,18 +113,21 @@ def write_message(
     if message.channel:
         header += f"<|channel|>{message.channel}"
     if message.content_type:
-        header += f" {message.content_type}"
-    if message.role == "assistant" and message.recipient:
-        end = "<|call|>"
+        marked = "<|constrain|> " if dialect == "llm-jp" else ""
+        header += f" {marked}{message.content_type}"
+    end = "<|call|>" if is_call(message) and not more else "<|end|>"
     return f"<|start|>{header}<|message|>{message.content}{end}"
 
 # %% ../nbs/41_harmony.ipynb #0025
 def write_harmony(
     messages: list[Message],
     done: bool = False,  # True: the last message is a target, so an answer ends with <|return|>
+    dialect: str = "gpt-oss",  # gpt-oss or llm-jp
 ) -> str:
     "Messages as one text, word for word; `build_harmony` adds the system message and the rules."
-    text = "".join(map(write_message, messages))
+    pairs = zip_longest(messages, messages[1:])
+    more = [dialect == "llm-jp" and bool(b) and is_call(a) and is_call(b) for a, b in pairs]
+    text = "".join(write_message(message, dialect, m) for message, m in zip(messages, more))
     if done and messages and messages[-1].channel == "final":
         return text.removesuffix("<|end|>") + "<|return|>"
     return text
@@ -126,16 +136,22 @@ def write_harmony(
 EFFORTS = ("low", "medium", "high")
 
 # %% ../nbs/41_harmony.ipynb #0029
-IDENTITY = "You are ChatGPT, a large language model trained by OpenAI."
+DIALECTS = {  # who the model is, and until when it has read, as it was trained to be told
+    "gpt-oss": ("You are ChatGPT, a large language model trained by OpenAI.", "2024-06"),
+    "llm-jp": ("You are LLM-jp-4, a large language model trained by LLM-jp.", "2025-12"),
+}
 
 # %% ../nbs/41_harmony.ipynb #0030
 def system_text(
     effort: str = "medium",  # one of EFFORTS
     date: str | None = None,  # YYYY-MM-DD; None is today
-    identity: str = IDENTITY,  # who the model is; better left alone, and said in the instructions
+    identity: str = "",  # who the model is; empty: as it was trained, which is better left alone
     tools: bool = False,  # whether functions are described to the developer
+    dialect: str = "gpt-oss",  # one of DIALECTS
 ) -> str:
-    "The content of the first message. Raises `ValueError` for another effort, or no date."
+    "The content of the first message. Raises `ValueError` for another effort or dialect, no date."
+    if dialect not in DIALECTS:
+        raise ValueError(f"dialect must be one of {', '.join(DIALECTS)}, got {dialect!r}")
     if effort not in EFFORTS:
         raise ValueError(f"effort must be one of {', '.join(EFFORTS)}, got {effort!r}")
     date = str(Date.today()) if date is None else date
@@ -145,8 +161,9 @@ def system_text(
         right = False
     if not right:
         raise ValueError(f"date must be written YYYY-MM-DD, got {date!r}")
+    known, cutoff = DIALECTS[dialect]
     text = (
-        f"{identity}\nKnowledge cutoff: 2024-06\nCurrent date: {date}\n\n"
+        f"{identity or known}\nKnowledge cutoff: {cutoff}\nCurrent date: {date}\n\n"
         f"Reasoning: {effort}\n\n# Valid channels: analysis, commentary, final. "
         "Channel must be included for every message."
     )
@@ -235,16 +252,17 @@ def call_message(
 # %% ../nbs/41_harmony.ipynb #0040
 def assistant_messages(
     turn: dict,  # of an assistant: content, thinking, tool_calls
+    dialect: str = "gpt-oss",  # one of DIALECTS
 ) -> list[Message]:
-    """What one turn of the assistant becomes: a thought, and then a call or an answer.
+    """What one turn of the assistant becomes: a thought, and then calls or an answer.
 
-    Raises `ValueError` for two calls in one turn, and for a call with two thoughts.
+    Raises `ValueError` for two calls in one turn of gpt-oss, and for a call with two thoughts.
     """
     thinking, content, calls = (turn.get(key) for key in ("thinking", "content", "tool_calls"))
     if not calls:
         first = [] if thinking is None else [Message("assistant", thinking, "analysis")]
         return [*first, Message("assistant", content, "final")]
-    if len(calls) > 1:
+    if len(calls) > 1 and dialect == "gpt-oss":
         raise ValueError(
             f"{len(calls)} calls in one message; write one call a message, each "
             "followed by what its tool gave back"
@@ -253,14 +271,18 @@ def assistant_messages(
         raise ValueError("a call with both content and thinking; give the thought as one of them")
     thinking = content or thinking
     first = [Message("assistant", thinking, "analysis")] if thinking else []
-    return [*first, call_message(calls[0])]
+    return [*first, *map(call_message, calls)]
 
 # %% ../nbs/41_harmony.ipynb #0041
 def from_chat(
     messages: list,  # of {"role", "content", "thinking", "tool_calls"}, or of Message
+    dialect: str = "gpt-oss",  # one of DIALECTS
 ) -> list[Message]:
-    "Chat records as Harmony messages. Raises `ValueError` that names the message."
-    made, called = [], None
+    """Chat records as Harmony messages; results stand in the order of their calls.
+
+    Raises `ValueError` that names the message.
+    """
+    made, called = [], []
     for k, turn in enumerate(messages, 1):
         try:
             if isinstance(turn, Message):
@@ -268,18 +290,19 @@ def from_chat(
             elif not isinstance(turn, dict):
                 raise ValueError(f"expected {{role, content}}, got {type(turn).__name__}")
             elif turn.get("role") == "assistant":
-                new = assistant_messages(turn)
+                new = assistant_messages(turn, dialect)
             elif turn.get("role") == "tool":
-                if called is None:
+                if not called:
                     raise ValueError("a tool answers, but none was called before it")
                 result = json.dumps(turn.get("content"), ensure_ascii=False)
-                new = [Message("tool", result, "commentary", "assistant", called)]
+                name = called.pop(0) if len(called) > 1 else called[0]
+                new = [Message("tool", result, "commentary", "assistant", name)]
             else:
                 new = [Message(turn.get("role"), turn.get("content"))]
         except ValueError as error:
             raise ValueError(f"message {k}: {error}") from error
         if new[-1].role == "assistant":
-            called = new[-1].recipient
+            called = [message.recipient for message in new if is_call(message)]
         made += new
     return made
 
@@ -307,15 +330,16 @@ def harmony_messages(
     effort: str = "medium",
     date: str | None = None,  # YYYY-MM-DD; None is today
     tools: list[dict] | tuple = (),
-    identity: str = IDENTITY,
+    identity: str = "",
     add_generation_prompt: bool = False,  # True: nothing is to be learnt yet
     as_sampled: bool = False,  # as in `drop_thoughts`
+    dialect: str = "gpt-oss",
 ) -> list[Message]:
     """The messages that the model really gets, the system message first.
 
     Raises `ValueError` for no messages, and for a system or developer message after the first.
     """
-    talk = from_chat(messages)
+    talk = from_chat(messages, dialect)
     if not talk:
         raise ValueError("messages must not be empty; write one")
     said = ""
@@ -323,10 +347,11 @@ def harmony_messages(
         said, talk = talk[0].content, talk[1:]
     if late := next((m.role for m in talk if m.role in ("system", "developer")), None):
         raise ValueError(f"a {late} message comes after the first one; join the instructions")
-    first = [Message("system", system_text(effort, date, identity, bool(tools)))]
+    first = [Message("system", system_text(effort, date, identity, bool(tools), dialect))]
     instructions = f"# Instructions\n\n{said}\n\n" if said else ""
     if said or tools:
         first.append(Message("developer", instructions + tools_text(tools)))
+    as_sampled = as_sampled or dialect == "llm-jp"
     return first + drop_thoughts(talk, not add_generation_prompt, as_sampled)
 
 # %% ../nbs/41_harmony.ipynb #0049
@@ -335,26 +360,27 @@ def build_harmony(
     effort: str = "medium",  # one of EFFORTS
     date: str | None = None,  # YYYY-MM-DD; None is today
     tools: list[dict] | tuple = (),  # functions that may be called
-    identity: str = IDENTITY,
+    identity: str = "",  # empty: as the model was trained
     add_generation_prompt: bool = False,  # True: a prompt; False: a text to learn from
     as_sampled: bool = False,  # as in `drop_thoughts`; False is as in TRL
+    dialect: str = "gpt-oss",  # gpt-oss; llm-jp: as LLM-jp-4.1 has it, which keeps all as sampled
 ) -> str:
-    """A conversation as the text that gpt-oss reads or learns.
+    """A conversation as the text that gpt-oss, or LLM-jp-4.1, reads or learns.
 
     Raises `ValueError` as `from_chat`, `system_text` and `harmony_messages` do.
     Source: OpenAI 2025, OpenAI Harmony Response Format.
     """
     made = harmony_messages(
-        messages, effort, date, tools, identity, add_generation_prompt, as_sampled
+        messages, effort, date, tools, identity, add_generation_prompt, as_sampled, dialect
     )
-    text = write_harmony(made, done=not add_generation_prompt)
+    text = write_harmony(made, not add_generation_prompt, dialect)
     return text + "<|start|>assistant" * add_generation_prompt
 
 # %% ../nbs/41_harmony.ipynb #0058
 HEADER = re.compile(
     r"(?P<role>[\w.\-]*)(?: to=(?P<to>[\w.\-]+))?"
     r"(?:<\|channel\|>(?P<channel>\w*)(?: to=(?P<late_to>[\w.\-]+))?"
-    r"(?: ?<\|constrain\|>(?P<constrained>\w+)| (?P<kind>\w+))?)?\s*"
+    r"(?: ?<\|constrain\|> ?(?P<constrained>\w+)| (?P<kind>\w+))?)?\s*"
 )
 
 # %% ../nbs/41_harmony.ipynb #0059
@@ -400,6 +426,7 @@ def next_marker(
 
 # %% ../nbs/41_harmony.ipynb #0063
 ENDS = ("<|end|>", "<|return|>", "<|call|>")
+NEXT_CALL = re.compile(r"<\|start\|>assistant(?:<\|channel\|>\w+)? to=functions")
 
 # %% ../nbs/41_harmony.ipynb #0064
 def scan_harmony(
@@ -433,7 +460,9 @@ def scan_harmony(
             message = Message(content=text[head.end() : end.start()], **fields)
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
-        check_end(message, end[0], end.end() == len(text), named)
+        parallel = "<|constrain|> " in text[at : head.start()] and NEXT_CALL.match(text, end.end())
+        if not (parallel and end[0] == "<|end|>"):
+            check_end(message, end[0], end.end() == len(text), named)
         found.append((message, end[0], max(at - shift, 0), end.end() - shift))
         at = end.end()
     return found
@@ -446,14 +475,22 @@ def check_end(
     where: str,  # for the message
 ) -> None:
     "Raise `ValueError` where an end marker does not fit its message."
-    calls = message.role == "assistant" and message.recipient is not None
-    if calls != (end == "<|call|>"):
+    if is_call(message) != (end == "<|call|>"):
         raise ValueError(f"{where} ends with {end}; <|call|> ends a call of a tool, and only that")
     if end == "<|return|>" and not (last and message.channel == "final"):
         raise ValueError(
             f"{where} ends with <|return|>, which only ends the answer at the end "
             "of a text; write <|end|> in a history"
         )
+
+# %% ../nbs/41_harmony.ipynb #83a411a6
+def join_markers(
+    text: str,  # that a model wrote, decoded
+) -> str:
+    "A text of LLM-jp-4.1 without the space that its tokenizer decodes behind each marker."
+    if not isinstance(text, str) or "<|channel|> " not in text:
+        return text
+    return re.sub(MARKER.pattern + " ", lambda found: found[0][:-1], text)
 
 # %% ../nbs/41_harmony.ipynb #0066
 def parse_harmony(
@@ -464,7 +501,7 @@ def parse_harmony(
     Raises `ValueError` for a text without markers, a message without its end, an unknown role or
     channel, a marker in a content, and anything between messages.
     """
-    return [message for message, *_ in scan_harmony(text)]
+    return [message for message, *_ in scan_harmony(join_markers(text))]
 
 # %% ../nbs/41_harmony.ipynb #0074
 def harmony_spans(
@@ -587,7 +624,7 @@ def use_harmony(
     effort: str = "medium",  # one of EFFORTS
     date: str | None = None,  # YYYY-MM-DD; None is today
     tools: list[dict] | tuple = (),
-    identity: str = IDENTITY,
+    identity: str = "",  # empty: as the model was trained
 ):  # the same tokenizer
     """Give a tokenizer the template of Harmony, with effort, date and tools, and its end token.
 
@@ -615,7 +652,7 @@ def read_channels(
 
     A message without its end counts as it is: it was cut, or an engine removed the stop token.
     """
-    reply = reply.split("<|return|>")[0].removeprefix("<|start|>assistant")
+    reply = join_markers(reply).split("<|return|>")[0].removeprefix("<|start|>assistant")
     spoken = {}
     for part in f"assistant{reply}".split("<|start|>"):
         header, found, content = part.partition("<|message|>")

@@ -16,7 +16,7 @@ import torch
 
 from .chat import THINKING_MARKERS, find_stop, prompt_ids, read_thinking
 from .core import progress as progress_bar
-from .harmony import HARMONY_MARKERS, HEADER, MARKER, read_channels
+from .harmony import HARMONY_MARKERS, HEADER, MARKER, join_markers, read_channels
 from .sampling import SamplingConfig, left_pad
 
 # %% ../nbs/92_replies.ipynb #118de291
@@ -169,6 +169,7 @@ def read_reply(
     text = marked_text(reply, tokenizer)
     if not writes_harmony(tokenizer, text):
         return split_thoughts(text, bool(opened_thought(prompt, tokenizer)))
+    text = join_markers(text)  # of LLM-jp-4.1
     if isinstance(reply, str):
         check_markers_kept(text)
     spoken = read_channels(text)
@@ -247,7 +248,7 @@ class ThinkingLimit:
         "The ids that close the thought of a reply so far; empty where it is not thinking."
         text = marked_text(ids, self.tokenizer)
         if writes_harmony(self.tokenizer, text):
-            closing = close_channel(text)
+            closing = close_channel(join_markers(text))
         else:
             closing = close_block(text, self.opened[row])
         return self.tokenizer.encode(closing, add_special_tokens=False) if closing else []

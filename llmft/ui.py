@@ -10,6 +10,7 @@ __all__ = ['ReplyToken', 'stream_reply', 'reply_text', 'Exchange', 'talk', 'mode
 import html
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -56,7 +57,7 @@ def piece_names(
         for text, name in zip(alone, label_tokens(dict(input_ids=ids, labels=ids), tokenizer)[0])
     ]
 
-# %% ../nbs/24_ui.ipynb #0011
+
 def likeliest_tokens(
     probabilities: Tensor,  # (V,)
     tokenizer,
@@ -75,7 +76,7 @@ def decode_whole(
     text = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
     return text.rstrip("\ufffd")
 
-# %% ../nbs/24_ui.ipynb #0016
+
 def describe_token(
     ids: list[int],  # of the reply so far, this token last
     logits: Tensor,  # (V,) that it was chosen from
@@ -120,7 +121,7 @@ def fit_messages(
         turns = turns[2:]
     return [*first, *turns]
 
-# %% ../nbs/24_ui.ipynb #0022
+
 def read_next(
     model,
     ids: list[int],  # prompt and reply so far
@@ -136,7 +137,7 @@ def read_next(
         )
     return out.logits[0, -1].float(), getattr(out, "past_key_values", None)
 
-# %% ../nbs/24_ui.ipynb #c97eba1a
+
 def without_start(
     text: str,  # of a reply so far
 ) -> str:
@@ -182,7 +183,7 @@ def stream_reply(
         if ended:
             return
 
-# %% ../nbs/24_ui.ipynb #0024
+
 def reply_text(
     tokens,  # of one reply
 ) -> str:
@@ -196,7 +197,7 @@ def doubt_colour(
     "White for a sure token, orange for an unlikely one."
     return f"rgba(213,94,0,{0.8 * (1 - min(max(probability, 0.0), 1.0)):.2f})"
 
-# %% ../nbs/24_ui.ipynb #0032
+
 def span(
     text: str,  # shown
     tip: str,  # shown while the pointer rests on it
@@ -210,7 +211,7 @@ def span(
         f'style="background:{colour}">{shown}</span>'
     )
 
-# %% ../nbs/24_ui.ipynb #0033
+
 def token_html(
     token: ReplyToken,
 ) -> str:  # HTML
@@ -223,27 +224,31 @@ def token_html(
 
 # %% ../nbs/24_ui.ipynb #0036
 STYLE = """
-.llmft {line-height:2; font-size:15px; word-break:break-all; padding:2px 4px}
-.llmft .asked {background:rgba(0,114,178,.18); border-radius:10px; padding:5px 12px; margin:10px 0
-4px 12%}
-.llmft.error, .llmft .error {border:1px solid #c33; border-radius:8px; padding:4px 12px; margin:4px
-0; word-break:normal; overflow-wrap:anywhere}
-.llmft.note, .llmft .note {font-size:12px; opacity:.8; word-break:normal}
-.llmft .token {position:relative; padding:2px 1px; margin-right:1px; border-radius:3px; white-
-space:pre-wrap}
-.llmft .token.special {white-space:nowrap; font-size:11px; opacity:.8; border:1px dotted
-currentColor}
+.llmft {line-height:2; font-size:15px; overflow-wrap:anywhere; padding:2px 4px}
+.llmft .asked {background:rgba(0,114,178,.18); border-radius:10px; padding:5px 12px;
+  margin:10px 0 4px 12%; white-space:pre-wrap; max-height:9em; overflow-y:auto}
+.llmft.error, .llmft .error {border:1px solid #c33; border-radius:8px; padding:4px 12px;
+  margin:4px 0}
+.llmft.note, .llmft .note {font-size:12px; opacity:.8}
+.llmft .token {position:relative; padding:2px 1px; margin-right:1px; border-radius:3px;
+  white-space:pre-wrap}
+.llmft .token.special {white-space:nowrap; font-size:11px; opacity:.8;
+  border:1px dotted currentColor}
 .llmft .token.thought {font-style:italic; opacity:.7}
 .llmft .token.learnt {border-bottom:2px solid #0072b2}
 .llmft .token:hover, .llmft .token:focus {outline:1px solid currentColor}
-.llmft .token:hover::after, .llmft .token:focus::after {content:attr(data-tip); position:absolute;
-left:0; top:100%;
-  z-index:50; background:#222; color:#fff; padding:4px 10px; border:1px solid #888; border-
-  radius:6px; white-space:pre; font-size:13px; line-height:1.6}
+.llmft .token:hover::after, .llmft .token:focus::after {content:attr(data-tip);
+  position:absolute; left:0; top:100%; z-index:50; background:#222; color:#fff;
+  padding:4px 10px; border:1px solid #888; border-radius:6px; white-space:pre;
+  font-size:13px; line-height:1.6}
 #tuned .token::after {left:auto !important; right:0}
-@media (max-width:760px) {.llmft .token:hover::after, .llmft .token:focus::after, #tuned
-.token::after {position:fixed;
-  left:8px !important; right:8px; top:auto; bottom:8px; white-space:pre-wrap}}
+.gradio-container {overflow:visible !important}
+#ask {position:sticky; bottom:0; z-index:40; padding:8px 0; gap:8px;
+  background:var(--body-background-fill)}
+@media (max-width:760px) {
+  .llmft .token:hover::after, .llmft .token:focus::after, #tuned .token::after {
+    position:fixed; left:8px !important; right:8px; top:auto; bottom:8px;
+    white-space:pre-wrap}}
 """
 
 # %% ../nbs/24_ui.ipynb #0039
@@ -273,7 +278,7 @@ def next_messages(
             ]
     return [*messages, dict(role="user", content=question)]
 
-# %% ../nbs/24_ui.ipynb #0043
+
 def extend(
     model,  # (model, tokenizer)
     history: tuple[Exchange, ...],
@@ -323,11 +328,46 @@ def conversation_html(
     return f'<div class="llmft">{"".join(parts)}</div>'
 
 # %% ../nbs/24_ui.ipynb #0048
+FAULTS = {  # what an error holds: what the page tells; {0}, {1} are what the brackets found
+    r"(\d+) tokens of question and (\d+) of reply do not fit into the context of (\d+)": (
+        "質問（{0} トークン）と返答（{1} トークン）が、このモデルで読める {2} トークンに収まりません。"
+        "質問を短くするか、最大の長さを小さくしてください。"
+    ),
+    r"contains (\S+), which would begin": "質問に制御記号 {0} が含まれています。取り除いてください。",
+    r"thinking=(\S+) leaves no room .* more than (\d+)": (
+        "考える長さの上限が {0} のとき、最大の長さは {1} より大きくしてください。"
+    ),
+    r"thinking must be": "「考えてから答える」には off、on、またはトークン数を選んでください。",
+    r"^(.+): there is no such folder": "モデル {0} が見つかりません。名前を確かめてください。",
+    r"^(.+?)[ :].*not to be asked \(offline\)": (
+        "モデル {0} はこの計算機にありません。先に hf download で取得してください。"
+    ),
+    r"^(.+) is not on this machine; fetch it \(.*\): (.+)": (
+        "モデル {0} はこの計算機にありません。{1} で入れてください。"
+    ),
+    r"line (\d+), column (\d+): not JSON": "{0} 行 {1} 文字目が JSON として読めません。",
+    r"no answer": "答えがありません。学習例に答えを書いてください。",
+    r"expected a file of records, found nothing": "学習データのファイルが見つかりません。",
+    r"^[ぁ-んァ-ヶ一-龠]": "{message}",  # it is in Japanese already
+}
+
+
+def in_japanese(
+    message: str,  # of an error
+) -> str:
+    "What went wrong and what to do; the English reason where no better words are known."
+    for pattern, told in FAULTS.items():
+        if found := re.search(pattern, message):
+            return told.format(*found.groups(), message=message)
+    return f"設定かデータに問題があります（{message}）"
+
+
 def error_html(
     message: str,
 ) -> str:  # HTML
-    "What went wrong, in a box."
-    return f'<div class="llmft error">できませんでした：{html.escape(message)}</div>'
+    "What went wrong, in a box; the pointer shows the reason as it was given."
+    told = html.escape(in_japanese(message))
+    return f'<div class="llmft error" title="{html.escape(message)}">できませんでした：{told}</div>'
 
 # %% ../nbs/24_ui.ipynb #0052
 def mask_html(
@@ -381,7 +421,7 @@ def model_shelf(
 
     return take
 
-# %% ../nbs/24_ui.ipynb #0059
+
 def find_models(
     root: str = "runs",  # folder with runs
 ) -> list[str]:  # base, and the models that lie in `root`, by name
@@ -402,42 +442,60 @@ def import_gradio():  # the module
         )
     return gradio
 
+# %% ../nbs/24_ui.ipynb #23f2961d
+def waiting_html(
+    waiting: list,  # of questions
+) -> str:  # HTML
+    "Which questions wait."
+    told = "、".join(f"「{html.escape(question[:20])}」" for question in waiting)
+    return f'<div class="llmft note">順番待ち：{told}</div>' if waiting else ""
+
+
+def take_question(
+    question: str,
+    waiting: list,  # gets the question
+) -> str:  # HTML of the line
+    "Put a question in the line."
+    if not question.strip():
+        return error_html("質問を書いてください。")
+    waiting.append(question.strip())
+    return waiting_html(waiting)
+
+
+def clear_waiting(
+    waiting: list,  # of questions
+) -> str:  # HTML of the line
+    "Forget the questions that wait."
+    waiting.clear()
+    return waiting_html(waiting)
+
 # %% ../nbs/24_ui.ipynb #0065
-def answer_both(
+def answer_waiting(
     shelf: Callable,  # of `model_shelf`
     base: str,
     tuned: str,
-    question: str,
+    waiting: list,  # questions, to which others may be added meanwhile
     histories: list,  # of the two models
     remember: bool = True,
     max_new_tokens: int = 40,
     temperature: float = 0.0,
     seed: int = 0,
     thinking: str = "off",
-) -> Iterator[
-    tuple
-]:  # histories, HTML of the left side, HTML of the right side, what is left in the question's field
-    "What the page shows while the two models answer."
+) -> Iterator[tuple]:  # histories, HTML of both sides and of the line, questions to give back
+    "What the page shows while the two models answer one question after the other."
     histories = histories or [(), ()]
-    left = question
-    try:
-        if not question.strip():
-            raise ValueError("質問を書いてください。")
-        models, left = [shelf(base), shelf(tuned)], ""
-        for histories in talk(
-            models,
-            histories,
-            question.strip(),
-            remember=remember,
-            max_new_tokens=int(max_new_tokens),
-            temperature=float(temperature),
-            seed=int(seed),
-            thinking=thinking,
-        ):
-            yield histories, *map(conversation_html, histories), left
-    except ValueError as error:
-        sides = [conversation_html(history) for history in histories]
-        yield histories, sides[0] + error_html(str(error)), sides[1], left
+    settings = dict(max_new_tokens=int(max_new_tokens), temperature=float(temperature))
+    settings |= dict(remember=remember, seed=int(seed), thinking=thinking)
+    while waiting:
+        question = waiting.pop(0)
+        try:
+            models = [shelf(base), shelf(tuned)]
+            for histories in talk(models, histories, question, **settings):
+                yield histories, *map(conversation_html, histories), waiting_html(waiting), ""
+        except ValueError as error:
+            back = "\n".join([question, *waiting])
+            left, right = map(conversation_html, histories)
+            yield histories, left + error_html(str(error)), right, clear_waiting(waiting), back
 
 # %% ../nbs/24_ui.ipynb #0068
 NOTE = (
@@ -496,6 +554,10 @@ def chat_settings(
         ]
 
 
+MOVE = "(typed) => [typed, '']"
+GIVE_BACK = "(typed, back) => typed || back"
+
+
 def chat_tab(
     gr,  # gradio
     shelf: Callable,
@@ -504,31 +566,42 @@ def chat_tab(
     tuned: str,
 ) -> None:
     "The half of the page with the two conversations."
-    past = gr.State([(), ()])
+    past, waiting, back = gr.State([(), ()]), gr.State([]), gr.State("")
     gr.HTML(f'<div class="llmft note">{NOTE}</div>')
     names, sides = model_columns(gr, choices, base, tuned)
-    question = gr.Textbox(label="質問（Shift+Enter で送信）", lines=2, elem_id="question")
-    send, stop, clear = chat_buttons(gr)
-    given = [*names, question, past, *chat_settings(gr)]
+    settings = chat_settings(gr)
+    with gr.Column(elem_id="ask"):
+        note, sent = gr.HTML("", elem_id="waiting"), gr.Textbox(visible="hidden")
+        question = gr.Textbox(
+            label="質問（Shift+Enter で送信）", lines=2, max_lines=4, elem_id="question"
+        )
+        send, stop, clear = chat_buttons(gr)
 
     def answer(*values):
-        yield from answer_both(shelf, *values)
+        yield from answer_waiting(shelf, *values)
 
     def forget():
         return [(), ()], *[conversation_html(())] * 2
 
-    answering = gr.on(
-        [send.click, question.submit],
+    often = dict(queue=False, trigger_mode="multiple", show_progress="hidden")
+    moved = gr.on(  # in the browser, so that nothing typed from now on is lost
+        [send.click, question.submit], None, question, [sent, question], js=MOVE, **often
+    )
+    taken = moved.then(take_question, [sent, waiting], note, api_name="take", **often)
+    answering = taken.then(
         answer,
-        given,
-        [past, *sides, question],
+        [*names, waiting, past, *settings],
+        [past, *sides, note, back],
         api_name="chat",
         concurrency_limit=4,
+        trigger_mode="always_last",  # a question that came as the line ended is answered, too
         show_progress="minimal",
     )
-    stop.click(None, cancels=answering)
+    answering.then(None, [question, back], question, js=GIVE_BACK)
+    stopped = stop.click(None, cancels=answering)
+    stopped.then(clear_waiting, waiting, note, api_name="stop")
     cleared = clear.click(None, cancels=answering)
-    cleared.then(forget, None, [past, *sides], api_name="clear")
+    cleared.then(clear_waiting, waiting, note).then(forget, None, [past, *sides], api_name="clear")
 
 # %% ../nbs/24_ui.ipynb #0070
 def show_mask(
@@ -590,7 +663,7 @@ def mask_tab(
     show.click(draw, [model, record, loss], mask, api_name="mask")
     loss.change(draw, [model, record, loss], mask, api_name=False)
 
-# %% ../nbs/24_ui.ipynb #0073
+
 def record_texts(
     data: str,  # training file, or empty for one example of ours
 ) -> list[str]:  # JSON of each record
@@ -670,7 +743,7 @@ def bind_socket(
         ) from error
     return made
 
-# %% ../nbs/24_ui.ipynb #0081
+
 @contextmanager
 def serving(
     app,  # of `make_app`
