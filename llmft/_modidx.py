@@ -1731,6 +1731,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'llmft.soups.distance': ('soups.html#distance', 'llmft/soups.py'),
                              'llmft.soups.drop_at_random': ('soups.html#drop_at_random', 'llmft/soups.py'),
                              'llmft.soups.fill_joined': ('soups.html#fill_joined', 'llmft/soups.py'),
+                             'llmft.soups.is_kept': ('soups.html#is_kept', 'llmft/soups.py'),
                              'llmft.soups.join_adapters': ('soups.html#join_adapters', 'llmft/soups.py'),
                              'llmft.soups.join_ties': ('soups.html#join_ties', 'llmft/soups.py'),
                              'llmft.soups.keep_largest': ('soups.html#keep_largest', 'llmft/soups.py'),

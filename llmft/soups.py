@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MergeConfig', 'merge_models']
 
-# %% ../nbs/36_soups.ipynb #6b7808a2
+# %% ../nbs/36_soups.ipynb #e95ff335
 import json
 import math
 import tempfile
@@ -40,11 +40,11 @@ from llmft.models import (
     read_tokenizer,
 )
 
-# %% ../nbs/36_soups.ipynb #e6fac37e
+# %% ../nbs/36_soups.ipynb #94b4a99f
 METHODS = ("linear", "slerp", "task_arithmetic", "ties", "dare_linear", "dare_ties", "cat")
 WITH_BASE = METHODS[2:6]
 
-# %% ../nbs/36_soups.ipynb #7dcb1766
+# %% ../nbs/36_soups.ipynb #66d95c02
 @dataclass(frozen=True)
 class MergeConfig:
     "How several models become one, in mergekit's words. `ValueError` for what cannot work."
@@ -54,6 +54,7 @@ class MergeConfig:
     density: float = 0.5  # share of an update that ties keeps and that dare does not drop
     scale: float = 1.0  # of the joined update (mergekit: lambda), in methods with a base
     t: float = 0.5  # of slerp: 0 is the first model, 1 the second
+    keep: tuple[str, ...] = ()  # parts of names of tensors that stay as in the first model
     max_distance: float = 0.7  # allowed between models of one base: 0 equal, 1 unrelated
     seed: int = 0  # of what dare drops
 
@@ -64,7 +65,7 @@ class MergeConfig:
         if not all(isinstance(weight, int | float) for weight in self.weights):
             raise ValueError(f"weights must be numbers, got {self.weights}")
 
-# %% ../nbs/36_soups.ipynb #a9577550
+# %% ../nbs/36_soups.ipynb #264499dd
 def weighted_sum(
     tensors: list[Tensor],  # each (…)
     weights: tuple | list,  # one a tensor
@@ -88,7 +89,7 @@ def slerp(
     angle = torch.acos(cosine)
     return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
 
-# %% ../nbs/36_soups.ipynb #3406dfe7
+# %% ../nbs/36_soups.ipynb #f6c099c4
 def keep_largest(
     update: Tensor,  # (…)
     density: float,  # share that is kept
@@ -124,7 +125,7 @@ def join_ties(
     total, share = (weighted * agree).sum(dim=0), (weights * agree).sum(dim=0)
     return total / torch.where(share == 0, 1.0, share) if normalize else total
 
-# %% ../nbs/36_soups.ipynb #5ac964a8
+# %% ../nbs/36_soups.ipynb #57f68877
 def drop_at_random(
     update: Tensor,  # (…)
     density: float,  # share that is kept
@@ -134,7 +135,7 @@ def drop_at_random(
     kept = torch.bernoulli(torch.full_like(update, density), generator=generator)
     return update * kept / density
 
-# %% ../nbs/36_soups.ipynb #ef2aacac
+# %% ../nbs/36_soups.ipynb #622be7a5
 def merge_tensor(
     tensors: list[Tensor],  # each (…), of the models
     base: Tensor | None,  # (…); None where the method needs none
@@ -159,7 +160,7 @@ def merge_tensor(
         joined = weighted_sum(updates, weights)
     return base + config.scale * joined
 
-# %% ../nbs/36_soups.ipynb #ef91ba7d
+# %% ../nbs/36_soups.ipynb #c266d769
 def plain_folder(
     model: str | Path,  # anything that `open_model` opens
     spare: Path,  # where a plain copy goes, if one is needed
@@ -189,7 +190,7 @@ def weight_files(
     with safe_open(str(path), framework="pt") as file:
         return dict.fromkeys(file.keys(), path)
 
-# %% ../nbs/36_soups.ipynb #7f24ca0b
+# %% ../nbs/36_soups.ipynb #e83165a7
 @dataclass(frozen=True)
 class Source:
     "A model on the disk. Nothing of its weights is in memory but what is asked for."
@@ -241,7 +242,7 @@ def open_source(
     files = {name: path for name, path in weight_files(folder).items() if name not in tied}
     return Source(str(model), folder, settings, tokenizer, files)
 
-# %% ../nbs/36_soups.ipynb #3201008d
+# %% ../nbs/36_soups.ipynb #0087bac2
 def write_stream(
     path: Path,  # .safetensors file to make
     shapes: dict,  # tensor → (shape, word for its type), of all tensors
@@ -261,7 +262,7 @@ def write_stream(
         for _, tensor in tensors:
             file.write(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
 
-# %% ../nbs/36_soups.ipynb #831b1299
+# %% ../nbs/36_soups.ipynb #b3907c78
 FREE = (  # settings that may differ, since they change nothing that the weights compute
     "architectures dtype torch_dtype transformers_version use_cache bos_token_id eos_token_id "
     "pad_token_id max_position_embeddings initializer_range attention_dropout vocab_size auto_map"
@@ -283,12 +284,22 @@ def check_settings_of(
             )
 
 
+def is_kept(
+    name: str,  # of a tensor
+    keep: tuple,  # parts of names
+) -> bool:
+    "Whether a tensor stays as it is in the first model."
+    return any(part in name for part in keep)
+
+
 def check_shapes(
     first: Source,
     other: Source,
+    keep: tuple = (),  # parts of names of tensors that are not merged
 ) -> None:
     "Raise `ValueError` for a tensor that one of the two lacks, or that has another size."
-    there, here = first.shapes(), other.shapes()
+    found = [source.shapes() for source in (first, other)]
+    there, here = ({n: v for n, v in some.items() if not is_kept(n, keep)} for some in found)
     for name in there.keys() ^ here.keys():
         lacks, has = (other, first) if name in there else (first, other)
         raise ValueError(f"{lacks.name} has no tensor {name}, which {has.name} has")
@@ -316,7 +327,7 @@ def check_vocabulary(
             "mean different words, so their sum would mean nothing"
         )
 
-# %% ../nbs/36_soups.ipynb #a2df7961
+# %% ../nbs/36_soups.ipynb #92c898b4
 def distance(
     a: Tensor,  # (n, m)
     b: Tensor,  # (n, m)
@@ -331,9 +342,11 @@ def check_distance(
     first: Source,
     other: Source,
     most: float,  # distance that is allowed
+    keep: tuple = (),  # parts of names of tensors that are not merged
 ) -> float:  # the median distance of all matrices
     "How far two models are apart. Raises `ValueError` where they cannot come from one base."
-    matrices = [name for name, (shape, _) in first.shapes().items() if len(shape) == 2]
+    sizes = {name: len(shape) for name, (shape, _) in first.shapes().items()}
+    matrices = [name for name, n in sizes.items() if n == 2 and not is_kept(name, keep)]
     found = []
     for name in matrices:
         found.append(distance(first.read(name, 256), other.read(name, 256)))
@@ -352,15 +365,22 @@ def check_distance(
 def check_sources(
     first: Source,
     others: list[Source],
-    most: float,  # distance that is allowed
+    config: MergeConfig,
 ) -> list[float]:  # distances of the others from the first
-    "All checks of models that shall become one, the quickest first."
-    for check in (check_settings_of, check_vocabulary, check_shapes):
-        for other in others:
-            check(first, other)
-    return [check_distance(first, other, most) for other in others]
+    """All checks of models that shall become one, the quickest first.
 
-# %% ../nbs/36_soups.ipynb #235d7c2f
+    Vocabularies may differ where every matrix that has a row for each token is kept.
+    """
+    rows, keep = first.settings.get("vocab_size"), config.keep
+    by_word = [name for name, (shape, _) in first.shapes().items() if shape[:1] == (rows,)]
+    for other in others:
+        check_settings_of(first, other)
+        if not all(is_kept(name, keep) for name in by_word):
+            check_vocabulary(first, other)
+        check_shapes(first, other, keep)
+    return [check_distance(first, other, config.max_distance, keep) for other in others]
+
+# %% ../nbs/36_soups.ipynb #8d4aa30c
 @dataclass(frozen=True)
 class Part:
     "An adapter that shall be joined with others."
@@ -412,7 +432,7 @@ def open_joint_base(
             tokenizer = read_tokenizer(parts[0].folder, config)
     return model, tokenizer
 
-# %% ../nbs/36_soups.ipynb #963afd6f
+# %% ../nbs/36_soups.ipynb #45015d45
 @torch.no_grad()
 def fill_joined(
     model,  # with a fresh adapter whose rank is the sum of all ranks
@@ -459,7 +479,7 @@ def join_adapters(
         write_json(new / "merged.json", note)
     return out
 
-# %% ../nbs/36_soups.ipynb #72ee6eb9
+# %% ../nbs/36_soups.ipynb #af023c9a
 def check_choice(
     models: tuple | list,
     base,
@@ -494,8 +514,9 @@ def merged_tensors(
     "One tensor of the result after the other, computed in 32 bits and stored as in the first."
     generator = torch.Generator().manual_seed(config.seed)
     for name in shapes:
-        own = [source.read(name) for source in sources]
-        if not own[0].is_floating_point():
+        kept = is_kept(name, config.keep)
+        own = [source.read(name) for source in (sources[:1] if kept else sources)]
+        if kept or not own[0].is_floating_point():
             yield name, own[0]
             continue
         wide = torch.float64 if own[0].dtype == torch.float64 else torch.float32
@@ -505,18 +526,23 @@ def merged_tensors(
             merge_tensor([t.to(wide) for t in own], below, config, generator).to(own[0].dtype),
         )
 
-# %% ../nbs/36_soups.ipynb #7e452a1a
+# %% ../nbs/36_soups.ipynb #a796123f
 def with_template(
     sources: list[Source],
-) -> Source:
-    "The first that has a chat template, else the first. Warns where the templates differ."
-    talks = [source for source in sources if source.tokenizer.chat_template] or sources
+) -> tuple[Any, Path]:  # a tokenizer, and the folder that says when its replies end
+    "The tokenizer of the first that has a chat template. Warns where the templates differ."
+    first = sources[0]
+    talks = [source for source in sources if source.tokenizer.chat_template] or [first]
     if len({source.tokenizer.chat_template for source in talks}) > 1:
         warnings.warn(
             f"the models have different chat templates; the result keeps that of {talks[0].name}",
-            stacklevel=3,
+            stacklevel=4,
         )
-    return talks[0]
+    tokenizer = talks[0].tokenizer
+    if tokenizer.get_vocab() == first.tokenizer.get_vocab():
+        return tokenizer, talks[0].folder
+    first.tokenizer.chat_template = tokenizer.chat_template
+    return first.tokenizer, first.folder
 
 
 def write_merged(
@@ -527,19 +553,19 @@ def write_merged(
     note: dict,  # contents of merged.json
 ) -> None:
     "Write the joined model with the settings of the first, and a tokenizer that has a template."
-    donor = with_template(sources + [base] * bool(base))
+    tokenizer, folder = with_template(sources + [base] * bool(base))
     shapes = sources[0].shapes()
     with write_beside(out) as new, quiet_transformers():
         new.mkdir()
         tensors = merged_tensors(sources, base, shapes, config)
         write_stream(new / "model.safetensors", shapes, tensors)
         write_json(new / "config.json", read_json(sources[0].folder / "config.json"))
-        if (ends := donor.folder / "generation_config.json").exists():
+        if (ends := folder / "generation_config.json").exists():
             write_json(new / "generation_config.json", read_json(ends))
-        donor.tokenizer.save_pretrained(new)
+        tokenizer.save_pretrained(new)
         write_json(new / "merged.json", note)
 
-# %% ../nbs/36_soups.ipynb #3f8b04ac
+# %% ../nbs/36_soups.ipynb #00e1fb38
 def merge_models(
     models: tuple | list,  # names or folders; anything that `open_model` opens
     out: str | Path,  # receives a transformers folder; with method cat, an adapter
@@ -568,11 +594,11 @@ def merge_models(
         sources = [open_source(m, Path(spare) / str(n)) for n, m in enumerate(models)]
         below = open_source(base, Path(spare) / "base") if base else None
         first, *others = [below] * bool(below) + sources
-        check_sources(first, others, config.max_distance)
+        check_sources(first, others, config)
         write_merged(Path(out), sources, below, config, note)
     return Path(out)
 
-# %% ../nbs/36_soups.ipynb #f0ebd394
+# %% ../nbs/36_soups.ipynb #268ab6ac
 def run_merge(
     model: tuple[str, ...],  # one run with an adapter; or several models that become one
     out: str,  # receives a transformers folder; with method cat, an adapter
@@ -586,7 +612,7 @@ def run_merge(
     Raises `ValueError`, and writes nothing, for models that do not belong together, for settings
     that do not fit their number, and for a folder that holds something else.
     """
-    if len(model) > 1 or base:
+    if len(model) != 1 or base:
         if into != "restored":
             raise ValueError(f"into={into} is for one adapter and its base; leave it out")
         return merge_models(model, out, base or None, config)
