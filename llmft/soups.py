@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MergeConfig', 'merge_models']
 
-# %% ../nbs/36_soups.ipynb #e95ff335
+# %% ../nbs/36_soups.ipynb #ff25893f
 import json
 import math
 import tempfile
@@ -40,11 +40,11 @@ from llmft.models import (
     read_tokenizer,
 )
 
-# %% ../nbs/36_soups.ipynb #94b4a99f
+# %% ../nbs/36_soups.ipynb #6c43574d
 METHODS = ("linear", "slerp", "task_arithmetic", "ties", "dare_linear", "dare_ties", "cat")
 WITH_BASE = METHODS[2:6]
 
-# %% ../nbs/36_soups.ipynb #66d95c02
+# %% ../nbs/36_soups.ipynb #9ecc67f0
 @dataclass(frozen=True)
 class MergeConfig:
     "How several models become one, in mergekit's words. `ValueError` for what cannot work."
@@ -65,7 +65,7 @@ class MergeConfig:
         if not all(isinstance(weight, int | float) for weight in self.weights):
             raise ValueError(f"weights must be numbers, got {self.weights}")
 
-# %% ../nbs/36_soups.ipynb #264499dd
+# %% ../nbs/36_soups.ipynb #cde7d4e5
 def weighted_sum(
     tensors: list[Tensor],  # each (…)
     weights: tuple | list,  # one a tensor
@@ -89,7 +89,7 @@ def slerp(
     angle = torch.acos(cosine)
     return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
 
-# %% ../nbs/36_soups.ipynb #f6c099c4
+# %% ../nbs/36_soups.ipynb #54ff0c9f
 def keep_largest(
     update: Tensor,  # (…)
     density: float,  # share that is kept
@@ -99,7 +99,7 @@ def keep_largest(
     if n == update.numel():
         return update
     flat, kept = update.flatten(), torch.zeros(update.numel(), dtype=update.dtype)
-    places = flat.abs().topk(n).indices
+    places = flat.abs().argsort(descending=True, stable=True)[:n]  # of equals the first
     kept[places] = flat[places]
     return kept.view_as(update)
 
@@ -125,7 +125,7 @@ def join_ties(
     total, share = (weighted * agree).sum(dim=0), (weights * agree).sum(dim=0)
     return total / torch.where(share == 0, 1.0, share) if normalize else total
 
-# %% ../nbs/36_soups.ipynb #57f68877
+# %% ../nbs/36_soups.ipynb #757930f1
 def drop_at_random(
     update: Tensor,  # (…)
     density: float,  # share that is kept
@@ -135,7 +135,7 @@ def drop_at_random(
     kept = torch.bernoulli(torch.full_like(update, density), generator=generator)
     return update * kept / density
 
-# %% ../nbs/36_soups.ipynb #622be7a5
+# %% ../nbs/36_soups.ipynb #b9dd66b0
 def merge_tensor(
     tensors: list[Tensor],  # each (…), of the models
     base: Tensor | None,  # (…); None where the method needs none
@@ -160,7 +160,7 @@ def merge_tensor(
         joined = weighted_sum(updates, weights)
     return base + config.scale * joined
 
-# %% ../nbs/36_soups.ipynb #c266d769
+# %% ../nbs/36_soups.ipynb #ece0a8cb
 def plain_folder(
     model: str | Path,  # anything that `open_model` opens
     spare: Path,  # where a plain copy goes, if one is needed
@@ -190,7 +190,7 @@ def weight_files(
     with safe_open(str(path), framework="pt") as file:
         return dict.fromkeys(file.keys(), path)
 
-# %% ../nbs/36_soups.ipynb #e83165a7
+# %% ../nbs/36_soups.ipynb #7aa6f0d8
 @dataclass(frozen=True)
 class Source:
     "A model on the disk. Nothing of its weights is in memory but what is asked for."
@@ -242,7 +242,7 @@ def open_source(
     files = {name: path for name, path in weight_files(folder).items() if name not in tied}
     return Source(str(model), folder, settings, tokenizer, files)
 
-# %% ../nbs/36_soups.ipynb #0087bac2
+# %% ../nbs/36_soups.ipynb #0e6262a1
 def write_stream(
     path: Path,  # .safetensors file to make
     shapes: dict,  # tensor → (shape, word for its type), of all tensors
@@ -262,7 +262,7 @@ def write_stream(
         for _, tensor in tensors:
             file.write(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
 
-# %% ../nbs/36_soups.ipynb #b3907c78
+# %% ../nbs/36_soups.ipynb #14d5353f
 FREE = (  # settings that may differ, since they change nothing that the weights compute
     "architectures dtype torch_dtype transformers_version use_cache bos_token_id eos_token_id "
     "pad_token_id max_position_embeddings initializer_range attention_dropout vocab_size auto_map"
@@ -327,7 +327,7 @@ def check_vocabulary(
             "mean different words, so their sum would mean nothing"
         )
 
-# %% ../nbs/36_soups.ipynb #92c898b4
+# %% ../nbs/36_soups.ipynb #130a4b57
 def distance(
     a: Tensor,  # (n, m)
     b: Tensor,  # (n, m)
@@ -380,7 +380,7 @@ def check_sources(
         check_shapes(first, other, keep)
     return [check_distance(first, other, config.max_distance, keep) for other in others]
 
-# %% ../nbs/36_soups.ipynb #8d4aa30c
+# %% ../nbs/36_soups.ipynb #6f5a96db
 @dataclass(frozen=True)
 class Part:
     "An adapter that shall be joined with others."
@@ -432,7 +432,7 @@ def open_joint_base(
             tokenizer = read_tokenizer(parts[0].folder, config)
     return model, tokenizer
 
-# %% ../nbs/36_soups.ipynb #45015d45
+# %% ../nbs/36_soups.ipynb #658de0dd
 @torch.no_grad()
 def fill_joined(
     model,  # with a fresh adapter whose rank is the sum of all ranks
@@ -479,7 +479,7 @@ def join_adapters(
         write_json(new / "merged.json", note)
     return out
 
-# %% ../nbs/36_soups.ipynb #af023c9a
+# %% ../nbs/36_soups.ipynb #9f4c984a
 def check_choice(
     models: tuple | list,
     base,
@@ -526,7 +526,7 @@ def merged_tensors(
             merge_tensor([t.to(wide) for t in own], below, config, generator).to(own[0].dtype),
         )
 
-# %% ../nbs/36_soups.ipynb #a796123f
+# %% ../nbs/36_soups.ipynb #90f41956
 def with_template(
     sources: list[Source],
 ) -> tuple[Any, Path]:  # a tokenizer, and the folder that says when its replies end
@@ -565,7 +565,7 @@ def write_merged(
         tokenizer.save_pretrained(new)
         write_json(new / "merged.json", note)
 
-# %% ../nbs/36_soups.ipynb #00e1fb38
+# %% ../nbs/36_soups.ipynb #b9545def
 def merge_models(
     models: tuple | list,  # names or folders; anything that `open_model` opens
     out: str | Path,  # receives a transformers folder; with method cat, an adapter
@@ -598,7 +598,7 @@ def merge_models(
         write_merged(Path(out), sources, below, config, note)
     return Path(out)
 
-# %% ../nbs/36_soups.ipynb #268ab6ac
+# %% ../nbs/36_soups.ipynb #dd15c382
 def run_merge(
     model: tuple[str, ...],  # one run with an adapter; or several models that become one
     out: str,  # receives a transformers folder; with method cat, an adapter
