@@ -40,8 +40,8 @@ COMMANDS = {
     "sft": ("llmft.finetuning:sft",
         "Fine-tune a model on records, from its weights or from the last checkpoint of the same "
         "run."),
-    "merge": ("llmft.merging:merge_run",
-        "Merge the adapter of a run into its base, and write the model with its tokenizer."),
+    "merge": ("llmft.soups:run_merge",
+        "Merge the adapter of a run into its base, or several models into one."),
     "ask": ("llmft.finetuning:answer_question", "Ask a model one question."),
     "case": ("llmft.finetuning:company_case",
         "An answer sheet before and after a model learnt from one report and its questions."),
@@ -253,7 +253,7 @@ def report(
 
 # %% ../nbs/70_cli.ipynb #0019
 # options that need no name in front
-POSITIONAL = {"compare": ("base", "tuned"), "report": ("runs",)}
+POSITIONAL = {"compare": ("base", "tuned"), "report": ("runs",), "merge": ("model",)}
 
 
 def name_words(
