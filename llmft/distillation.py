@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['token_divergence', 'DistillConfig', 'distill']
 
-# %% ../nbs/45_distillation.ipynb #6202143e
+# %% ../nbs/45_distillation.ipynb #05e73ad5
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,13 +43,13 @@ from .lora import LoRAConfig, base_quantization, count_parameters
 from .models import open_model
 from .pretraining import lr_at
 from .records import LOG, parse_record
-from .replies import padding_id, stop_ids
+from .replies import check_thought, padding_id, stop_ids
 from .report import finish_run
-from .rl import check_engine, check_lengths, read_prompts, rollout
+from .rl import check_lengths, has_own_sampler, read_prompts, rollout
 from .run import Run, RunFolder, no_number, open_run, start_accelerator
-from .settings import SFTConfig, context_of, fit_to_model
+from .settings import SFTConfig, context_of, fit_to_model, optimizer_class
 
-# %% ../nbs/45_distillation.ipynb #3f8337f9
+# %% ../nbs/45_distillation.ipynb #ceaad8d4
 def token_divergence(
     student: Tensor,  # (n, V) logits, with gradient
     teacher: Tensor,  # (n, V) logits for the same places
@@ -70,7 +70,7 @@ def token_divergence(
     log_m = torch.logaddexp(log_t + math.log(beta), log_s + math.log1p(-beta))
     return beta * kl(log_t, log_m) + (1 - beta) * kl(log_s, log_m)
 
-# %% ../nbs/45_distillation.ipynb #47a44d1a
+# %% ../nbs/45_distillation.ipynb #89c9becf
 @dataclass(frozen=True)
 class DistillConfig:
     "Settings of a distillation run. Raises `ValueError` for values that cannot work."
@@ -128,7 +128,7 @@ class DistillConfig:
     def needs_teacher_text(self) -> bool:  # whether there are steps with replies of the teacher
         return not all(self.is_own(step) for step in range(self.steps))
 
-# %% ../nbs/45_distillation.ipynb #23a5f90b
+# %% ../nbs/45_distillation.ipynb #d3e4a880
 def reply_row(
     prompt: list,  # ids
     ids: list,  # of the reply, with its stop token where there is one
@@ -152,7 +152,7 @@ def reply_logits(
         logits = model(**inputs).logits[:, :-1][asked]
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
-# %% ../nbs/45_distillation.ipynb #5a71905a
+# %% ../nbs/45_distillation.ipynb #de280aa2
 def check_vocabularies(
     student: tuple,  # model, tokenizer
     teacher: tuple,  # model, tokenizer
@@ -174,7 +174,7 @@ def check_vocabularies(
         )
     return min(model.get_output_embeddings().weight.shape[0] for model, _ in (student, teacher))
 
-# %% ../nbs/45_distillation.ipynb #d34fe006
+# %% ../nbs/45_distillation.ipynb #2912451f
 def text_row(
     prompt,  # string, or list of messages
     text: str,  # of the reply
@@ -213,7 +213,7 @@ def keep_teacher_replies(
         write_jsonl(path, done)
     return done
 
-# %% ../nbs/45_distillation.ipynb #b1937261
+# %% ../nbs/45_distillation.ipynb #f06bad5c
 def teacher_rows(
     written: list,  # of `keep_teacher_replies`
     records: list,  # of `read_prompts`
@@ -242,7 +242,7 @@ def teacher_rows(
         raise ValueError("no reply of the teacher is complete; raise max_new_tokens")
     return [group for group in rows if group]
 
-# %% ../nbs/45_distillation.ipynb #7fb900ff
+# %% ../nbs/45_distillation.ipynb #94d74e6b
 class DistillRun(Run):
     "One distillation run: a `Run` whose steps compare two models on replies."
 
@@ -279,7 +279,7 @@ class DistillRun(Run):
         self.model.train()
         super().fit()
 
-# %% ../nbs/45_distillation.ipynb #21639779
+# %% ../nbs/45_distillation.ipynb #9746b571
 def rows_to_learn(
     run: DistillRun,
 ) -> list[dict]:  # input_ids and labels
@@ -318,7 +318,7 @@ def learn_part(
     loss.backward()
     return torch.stack([loss.detach(), (logits.argmax(-1) == targets).sum() / n_tokens])
 
-# %% ../nbs/45_distillation.ipynb #f3134d29
+# %% ../nbs/45_distillation.ipynb #805844f2
 def distill_step(
     run: DistillRun,  # moves on by one step
 ) -> dict:  # log record
@@ -350,7 +350,7 @@ def distill_step(
     figures |= dict(seconds=round(timer.seconds, 4), writing=round(writing.seconds, 4))
     return dict(step=run.step, **figures, tokens=sum(len(row["input_ids"]) for row in rows))
 
-# %% ../nbs/45_distillation.ipynb #fe17f271
+# %% ../nbs/45_distillation.ipynb #32a3a5b6
 def check_prompts(
     student: tuple,  # model, tokenizer
     teacher: tuple,  # model, tokenizer
@@ -359,15 +359,19 @@ def check_prompts(
 ) -> None:
     """Raise `ValueError` for what would stop a run later.
 
-    A prompt too long for one of the models, and for jsd another vocabulary.
+    For jsd that is another vocabulary; then a sampler that a model cannot have, and a prompt that
+    is too long for one.
     """
-    if config.loss_type == "jsd":
+    c = config
+    if c.loss_type == "jsd":
         check_vocabularies(student, teacher)
     for model, tokenizer in (student, teacher):
-        prompts = [prompt_ids(record["prompt"], tokenizer, config.thinking) for record in records]
-        check_lengths(prompts, context_of(model), config.max_new_tokens)
+        has_own_sampler(model, c.sampler, c.thinking)
+        check_thought(tokenizer, c.thinking, c.max_new_tokens)
+        prompts = [prompt_ids(record["prompt"], tokenizer, c.thinking) for record in records]
+        check_lengths(prompts, context_of(model), c.max_new_tokens)
 
-# %% ../nbs/45_distillation.ipynb #f0ae4c16
+# %% ../nbs/45_distillation.ipynb #b23aa440
 def distill(
     data: str | Path,  # records with a prompt, or a table of questions; answers are not read
     teacher: str | Path | tuple,  # anything that `open_model` opens, or a pair
@@ -387,10 +391,16 @@ def distill(
     Sequence-Level Knowledge Distillation, arXiv:1606.07947, section 3.2.
     """
     accelerator = start_accelerator(config.device)
-    check_engine("llmft", accelerator.num_processes)
+    if accelerator.num_processes > 1:
+        raise ValueError(
+            f"distill runs in one process, there are {accelerator.num_processes}; take "
+            "DistillationTrainer of TRL"
+        )
+    optimizer_class(config.optimizer)
     records, kind = read_prompts(data), accelerator.device.type
     teacher_name = teacher[0].name_or_path if isinstance(teacher, tuple) else str(teacher)
     teaching = teacher if isinstance(teacher, tuple) else open_model(teacher, kind)
+    teaching[0].to(accelerator.device).eval()
     name, student, tokenizer = open_start(model, "", kind)
     if not all(isinstance(record["prompt"], str) for record in records):
         lora = teach_template(student, tokenizer, lora)
