@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['token_divergence', 'DistillConfig', 'distill']
 
-# %% ../nbs/45_distillation.ipynb #05e73ad5
+# %% ../nbs/45_distillation.ipynb #4dcc4b6d
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -49,7 +49,7 @@ from .rl import check_lengths, has_own_sampler, read_prompts, rollout
 from .run import Run, RunFolder, no_number, open_run, start_accelerator
 from .settings import SFTConfig, context_of, fit_to_model, optimizer_class
 
-# %% ../nbs/45_distillation.ipynb #ceaad8d4
+# %% ../nbs/45_distillation.ipynb #f837f93f
 def token_divergence(
     student: Tensor,  # (n, V) logits, with gradient
     teacher: Tensor,  # (n, V) logits for the same places
@@ -70,7 +70,7 @@ def token_divergence(
     log_m = torch.logaddexp(log_t + math.log(beta), log_s + math.log1p(-beta))
     return beta * kl(log_t, log_m) + (1 - beta) * kl(log_s, log_m)
 
-# %% ../nbs/45_distillation.ipynb #89c9becf
+# %% ../nbs/45_distillation.ipynb #c5601862
 @dataclass(frozen=True)
 class DistillConfig:
     "Settings of a distillation run. Raises `ValueError` for values that cannot work."
@@ -128,7 +128,7 @@ class DistillConfig:
     def needs_teacher_text(self) -> bool:  # whether there are steps with replies of the teacher
         return not all(self.is_own(step) for step in range(self.steps))
 
-# %% ../nbs/45_distillation.ipynb #d3e4a880
+# %% ../nbs/45_distillation.ipynb #ee9ec9f5
 def reply_row(
     prompt: list,  # ids
     ids: list,  # of the reply, with its stop token where there is one
@@ -152,7 +152,7 @@ def reply_logits(
         logits = model(**inputs).logits[:, :-1][asked]
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
-# %% ../nbs/45_distillation.ipynb #de280aa2
+# %% ../nbs/45_distillation.ipynb #075e231e
 def check_vocabularies(
     student: tuple,  # model, tokenizer
     teacher: tuple,  # model, tokenizer
@@ -174,7 +174,7 @@ def check_vocabularies(
         )
     return min(model.get_output_embeddings().weight.shape[0] for model, _ in (student, teacher))
 
-# %% ../nbs/45_distillation.ipynb #2912451f
+# %% ../nbs/45_distillation.ipynb #a80a378f
 def text_row(
     prompt,  # string, or list of messages
     text: str,  # of the reply
@@ -213,7 +213,7 @@ def keep_teacher_replies(
         write_jsonl(path, done)
     return done
 
-# %% ../nbs/45_distillation.ipynb #f06bad5c
+# %% ../nbs/45_distillation.ipynb #8976c6e8
 def teacher_rows(
     written: list,  # of `keep_teacher_replies`
     records: list,  # of `read_prompts`
@@ -242,7 +242,7 @@ def teacher_rows(
         raise ValueError("no reply of the teacher is complete; raise max_new_tokens")
     return [group for group in rows if group]
 
-# %% ../nbs/45_distillation.ipynb #94d74e6b
+# %% ../nbs/45_distillation.ipynb #a4441dbc
 class DistillRun(Run):
     "One distillation run: a `Run` whose steps compare two models on replies."
 
@@ -279,7 +279,7 @@ class DistillRun(Run):
         self.model.train()
         super().fit()
 
-# %% ../nbs/45_distillation.ipynb #9746b571
+# %% ../nbs/45_distillation.ipynb #ce8b30a8
 def rows_to_learn(
     run: DistillRun,
 ) -> list[dict]:  # input_ids and labels
@@ -318,7 +318,7 @@ def learn_part(
     loss.backward()
     return torch.stack([loss.detach(), (logits.argmax(-1) == targets).sum() / n_tokens])
 
-# %% ../nbs/45_distillation.ipynb #805844f2
+# %% ../nbs/45_distillation.ipynb #d599502b
 def distill_step(
     run: DistillRun,  # moves on by one step
 ) -> dict:  # log record
@@ -350,7 +350,7 @@ def distill_step(
     figures |= dict(seconds=round(timer.seconds, 4), writing=round(writing.seconds, 4))
     return dict(step=run.step, **figures, tokens=sum(len(row["input_ids"]) for row in rows))
 
-# %% ../nbs/45_distillation.ipynb #32a3a5b6
+# %% ../nbs/45_distillation.ipynb #f0e1febf
 def check_prompts(
     student: tuple,  # model, tokenizer
     teacher: tuple,  # model, tokenizer
@@ -371,7 +371,7 @@ def check_prompts(
         prompts = [prompt_ids(record["prompt"], tokenizer, c.thinking) for record in records]
         check_lengths(prompts, context_of(model), c.max_new_tokens)
 
-# %% ../nbs/45_distillation.ipynb #b23aa440
+# %% ../nbs/45_distillation.ipynb #0a832663
 def distill(
     data: str | Path,  # records with a prompt, or a table of questions; answers are not read
     teacher: str | Path | tuple,  # anything that `open_model` opens, or a pair
