@@ -375,9 +375,8 @@ def check_prompts(
 def distill(
     data: str | Path,  # records with a prompt, or a table of questions; answers are not read
     teacher: str | Path | tuple,  # anything that `open_model` opens, or a pair
-    model: str | Path | tuple = "base",  # the student, in the same words
-    out: str
-    | Path = "runs/distilled",  # run folder; an unfinished run of the same settings goes on
+    model: str | Path | tuple = "base",  # the student, opened in the same way
+    out: str | Path = "runs/student",  # run folder; an unfinished run of the same settings goes on
     config: DistillConfig = DistillConfig(),
     lora: LoRAConfig = LoRAConfig(),
     callbacks: tuple | list = (),  # each called as callback(run, record) after a step
