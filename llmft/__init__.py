@@ -14,6 +14,7 @@ other verb takes, and which knows its `figures`.
     print(llmft.ask("窓口は何時からですか。", tuned))               # ask it
     politer = llmft.dpo("pairs.jsonl", tuned, "runs/politer")       # teach it what is better
     better = llmft.grpo("questions.jsonl", tuned, "runs/better")    # let it practise
+    small = llmft.distill("questions.jsonl", better, "base", "runs/small")  # let it teach another
     llmft.evaluate("choices.json", better, "runs/exam")             # four choices, with intervals
     llmft.compare("questions.jsonl", tuned, better)                 # which of the two is better?
     print(llmft.plan("Qwen/Qwen2.5-7B", gpu_gb=10))                 # will it fit on a card?
@@ -38,6 +39,7 @@ _MODULES = {
     "lora": ("LoRAConfig",),
     "finetuning": ("sft", "SFTConfig"),
     "preference": ("dpo", "DPOConfig"),
+    "distillation": ("distill", "DistillConfig"),
     "rl": ("grpo", "GRPOConfig"),
     "evaluation": ("evaluate", "EvalConfig"),
     "comparison": ("compare", "CompareConfig"),

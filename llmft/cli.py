@@ -67,6 +67,9 @@ COMMANDS = {
         "Let a model practise: it replies, rewards judge, and what was better becomes likelier."),
     "dpo": ("llmft.preference:dpo",
         "Teach a model by pairs of answers which of the two is better."),
+    "distill": ("llmft.distillation:distill",
+        "Let a student learn from what a teacher says, or from what it says of the student's "
+        "replies."),
     "evaluate": ("llmft.evaluation:evaluate",
         "Ask a model four-choice questions, and report the rate with its interval, baselines "
         "and cost."),

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MergeConfig', 'merge_models']
 
-# %% ../nbs/36_soups.ipynb #57b3397e
+# %% ../nbs/36_soups.ipynb #319ae344
 import json
 import math
 import tempfile
@@ -40,11 +40,11 @@ from llmft.models import (
     read_tokenizer,
 )
 
-# %% ../nbs/36_soups.ipynb #311578d2
+# %% ../nbs/36_soups.ipynb #b9848da7
 METHODS = ("linear", "slerp", "task_arithmetic", "ties", "dare_linear", "dare_ties", "cat")
 WITH_BASE = METHODS[2:6]
 
-# %% ../nbs/36_soups.ipynb #9a5855ee
+# %% ../nbs/36_soups.ipynb #3fa413ff
 @dataclass(frozen=True)
 class MergeConfig:
     "How several models become one, in mergekit's words. `ValueError` for what cannot work."
@@ -65,7 +65,7 @@ class MergeConfig:
         if not all(isinstance(weight, int | float) for weight in self.weights):
             raise ValueError(f"weights must be numbers, got {self.weights}")
 
-# %% ../nbs/36_soups.ipynb #e074b49c
+# %% ../nbs/36_soups.ipynb #b6445971
 def weighted_sum(
     tensors: list[Tensor],  # each (…)
     weights: tuple | list,  # one a tensor
@@ -89,7 +89,7 @@ def slerp(
     angle = torch.acos(cosine)
     return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
 
-# %% ../nbs/36_soups.ipynb #ebc48d9b
+# %% ../nbs/36_soups.ipynb #5d013f07
 def keep_largest(
     update: Tensor,  # (…)
     density: float,  # share that is kept
@@ -125,7 +125,7 @@ def join_ties(
     total, share = (weighted * agree).sum(dim=0), (weights * agree).sum(dim=0)
     return total / torch.where(share == 0, 1.0, share) if normalize else total
 
-# %% ../nbs/36_soups.ipynb #48bdd91d
+# %% ../nbs/36_soups.ipynb #e5c1b084
 def drop_at_random(
     update: Tensor,  # (…)
     density: float,  # share that is kept
@@ -135,7 +135,7 @@ def drop_at_random(
     kept = torch.bernoulli(torch.full_like(update, density), generator=generator)
     return update * kept / density
 
-# %% ../nbs/36_soups.ipynb #7706e462
+# %% ../nbs/36_soups.ipynb #3c610bbb
 def merge_tensor(
     tensors: list[Tensor],  # each (…), of the models
     base: Tensor | None,  # (…); None where the method needs none
@@ -160,7 +160,7 @@ def merge_tensor(
         joined = weighted_sum(updates, weights)
     return base + config.scale * joined
 
-# %% ../nbs/36_soups.ipynb #104947d7
+# %% ../nbs/36_soups.ipynb #537fe2c1
 def plain_folder(
     model: str | Path,  # anything that `open_model` opens
     spare: Path,  # where a plain copy goes, if one is needed
@@ -190,7 +190,7 @@ def weight_files(
     with safe_open(str(path), framework="pt") as file:
         return dict.fromkeys(file.keys(), path)
 
-# %% ../nbs/36_soups.ipynb #a4164796
+# %% ../nbs/36_soups.ipynb #dd26a136
 @dataclass(frozen=True)
 class Source:
     "A model on the disk. Nothing of its weights is in memory but what is asked for."
@@ -256,7 +256,7 @@ def open_source(
         del files[HEAD]
     return source
 
-# %% ../nbs/36_soups.ipynb #d0463893
+# %% ../nbs/36_soups.ipynb #f8dd4f0d
 def write_stream(
     path: Path,  # .safetensors file to make
     shapes: dict,  # tensor → (shape, word for its type), of all tensors
@@ -276,7 +276,7 @@ def write_stream(
         for _, tensor in tensors:
             file.write(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
 
-# %% ../nbs/36_soups.ipynb #0b0a2935
+# %% ../nbs/36_soups.ipynb #4ea8d0b4
 FREE = (  # settings that may differ, since they change nothing that the weights compute
     "architectures dtype torch_dtype transformers_version use_cache bos_token_id eos_token_id "
     "pad_token_id max_position_embeddings initializer_range attention_dropout vocab_size auto_map"
@@ -341,7 +341,7 @@ def check_vocabulary(
             "mean different words, so their sum would mean nothing"
         )
 
-# %% ../nbs/36_soups.ipynb #d1759322
+# %% ../nbs/36_soups.ipynb #341ea556
 def distance(
     a: Tensor,  # (n, m)
     b: Tensor,  # (n, m)
@@ -394,7 +394,7 @@ def check_sources(
         check_shapes(first, other, keep)
     return [check_distance(first, other, config.max_distance, keep) for other in others]
 
-# %% ../nbs/36_soups.ipynb #23cab83d
+# %% ../nbs/36_soups.ipynb #34fe0f09
 @dataclass(frozen=True)
 class Part:
     "An adapter that shall be joined with others."
@@ -446,7 +446,7 @@ def open_joint_base(
             tokenizer = read_tokenizer(parts[0].folder, config)
     return model, tokenizer
 
-# %% ../nbs/36_soups.ipynb #0100e1bd
+# %% ../nbs/36_soups.ipynb #ef1c1bcf
 @torch.no_grad()
 def fill_joined(
     model,  # with a fresh adapter whose rank is the sum of all ranks
@@ -493,7 +493,7 @@ def join_adapters(
         write_json(new / "merged.json", note)
     return out
 
-# %% ../nbs/36_soups.ipynb #20135203
+# %% ../nbs/36_soups.ipynb #f3f040ea
 def check_choice(
     models: tuple | list,
     base,
@@ -540,7 +540,7 @@ def merged_tensors(
             merge_tensor([t.to(wide) for t in own], below, config, generator).to(own[0].dtype),
         )
 
-# %% ../nbs/36_soups.ipynb #3e62c936
+# %% ../nbs/36_soups.ipynb #cbd6e56a
 def with_template(
     sources: list[Source],
 ) -> tuple[Any, Path]:  # a tokenizer, and the folder that says when its replies end
@@ -579,7 +579,7 @@ def write_merged(
         tokenizer.save_pretrained(new)
         write_json(new / "merged.json", note)
 
-# %% ../nbs/36_soups.ipynb #d5bf7b4c
+# %% ../nbs/36_soups.ipynb #daadbe23
 def merge_models(
     models: tuple | list,  # names or folders; anything that `open_model` opens
     out: str | Path,  # receives a transformers folder; with method cat, an adapter
@@ -612,7 +612,7 @@ def merge_models(
         write_merged(Path(out), sources, below, config, note)
     return Path(out)
 
-# %% ../nbs/36_soups.ipynb #d285dc4c
+# %% ../nbs/36_soups.ipynb #4f6a14e9
 def run_merge(
     model: tuple[str, ...],  # one run with an adapter; or several models that become one
     out: str,  # receives a transformers folder; with method cat, an adapter
