@@ -26,7 +26,7 @@ CHAT_TEMPLATE = """\
 {% else %}{{ message['content'] + '<|im_end|>' }}{% endif %}{{ '\n' }}{% endfor %}\
 {% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"""
 
-# %% ../nbs/20_chat.ipynb #0043
+
 def use_chat_template(
     tokenizer,  # of transformers; changed in place
 ):  # the same tokenizer
@@ -64,18 +64,7 @@ def check_messages(
                     "begin or end a turn; take it out, or put a space into it"
                 )
 
-# %% ../nbs/20_chat.ipynb #8191c0ba
-def read_thinking(
-    thinking: str | int,  # off, on, or a number of tokens, as a number or in digits
-) -> int | None:  # most tokens of a thought: 0 for off, None for on, where nothing limits it
-    "How long a model may think. Raises `ValueError` for anything else."
-    if thinking in ("off", "on"):
-        return 0 if thinking == "off" else None
-    if re.fullmatch(r"\d+", str(thinking)):
-        return int(thinking)
-    raise ValueError(f"thinking must be off, on, or a number of tokens, got {thinking!r}")
 
-# %% ../nbs/20_chat.ipynb #3e97872e
 def with_thoughts(
     messages,  # list of {"role", "content"}, maybe with a thought
 ) -> list[dict]:
@@ -87,6 +76,24 @@ def with_thoughts(
     ]
 
 # %% ../nbs/20_chat.ipynb #0047
+THINKING_MARKERS = (  # what opens and what closes a thought
+    ("<think>", "</think>"),  # Qwen3, DeepSeek-R1 and many others
+    ("[THINK]", "[/THINK]"),  # Magistral
+    ("<|channel>thought", "<channel|>"),  # Gemma 4
+)
+
+
+def read_thinking(
+    thinking: str | int,  # off, on, or a number of tokens, as a number or in digits
+) -> int | None:  # most tokens of a thought: 0 for off, None for on, where nothing limits it
+    "How long a model may think. Raises `ValueError` for anything else."
+    if thinking in ("off", "on"):
+        return 0 if thinking == "off" else None
+    if re.fullmatch(r"\d+", str(thinking)):
+        return int(thinking)
+    raise ValueError(f"thinking must be off, on, or a number of tokens, got {thinking!r}")
+
+
 def render(
     messages,  # list of {"role", "content"}
     tokenizer,  # with a chat template, its own or that of this book
@@ -176,8 +183,8 @@ def find_stop(
     Raises `ValueError` if the template leaves the answer out.
     """
     answer = "zqxj"  # in no template
-    said = [dict(role="user", content="?"), dict(role="assistant", content=answer)]
-    _, found, rest = render(said, tokenizer).rpartition(answer)
+    messages = [dict(role="user", content="?"), dict(role="assistant", content=answer)]
+    _, found, rest = render(messages, tokenizer).rpartition(answer)
     if not found:
         raise ValueError(
             "the chat template does not write the text of an answer; use one "
@@ -186,7 +193,7 @@ def find_stop(
     special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
     return next((i for i in tokenizer.encode(rest, add_special_tokens=False) if i in special), None)
 
-# %% ../nbs/20_chat.ipynb #0054
+
 def stop_token_id(
     tokenizer,
     plain: bool = False,  # True: for records without a template
@@ -264,25 +271,18 @@ def turn_spans(
         upto = render(messages[: k + 1], tokenizer, thinking=thinking)
         if k == 0 or not whole.startswith(before) or not whole.startswith(upto):
             raise ValueError(
-                f"this chat template does not show where message {k + 1} begins and "
-                "ends; use loss='completion', or `encode_examples`, which makes rows of such answers"
+                f"this chat template does not show where message {k + 1} begins and ends; use "
+                "loss='completion', or `encode_examples`, which makes rows of such answers"
             )
         spans.append((len(before), len(upto)))
     return spans
 
-# %% ../nbs/20_chat.ipynb #327da918
-THINKING_MARKERS = (  # what opens and what closes a thought
-    ("<think>", "</think>"),  # Qwen3, DeepSeek-R1 and many others
-    ("[THINK]", "[/THINK]"),  # Magistral
-    ("<|channel>thought", "<channel|>"),  # Gemma 4
-)
-
-# %% ../nbs/20_chat.ipynb #8cb49848
+# %% ../nbs/20_chat.ipynb #33abbdd6
 EMPTY_THOUGHT = re.compile(
     "|".join(rf"{re.escape(a)}\s*{re.escape(b)}\n*" for a, b in THINKING_MARKERS)
 )
 
-# %% ../nbs/20_chat.ipynb #5eea147a
+
 def holds_thought(
     message: dict,  # of an assistant
 ) -> bool:
@@ -292,7 +292,7 @@ def holds_thought(
     content = EMPTY_THOUGHT.sub("", message["content"])
     return any(closing in content for _, closing in THINKING_MARKERS)
 
-# %% ../nbs/20_chat.ipynb #33abbdd6
+
 def check_thoughts(
     messages,  # those that are learnt
     tokenizer,
@@ -310,21 +310,21 @@ def check_thoughts(
             "prompt that it never gets; set thinking='on', or take the thought out of the record"
         )
 
-# %% ../nbs/20_chat.ipynb #6f44430a
+
 def check_kept(
     messages,  # of a conversation that ends with what is learnt
     tokenizer,
     thinking: str | int,  # as in `render`
 ) -> None:
     "Raise `ValueError` for a thought that a template leaves out, or writes as the answer."
-    said = messages[-1]
-    thought = said.get("reasoning_content") or said.get("thinking")
+    last = messages[-1]
+    thought = last.get("reasoning_content") or last.get("thinking")
     if thought and thought.strip() not in render(messages, tokenizer, thinking=thinking):
         raise ValueError(
             "this chat template leaves thoughts out, so the thought of the answer would be lost; "
             "write it into the content, before the answer, or take it out of the record"
         )
-    if "<|channel|>" in tokenizer.chat_template and holds_thought(dict(content=said["content"])):
+    if "<|channel|>" in tokenizer.chat_template and holds_thought(dict(content=last["content"])):
         raise ValueError(
             "the content holds a block of thinking, which this chat template would write into the "
             "answer; give the thought under a key of its own, thinking"
@@ -343,7 +343,7 @@ def skip_empty_thoughts(
                 row["labels"][t] = -100
     return row
 
-# %% ../nbs/20_chat.ipynb #0065
+
 GENERATION = r"\{%-?\s*generation\b"  # a template with it says itself where the assistant speaks
 
 
@@ -364,7 +364,7 @@ def skip_weightless(
                 row["labels"][t] = -100
     return row
 
-
+# %% ../nbs/20_chat.ipynb #0065
 def assistant_labels(
     messages,  # list of dicts with role and content
     tokenizer,
@@ -374,10 +374,10 @@ def assistant_labels(
 
     A template with `{% generation %}` says itself where they are; in others they are searched.
     """
-    messages, template = with_thoughts(messages), tokenizer.chat_template
+    messages = with_thoughts(messages)
     text = render(messages, tokenizer, thinking=thinking)
     cut = dict(return_offsets_mapping=True, verbose=False)
-    if re.search(GENERATION, template):
+    if re.search(GENERATION, tokenizer.chat_template):
         made = tokenizer.apply_chat_template(
             messages,
             return_dict=True,
@@ -396,7 +396,7 @@ def assistant_labels(
     row = skip_empty_thoughts(row, made["offset_mapping"], text)
     return skip_weightless(row, made["offset_mapping"], messages, tokenizer, thinking)
 
-# %% ../nbs/20_chat.ipynb #eb31c181
+# %% ../nbs/20_chat.ipynb #8ce6d4de
 def plain_text(
     example: Example,  # a plain one
     tokenizer,
@@ -405,7 +405,7 @@ def plain_text(
     (prompt, completion), end = (m["content"] for m in example.messages), tokenizer.eos_token
     return prompt, prompt + completion.removesuffix(end) + end
 
-# %% ../nbs/20_chat.ipynb #8ce6d4de
+
 def chat_text(
     example: Example,
     tokenizer,
@@ -432,6 +432,23 @@ def chat_text(
     return whole[: max([len(prompt), *behind])], whole
 
 # %% ../nbs/20_chat.ipynb #0068
+def encode_all(
+    example: Example,
+    tokenizer,
+    thinking: str | int,  # as in `render`
+) -> dict:  # input_ids, labels
+    "A record of which all is learnt but empty thoughts and answers of weight 0."
+    if example.plain:
+        whole, lead = plain_text(example, tokenizer)[1], lead_ids(tokenizer)
+    else:
+        whole, lead = render(example.messages, tokenizer, thinking=thinking), []
+    cut = dict(add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    made = tokenizer(whole, **cut)
+    ids, offsets = lead + made["input_ids"], [(0, 0)] * len(lead) + made["offset_mapping"]
+    row = skip_empty_thoughts(dict(input_ids=ids, labels=[*ids]), offsets, whole)
+    return skip_weightless(row, offsets, example.messages, tokenizer, thinking)
+
+
 def encode_whole(
     example: Example,
     tokenizer,
@@ -443,31 +460,22 @@ def encode_whole(
     Raises `ValueError` if the completion to be learnt has the weight 0, and as `check_thoughts` and
     `check_kept`.
     """
-    plain = example.plain
-    if not plain:
-        learnt = example.messages[example.n_prompt if loss == "completion" else 0 :]
-        check_thoughts(learnt, tokenizer, thinking)
+    if not example.plain:
+        taught = example.messages[example.n_prompt if loss == "completion" else 0 :]
+        check_thoughts(taught, tokenizer, thinking)
         check_kept(example.messages, tokenizer, thinking)
     if loss == "completion" and not example.messages[-1].get("weight", 1):
         raise ValueError("the last answer has the weight 0; set loss='assistant', or give it 1")
-    if loss == "assistant" and not plain:
-        return assistant_labels(example.messages, tokenizer, thinking)
     if loss == "all":
-        whole = (
-            plain_text(example, tokenizer)[1]
-            if plain
-            else render(example.messages, tokenizer, thinking=thinking)
-        )
-        made = tokenizer(
-            whole, add_special_tokens=False, return_offsets_mapping=True, verbose=False
-        )
-        lead = lead_ids(tokenizer) if plain else []
-        ids, offsets = lead + made["input_ids"], [(0, 0)] * len(lead) + made["offset_mapping"]
-        row = skip_empty_thoughts(dict(input_ids=ids, labels=[*ids]), offsets, whole)
-        return skip_weightless(row, offsets, example.messages, tokenizer, thinking)
-    texts = plain_text(example, tokenizer) if plain else chat_text(example, tokenizer, thinking)
-    ids, n = join_ids(*texts, tokenizer, plain)
-    return dict(input_ids=ids, labels=[-100] * n + ids[n:])
+        return encode_all(example, tokenizer, thinking)
+    if loss == "assistant" and not example.plain:
+        return assistant_labels(example.messages, tokenizer, thinking)
+    if example.plain:
+        texts = plain_text(example, tokenizer)
+    else:
+        texts = chat_text(example, tokenizer, thinking)
+    ids, n_prompt = join_ids(*texts, tokenizer, example.plain)
+    return dict(input_ids=ids, labels=[-100] * n_prompt + ids[n_prompt:])
 
 # %% ../nbs/20_chat.ipynb #0071
 def drop_oldest_turn(
@@ -482,10 +490,10 @@ def drop_oldest_turn(
     kept = [*messages[:first], *messages[later[0] :]]
     return replace(example, messages=kept, n_prompt=example.n_prompt - (later[0] - first))
 
-# %% ../nbs/20_chat.ipynb #0073
+# %% ../nbs/20_chat.ipynb #0074
 LOSSES = ("completion", "assistant", "all")
 
-# %% ../nbs/20_chat.ipynb #0074
+
 def encode_example(
     example: Example,
     tokenizer,
@@ -518,17 +526,15 @@ def encode_example(
         "would never stop; put it inside {% generation %} … {% endgeneration %}"
     )
 
-# %% ../nbs/20_chat.ipynb #0076
+
 def label_tokens(
     encoded: dict,  # input_ids and labels
     tokenizer,
 ) -> tuple[list, list]:  # texts of the tokens; 1.0 where one is learnt, 0.0 where it is only read
     "What `plot.show_tokens` needs to show which tokens are learnt."
     ids = encoded["input_ids"]
-    pieces = tokenizer.convert_ids_to_tokens(ids)
-    texts = [
-        piece if piece.startswith("<0x") else tokenizer.decode([i]) for i, piece in zip(ids, pieces)
-    ]
+    texts = tokenizer.convert_ids_to_tokens(ids)
+    texts = [t if t.startswith("<0x") else tokenizer.decode([i]) for i, t in zip(ids, texts)]
     return texts, [float(label != -100) for label in encoded["labels"]]
 
 # %% ../nbs/20_chat.ipynb #d670b0fc
@@ -537,11 +543,8 @@ def each_answer(
 ) -> list[Example]:  # each ends with an answer that is to be learnt
     "A conversation up to each of its answers."
     messages = example.messages
-    ends = [
-        k
-        for k, message in enumerate(messages)
-        if k and message["role"] == "assistant" and message.get("weight", 1)
-    ]
+    is_taught = lambda m: m["role"] == "assistant" and m.get("weight", 1)
+    ends = [k for k, message in enumerate(messages) if k and is_taught(message)]
     return [replace(example, messages=messages[: k + 1], n_prompt=k) for k in ends]
 
 
@@ -635,16 +638,13 @@ def pack_sequences(
     packed = []
     for numbers in pack_bins(lengths, length):
         rows = [encoded[i] for i in numbers]
-        packed.append(
-            dict(
-                input_ids=[i for row in rows for i in row["input_ids"]],
-                labels=[i for row in rows for i in [-100, *row["labels"][1:]]],
-                position_ids=[t for row in rows for t in range(len(row["input_ids"]))],
-            )
-        )
+        ids = [i for row in rows for i in row["input_ids"]]
+        labels = [i for row in rows for i in [-100, *row["labels"][1:]]]
+        positions = [t for row in rows for t in range(len(row["input_ids"]))]
+        packed.append(dict(input_ids=ids, labels=labels, position_ids=positions))
     return packed
 
-# %% ../nbs/20_chat.ipynb #0101
+
 def collate(
     rows: list[dict],  # input_ids, labels and, where packed, position_ids
     pad_id: int,
@@ -677,30 +677,17 @@ def check_packing(
 
     It reads two short sequences, alone and packed, and compares the logits.
     """
-    sizes, training = (7, 5), model.training
-    rows = [
-        dict(
-            input_ids=[(7 * n + 3 * t) % model.config.vocab_size for t in range(n)],
-            labels=[-100] * n,
-        )
-        for n in sizes
-    ]
-
-    def logits(row):
-        batch = collate([row], 0)
-        return (
-            model(
-                input_ids=batch["input_ids"].to(model.device),
-                use_cache=False,
-                position_ids=batch["position_ids"].to(model.device),
-            )
-            .logits[0]
-            .float()
-        )
-
+    n_tokens, training, rows = model.config.vocab_size, model.training, []
+    for n in (7, 5):
+        ids = [(7 * n + 3 * t) % n_tokens for t in range(n)]
+        rows.append(dict(input_ids=ids, labels=[-100] * n))
+    batches = [collate([row], 0) for row in (*rows, *pack_sequences(rows, 12))]
+    names = ("input_ids", "position_ids")
+    inputs = [{name: batch[name].to(model.device) for name in names} for batch in batches]
     model.eval()
-    alone, packed = torch.cat([*map(logits, rows)]), logits(pack_sequences(rows, sum(sizes))[0])
+    *apart, packed = (model(**one, use_cache=False).logits[0].float() for one in inputs)
     model.train(training)
+    alone = torch.cat(apart)
     gap = (alone - packed).abs().max()
     if gap > torch.finfo(model.dtype).eps ** 0.5 * alone.abs().max():
         raise ValueError(

@@ -67,11 +67,11 @@ def plain_text(
         f"got {type(text).__name__} {str(text)[:60]!r}"
     )
 
-# %% ../nbs/40_rewards.ipynb #0013
+
 class Attempt:
     """Keep the error of a block: `with Attempt() as run: …`, then `run.error`.
 
-    For code of the user alone, which may raise anything; who keeps an error raises it again by name.
+    For code of the user alone, which may raise anything; the error is raised again by name.
     """
 
     error = None
@@ -84,13 +84,16 @@ class Attempt:
             self.error = error  # Ctrl-C goes through
         return self.error is not None
 
-# %% ../nbs/40_rewards.ipynb #0014
+
 def one_row(
     columns: dict,  # name → list with one entry for each reply; what is no list stays as it is
     i: int,
 ) -> dict:  # the same with lists of one entry
     "Row i of the columns."
     return {name: [c[i]] if isinstance(c, list) else c for name, c in columns.items()}
+
+
+TRAINER = ("completion_ids", "trainer_state", "log_extra", "log_metric")
 
 # %% ../nbs/40_rewards.ipynb #0017
 @dataclass(frozen=True)
@@ -131,13 +134,8 @@ class Reward:
         **columns,  # the other columns of the dataset, one entry for each completion
     ) -> list:  # float or None for each completion
         "Measure replies. Raises `ValueError` with the reward and the reply that did it."
-        extras = dict(
-            completion_ids=completion_ids,
-            trainer_state=trainer_state,
-            log_extra=log_extra,
-            log_metric=log_metric,
-        )
-        columns |= {name: value for name, value in extras.items() if value is not None}
+        extras = zip(TRAINER, (completion_ids, trainer_state, log_extra, log_metric))
+        columns |= {name: value for name, value in extras if value is not None}
         asked, replies = ([plain_text(text) for text in texts] for texts in (prompts, completions))
         for name, column in dict(prompt=asked, **columns).items():
             if isinstance(column, list) and len(column) != len(replies):
@@ -159,7 +157,7 @@ def named_error(
     shown = reply if len(reply) <= 60 else reply[:60] + "…"
     return ValueError(f"reward {reward.name!r} {fault} on reply {i}: {shown!r}")
 
-# %% ../nbs/40_rewards.ipynb #0019
+
 def run_measure(
     reward: Reward,
     prompts: list,  # of str
@@ -189,7 +187,7 @@ def run_measure(
         f"but on none of them alone: {told}"
     ) from batch.error
 
-# %% ../nbs/40_rewards.ipynb #0020
+
 def check_value(
     reward: Reward,
     value,  # what `measure` gave for this reply
@@ -206,18 +204,11 @@ def check_value(
     if not math.isfinite(number):
         raise named_error(reward, i, reply, f"gave {number} (None means: cannot be judged)")
     if not reward.low <= number <= reward.high:
-        raise named_error(
-            reward,
-            i,
-            reply,
-            f"gave {number:g}, outside its range {reward.low:g} to {reward.high:g},",
-        )
+        fault = f"gave {number:g}, outside its range {reward.low:g} to {reward.high:g},"
+        raise named_error(reward, i, reply, fault)
     return number
 
-# %% ../nbs/40_rewards.ipynb #0026
-TRAINER = ("completion_ids", "trainer_state", "log_extra", "log_metric")
-
-# %% ../nbs/40_rewards.ipynb #e0e4f193
+# %% ../nbs/40_rewards.ipynb #0027
 def reply_reward(
     name: str,
     score: Callable,  # (reply, prompt=…, and the entry of each column) → float or None
@@ -228,19 +219,14 @@ def reply_reward(
     "A reward that judges each reply by itself; what only a trainer needs is left out."
 
     def measure(prompts, completions, **columns):
-        columns = {name: c for name, c in columns.items() if name not in TRAINER}
-        rows = (
-            {name: c[i] if isinstance(c, list) else c for name, c in columns.items()}
-            for i in range(len(completions))
-        )
-        return [
-            score(reply, prompt=prompt, **row)
-            for prompt, reply, row in zip(prompts, completions, rows)
-        ]
+        given = {name: c for name, c in columns.items() if name not in TRAINER}
+        row = lambda i: {name: c[i] if isinstance(c, list) else c for name, c in given.items()}
+        asked = enumerate(zip(prompts, completions))
+        return [score(reply, prompt=prompt, **row(i)) for i, (prompt, reply) in asked]
 
     return Reward(name, measure, weight, low, high)
 
-# %% ../nbs/40_rewards.ipynb #0027
+
 def as_rewards(
     rewards,  # Reward, function with TRL's signature, or a list of them
 ) -> list:  # objects with __name__, weight, and TRL's signature
@@ -249,12 +235,9 @@ def as_rewards(
     Raises `ValueError` for an empty list and for two rewards of one name.
     """
     rewards = list(rewards) if isinstance(rewards, list | tuple) else [rewards]
-    made = [
-        r
-        if hasattr(r, "weight")
-        else Reward(getattr(r, "__name__", type(r).__name__), r, low=-math.inf, high=math.inf)
-        for r in rewards
-    ]
+    name_of = lambda r: getattr(r, "__name__", type(r).__name__)
+    wrap = lambda r: Reward(name_of(r), r, low=-math.inf, high=math.inf)
+    made = [r if hasattr(r, "weight") else wrap(r) for r in rewards]
     names = [reward.__name__ for reward in made]
     if not names or len({*names}) < len(names):
         raise ValueError(f"expected rewards with different names, got {names}")
@@ -273,7 +256,7 @@ def reward_table(
         for reward in as_rewards(rewards)
     }
 
-# %% ../nbs/40_rewards.ipynb #0029
+
 def total_rewards(
     rewards,  # list of Reward
     table: dict,  # from `reward_table`
@@ -294,7 +277,7 @@ def total_rewards(
         totals.append(math.fsum(parts))
     return totals
 
-# %% ../nbs/40_rewards.ipynb #0030
+
 def mean_rewards(
     table: dict,  # from `reward_table`
 ) -> dict:  # name → mean over the replies that could be judged; None where there is none
@@ -320,30 +303,23 @@ def format_reward(
         raise ValueError(f"pattern {pattern!r}: {error}") from error
     return reply_reward("format", lambda reply, /, **_: float(bool(form.search(reply))), weight)
 
-# %% ../nbs/40_rewards.ipynb #0036
-def length_score(
-    n: int,  # characters
-    shortest: int,
-    longest: int,
-) -> float:  # 0 to 1
-    "1 from shortest to longest; 0 at no length and at twice the longest, with slopes between."
-    return max(0.0, min(1.0, n / shortest, 2 - n / longest))
 
-# %% ../nbs/40_rewards.ipynb #d6f6c23a
 def length_reward(
     shortest: int = 50,  # characters without white space, at least 1
     longest: int = 400,
     weight: float = 1.0,
 ) -> Reward:
-    """1 for a reply of the right length. Raises `ValueError` unless 1 ≤ shortest ≤ longest.
+    """1 from shortest to longest; 0 at no length and at twice the longest, with slopes between.
 
+    Raises `ValueError` unless 1 ≤ shortest ≤ longest.
     What it invites: Singhal et al. 2023, arXiv:2310.03716.
     """
     if not 1 <= shortest <= longest:
         raise ValueError(f"expected 1 <= shortest <= longest, got {shortest} and {longest}")
 
     def score(reply, /, **_):
-        return length_score(len("".join(reply.split())), shortest, longest)
+        n = len("".join(reply.split()))
+        return max(0.0, min(1.0, n / shortest, 2 - n / longest))
 
     return reply_reward("length", score, weight)
 
@@ -365,7 +341,7 @@ def quality_reward(
 
     return reply_reward("quality", score, weight)
 
-# %% ../nbs/40_rewards.ipynb #0038
+
 def keyword_reward(
     keywords: list | tuple,  # of str
     enough: int = 3,  # different keywords for the full reward
@@ -386,7 +362,7 @@ def keyword_reward(
 
     return reply_reward("keywords", score, weight)
 
-# %% ../nbs/40_rewards.ipynb #0041
+
 def surface_rewards(
     keywords: list | tuple,  # of the domain
 ) -> list[Reward]:
@@ -448,7 +424,8 @@ def correct_reward(
     *stated*: a short statement that commits itself. *exact*: the answer and nothing else. *number*:
     the last number. *contains*: the answer stands somewhere. All through `llmft.grading`.
 
-    Raises `ValueError` for another `match`; the reward raises it for records without the column. Source: Shao et al. 2024, arXiv:2402.03300, a rule in place of a reward model.
+    Raises `ValueError` for another `match`; the reward raises it for records without the column.
+    Source: Shao et al. 2024, arXiv:2402.03300, a rule in place of a reward model.
     """
     if match not in MATCHES:
         raise ValueError(f"match must be one of {MATCHES}, got {match!r}")
@@ -463,7 +440,7 @@ def correct_reward(
 
     return reply_reward("correct", score, weight)
 
-# %% ../nbs/40_rewards.ipynb #0066
+# %% ../nbs/40_rewards.ipynb #0067
 @lru_cache(maxsize=4096)
 def is_list(
     sentence: str,
@@ -472,7 +449,7 @@ def is_list(
     parts = re.search("[、,・]", sentence) and sentence_style(words(sentence)) == "none"
     return bool(parts) or len(bare_pieces(sentence)) > 3
 
-# %% ../nbs/40_rewards.ipynb #0067
+
 @lru_cache(maxsize=4096)
 def support_score(
     reply: str,
@@ -537,11 +514,10 @@ def keigo_reward(
     """
     if style not in ("polite", "plain"):
         raise ValueError(f"style: polite or plain, got {style!r}")
-    return reply_reward(
-        "keigo", lambda reply, /, **_: keigo_rate(reply, style, strict=True), weight
-    )
+    score = lambda reply, /, **_: keigo_rate(reply, style, strict=True)
+    return reply_reward("keigo", score, weight)
 
-# %% ../nbs/40_rewards.ipynb #0075
+
 def repetition_reward(
     n: int = 8,  # characters; shorter repeats are normal
     weight: float = 1.0,
@@ -549,26 +525,26 @@ def repetition_reward(
     "1 where nothing is said twice, falling to 0 for a loop."
     return reply_reward("repetition", lambda reply, /, **_: 1 - repeated_share(reply, n), weight)
 
-# %% ../nbs/40_rewards.ipynb #0077
-def language_score(
-    reply: str,
-) -> float:  # 0 to 1
-    "1 for Japanese with at most a fifth of other letters; 0 for a long text without kana."
-    shares, n = script_shares(reply), len("".join(reply.split()))
-    kana = shares["hiragana"] + shares["katakana"]
-    letters = kana + shares["kanji"] + shares["latin"] + shares["other"]
-    if not letters:
-        return float(shares["digits"] > 0)
-    if n * letters >= 12 and not kana:
-        return 0.0
-    return min(1.0, japanese_ratio(reply) / 0.8)
 
-# %% ../nbs/40_rewards.ipynb #031814f9
 def language_reward(
     weight: float = 1.0,
 ) -> Reward:
-    "Whether a reply is Japanese. A number alone belongs to every language."
-    return reply_reward("language", lambda reply, /, **_: language_score(reply), weight)
+    """1 for Japanese with at most a fifth of other letters; 0 for a long text without kana.
+
+    A number alone belongs to every language.
+    """
+
+    def score(reply, /, **_):
+        shares, n = script_shares(reply), len("".join(reply.split()))
+        kana = shares["hiragana"] + shares["katakana"]
+        letters = kana + shares["kanji"] + shares["latin"] + shares["other"]
+        if not letters:
+            return float(shares["digits"] > 0)
+        if n * letters >= 12 and not kana:
+            return 0.0
+        return min(1.0, japanese_ratio(reply) / 0.8)
+
+    return reply_reward("language", score, weight)
 
 # %% ../nbs/40_rewards.ipynb #0084
 def first_judged(
@@ -578,13 +554,13 @@ def first_judged(
     columns: dict,
 ) -> list:  # float or None for each reply
     "What the first gate says that can judge; None where none can."
-    said = [None] * len(completions)
+    shares = [None] * len(completions)
     for gate in gates:
-        if None not in said:
+        if None not in shares:
             break
         values = gate(prompts=prompts, completions=completions, **columns)
-        said = [old if old is not None else new for old, new in zip(said, values)]
-    return said
+        shares = [new if old is None else old for old, new in zip(shares, values)]
+    return shares
 
 # %% ../nbs/40_rewards.ipynb #0085
 def only_with(
@@ -599,22 +575,22 @@ def only_with(
     if not math.isfinite(reward.low):
         raise ValueError(f"reward {reward.name!r}: expected a finite low end, got {reward.low}")
 
+    def gated(share, prompt, reply, row):
+        if share is None and keep_unjudged:
+            share = 1.0
+        if not share:
+            return None if share is None else reward.low
+        (value,) = reward([prompt], [reply], **row)
+        return None if value is None else reward.low + share * (value - reward.low)
+
     def measure(prompts, completions, **columns):
-        shares = [
-            1.0 if share is None and keep_unjudged else share
-            for share in first_judged(gates, prompts, completions, columns)
-        ]
-        values = [None if share is None else reward.low for share in shares]
-        for i, share in enumerate(shares):
-            if not share:
-                continue
-            (value,) = reward([prompts[i]], [completions[i]], **one_row(columns, i))
-            values[i] = None if value is None else reward.low + share * (value - reward.low)
-        return values
+        shares = first_judged(gates, prompts, completions, columns)
+        rows = [one_row(columns, i) for i in range(len(shares))]
+        return [*map(gated, shares, prompts, completions, rows)]
 
     return Reward(reward.name, measure, reward.weight, reward.low, reward.high)
 
-# %% ../nbs/40_rewards.ipynb #0087
+
 def optional(
     reward: Reward,
     columns: tuple = ("answer", "passage"),
@@ -648,19 +624,6 @@ def grounded_rewards(
         forms.append(format_reward(pattern, 0.2))
     return [correct, support, *(only_with(form, correct, support) for form in forms)]
 
-# %% ../nbs/40_rewards.ipynb #8a403c2a
-REWARDS: dict = dict(
-    correct=correct_reward,
-    support=support_reward,
-    format=format_reward,
-    length=length_reward,
-    quality=quality_reward,
-    keywords=keyword_reward,
-    keigo=keigo_reward,
-    repetition=repetition_reward,
-    language=language_reward,
-)
-
 # %% ../nbs/40_rewards.ipynb #0a1f6aa4
 def name_reward(
     text: str,  # correct, length:0.2, grounded …
@@ -680,6 +643,19 @@ def name_reward(
     return [REWARDS[name](*first, weight=float(weight or 1))]
 
 # %% ../nbs/40_rewards.ipynb #9718801b
+REWARDS: dict = dict(
+    correct=correct_reward,
+    support=support_reward,
+    format=format_reward,
+    length=length_reward,
+    quality=quality_reward,
+    keywords=keyword_reward,
+    keigo=keigo_reward,
+    repetition=repetition_reward,
+    language=language_reward,
+)
+
+
 def choose_rewards(
     names: str,  # with commas between, with weights if wanted: correct,length:0.2
     keywords: str = "",  # words of the domain with commas between, for keywords and surface
@@ -752,7 +728,7 @@ BLOCKS = (
     "お役に立てれば幸いです。",
 )
 
-# %% ../nbs/40_rewards.ipynb #0105
+# %% ../nbs/40_rewards.ipynb #0106
 def change_recipe(
     recipe: tuple,
     blocks: tuple,
@@ -772,8 +748,8 @@ def change_recipe(
         changed[i] = draw.choice(blocks)
     return tuple(changed)
 
-# %% ../nbs/40_rewards.ipynb #0106
-def climb(
+
+def search_recipe(
     score: Callable,  # recipe → float
     blocks: tuple,
     longest: int,
@@ -804,7 +780,7 @@ def climb(
         history.append((k + 1, known[best]))
     return best, history
 
-# %% ../nbs/40_rewards.ipynb #0109
+# %% ../nbs/40_rewards.ipynb #0110
 @dataclass(frozen=True)
 class Stuffing:
     "The best empty reply that a search found: one recipe of blocks, written for all prompts alike."
@@ -820,7 +796,7 @@ class Stuffing:
     def share(self) -> float:
         return self.score / self.reference  # of what a correct reply gets
 
-# %% ../nbs/40_rewards.ipynb #0110
+
 def search_stuffing(
     rewards,  # as `as_rewards` takes them
     prompts: list,  # at least two, with different answers
@@ -855,7 +831,7 @@ def search_stuffing(
     measured = lambda replies: reward_table(rewards, prompts, replies, columns)
     mean_total = lambda replies: fmean(total_rewards(rewards, measured(replies)))
     score = lambda recipe: mean_total(write(recipe))
-    best, history = climb(score, tuple(blocks), longest, n_tries, seed)
+    best, history = search_recipe(score, tuple(blocks), longest, n_tries, seed)
     return Stuffing(
         best,
         history[-1][1],
