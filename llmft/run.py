@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 import torch
 
+from .cards import drop_shards, find_shard, launch_warnings, shard_file
 from llmft.core import (
     append_jsonl,
     claim_run,
@@ -29,6 +30,7 @@ from llmft.core import (
     save_tensors,
     write_jsonl,
 )
+from .records import LOG
 
 # %% ../nbs/91_run.ipynb #2703341d
 def optimizer_tensors(
@@ -175,7 +177,10 @@ def start_accelerator(
     from accelerate import Accelerator
 
     keep_freed_memory()
-    return Accelerator(cpu=pick_device(device) == "cpu")
+    accelerator = Accelerator(cpu=pick_device(device) == "cpu")
+    for sentence in launch_warnings(accelerator) * accelerator.is_main_process:
+        LOG.warning(sentence)
+    return accelerator
 
 
 @contextmanager
@@ -231,6 +236,7 @@ class Run:
 
     name = "training"  # beside the progress bar
     shown = ("loss",)  # names of the record that the bar shows
+    shards = None  # from `shard_model`, where each process trains its part of every weight
 
     def __init__(
         self,
@@ -267,15 +273,21 @@ class Run:
         self.step = state["step"]
 
     def save(self) -> None:
-        "Replace the checkpoint, from the main process alone."
-        if self.is_main:
-            path = self.folder / "checkpoint.safetensors"
+        "Replace the checkpoint, from the main process alone; a model in shards, from each of them."
+        path = self.folder / "checkpoint.safetensors"
+        if self.shards:
+            path = shard_file(self.folder, self.step, self.accelerator)
+        if self.is_main or self.shards:
             save_checkpoint(path, self.trained, self.optimizers, **self.state())
         self.accelerator.wait_for_everyone()
+        if self.is_main:
+            drop_shards(self.folder, self.step)
 
     def restore(self) -> None:
         "Go on from the checkpoint, if there is one; the lines behind it are dropped."
         path = self.folder / "checkpoint.safetensors"
+        if self.shards:
+            path = find_shard(self.folder, self.accelerator)
         if path.exists():
             self.load_state(restore_checkpoint(path, self.trained, self.optimizers))
         if self.is_main:
