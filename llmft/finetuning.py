@@ -209,7 +209,10 @@ class SFTRun(Run):
 
     def whole_model(self):
         "The model as it is written; of one in shards, None in all processes but the main one."
-        return self.shards.whole_model(self.is_main) if self.shards else self.model
+        if not self.shards:
+            return self.model
+        self.optimizers.clear()  # makes room; what they remember is saved
+        return self.shards.whole_model(self.is_main)
 
     def best_file(self) -> Path:
         "Where the tensors of the best measurement are kept, of shards one file for each process."

@@ -12,6 +12,7 @@ import json
 import math
 import signal
 import sys
+import warnings
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from collections.abc import Sequence
@@ -30,7 +31,6 @@ from llmft.core import (
     save_tensors,
     write_jsonl,
 )
-from .records import LOG
 
 # %% ../nbs/91_run.ipynb #2703341d
 def optimizer_tensors(
@@ -179,7 +179,7 @@ def start_accelerator(
     keep_freed_memory()
     accelerator = Accelerator(cpu=pick_device(device) == "cpu")
     for sentence in launch_warnings(accelerator) * accelerator.is_main_process:
-        LOG.warning(sentence)
+        warnings.warn(sentence, stacklevel=2)
     return accelerator
 
 
