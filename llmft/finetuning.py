@@ -75,6 +75,7 @@ from llmft.run import (
     Run,
     RunFolder,
     fill_tensors,
+    keep_freed_memory,
     no_number,
     open_run,
     start_accelerator,
@@ -197,6 +198,7 @@ class SFTRun(Run):
         trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         if config.shard:
             self.shards = shard_model(model, accelerator)
+            keep_freed_memory(False)  # a layer that was whole for a moment
             trained = self.shards.own_parts()
         optimizer = make_optimizer([*trained.values()], config)
         super().__init__(folder, trained, [optimizer], config, accelerator, callbacks)

@@ -158,15 +158,20 @@ def any_asked(
     return accelerator.reduce(mine, "sum").item() > 0
 
 # %% ../nbs/91_run.ipynb #04e377c1
-def keep_freed_memory() -> bool:  # True where it applies: Linux with the GNU C library
-    "Tell the C library to reuse large freed buffers (mallopt: M_MMAP_MAX, M_TRIM_THRESHOLD)."
+def keep_freed_memory(
+    keep: bool = True,  # False: large buffers go back to the system as soon as they are free
+) -> bool:  # True where it applies: Linux with the GNU C library
+    "Tell the C library what to do with large freed buffers (mallopt): to use them again is faster."
     if not sys.platform.startswith("linux"):
         return False
     library = ctypes.CDLL(None)
     if not hasattr(library, "mallopt"):
         return False
-    m_trim_threshold, m_top_pad, m_mmap_max = -1, -2, -4
+    m_trim_threshold, m_top_pad, m_mmap_threshold, m_mmap_max = -1, -2, -3, -4
     options = ((m_mmap_max, 0), (m_trim_threshold, 2**31 - 1), (m_top_pad, 2**26))
+    if not keep:
+        options = ((m_mmap_max, 2**16), (m_mmap_threshold, 2**20), (m_trim_threshold, 2**17))
+        library.malloc_trim(0)
     return all(library.mallopt(option, value) == 1 for option, value in options)
 
 
