@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['shard_model', 'launch_warnings', 'check_shard']
 
-# %% ../nbs/35_cards.ipynb #ffe6eeb0
+# %% ../nbs/35_cards.ipynb #10aa776d
 import copy
 import os
 import shutil
@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-# %% ../nbs/35_cards.ipynb #64f96936
+# %% ../nbs/35_cards.ipynb #7fdfb44a
 def find_blocks(
     model,
 ) -> list:  # modules, from the first layer to the last
@@ -27,7 +27,7 @@ def find_blocks(
             blocks += module
     return blocks
 
-# %% ../nbs/35_cards.ipynb #3d4f119e
+# %% ../nbs/35_cards.ipynb #4f23e7e4
 class Shards(nn.Module):
     """A model of which each process holds a part of every weight.
 
@@ -72,7 +72,7 @@ class Shards(nn.Module):
         model.load_state_dict(weights, strict=False, assign=True)
         return model
 
-# %% ../nbs/35_cards.ipynb #183483f2
+# %% ../nbs/35_cards.ipynb #1d5dd7df
 def shard_model(
     model,  # of transformers, with or without an adapter; its weights become parts
     accelerator,
@@ -92,7 +92,7 @@ def shard_model(
     # also what stands outside of the layers is given back after the forward pass
     return fully_shard(shards, mesh=mesh, reshard_after_forward=True)
 
-# %% ../nbs/35_cards.ipynb #426b6fdd
+# %% ../nbs/35_cards.ipynb #54cc2c19
 def part_name(
     accelerator,
 ) -> str:  # for example 1-of-2
@@ -139,7 +139,7 @@ def drop_shards(
         if path.is_dir() and path.name != f"checkpoint-{step}":
             shutil.rmtree(path)
 
-# %% ../nbs/35_cards.ipynb #5befaf8a
+# %% ../nbs/35_cards.ipynb #5ef90a67
 def launch_warnings(
     accelerator,
 ) -> list[str]:  # sentences; empty when all is as it was asked for
@@ -158,7 +158,7 @@ def launch_warnings(
         )
     return warned
 
-# %% ../nbs/35_cards.ipynb #2686ffa8
+# %% ../nbs/35_cards.ipynb #fbec07dc
 def check_shard(
     config,  # SFTConfig
     engine: str,  # llmft or trl

@@ -170,7 +170,7 @@ def keep_freed_memory(
     m_trim_threshold, m_top_pad, m_mmap_threshold, m_mmap_max = -1, -2, -3, -4
     options = ((m_mmap_max, 0), (m_trim_threshold, 2**31 - 1), (m_top_pad, 2**26))
     if not keep:
-        options = ((m_mmap_max, 2**16), (m_mmap_threshold, 2**20), (m_trim_threshold, 2**17))
+        options = ((m_mmap_max, 2**16), (m_mmap_threshold, 2**17), (m_trim_threshold, 2**17))
         library.malloc_trim(0)
     return all(library.mallopt(option, value) == 1 for option, value in options)
 
