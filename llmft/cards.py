@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['shard_model', 'launch_warnings', 'check_shard']
 
-# %% ../nbs/35_cards.ipynb #10aa776d
+# %% ../nbs/35_cards.ipynb #fc3fcf77
 import copy
 import os
 import shutil
@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-# %% ../nbs/35_cards.ipynb #7fdfb44a
+# %% ../nbs/35_cards.ipynb #8b6ca335
 def find_blocks(
     model,
 ) -> list:  # modules, from the first layer to the last
@@ -27,7 +27,7 @@ def find_blocks(
             blocks += module
     return blocks
 
-# %% ../nbs/35_cards.ipynb #4f23e7e4
+# %% ../nbs/35_cards.ipynb #9a84c80b
 class Shards(nn.Module):
     """A model of which each process holds a part of every weight.
 
@@ -59,9 +59,14 @@ class Shards(nn.Module):
 
     @torch.no_grad()
     def whole_model(self, is_main: bool):  # a plain model on the CPU; None where it is not kept
-        "Gather one weight after the other, and put them into a model as it was before."
-        gathered, weights = {}, {}
+        """Gather what was trained, one weight after the other, into a model as it was before.
+
+        Beside an adapter only the embedding is gathered, by which its base is known again.
+        """
+        gathered, weights, embedding = {}, {}, self.model.get_input_embeddings().weight
         for name, p in self.model.named_parameters(remove_duplicate=False):
+            if not p.requires_grad and p is not embedding:
+                continue
             if id(p) not in gathered:
                 whole = p.full_tensor().cpu()
                 gathered[id(p)] = nn.Parameter(whole, p.requires_grad) if is_main else None
@@ -72,7 +77,7 @@ class Shards(nn.Module):
         model.load_state_dict(weights, strict=False, assign=True)
         return model
 
-# %% ../nbs/35_cards.ipynb #1d5dd7df
+# %% ../nbs/35_cards.ipynb #36bd80fe
 def shard_model(
     model,  # of transformers, with or without an adapter; its weights become parts
     accelerator,
@@ -92,7 +97,7 @@ def shard_model(
     # also what stands outside of the layers is given back after the forward pass
     return fully_shard(shards, mesh=mesh, reshard_after_forward=True)
 
-# %% ../nbs/35_cards.ipynb #54cc2c19
+# %% ../nbs/35_cards.ipynb #d88fd06a
 def part_name(
     accelerator,
 ) -> str:  # for example 1-of-2
@@ -139,7 +144,7 @@ def drop_shards(
         if path.is_dir() and path.name != f"checkpoint-{step}":
             shutil.rmtree(path)
 
-# %% ../nbs/35_cards.ipynb #5ef90a67
+# %% ../nbs/35_cards.ipynb #b51ad8b1
 def launch_warnings(
     accelerator,
 ) -> list[str]:  # sentences; empty when all is as it was asked for
@@ -158,7 +163,7 @@ def launch_warnings(
         )
     return warned
 
-# %% ../nbs/35_cards.ipynb #fbec07dc
+# %% ../nbs/35_cards.ipynb #1061f67d
 def check_shard(
     config,  # SFTConfig
     engine: str,  # llmft or trl

@@ -195,11 +195,11 @@ class SFTRun(Run):
         config = fit_to_model(config, model, accelerator.device.type, full)
         kind, is_half = accelerator.device.type, config.dtype == "fp16"
         self.scaler = torch.amp.GradScaler(kind, init_scale=1024.0, enabled=is_half)
-        trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         if config.shard:
             self.shards = shard_model(model, accelerator)
-            keep_freed_memory(False)  # a layer that was whole for a moment
             trained = self.shards.own_parts()
+        else:
+            trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         optimizer = make_optimizer([*trained.values()], config)
         super().__init__(folder, trained, [optimizer], config, accelerator, callbacks)
 
@@ -649,6 +649,7 @@ def sft(
     examples, asked = read_training(data, config.train_mode), read_training(eval_data, "")
     warned = examples_warnings(examples, asked)
     accelerator = start_accelerator(config.device)
+    keep_freed_memory(not config.shard)  # of shards, each layer is whole for a moment
     name, tuned, tokenizer = open_start(model, quantize, accelerator.device.type)
     taught = teach_template(tuned, tokenizer, lora)
     lora, context = lora if full else taught, context_of(tuned)
