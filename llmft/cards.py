@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['shard_model', 'launch_warnings', 'check_shard']
 
-# %% ../nbs/35_cards.ipynb #fc3fcf77
+# %% ../nbs/35_cards.ipynb #7429d828
 import copy
 import os
 import shutil
@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-# %% ../nbs/35_cards.ipynb #8b6ca335
+# %% ../nbs/35_cards.ipynb #a8815a24
 def find_blocks(
     model,
 ) -> list:  # modules, from the first layer to the last
@@ -27,7 +27,7 @@ def find_blocks(
             blocks += module
     return blocks
 
-# %% ../nbs/35_cards.ipynb #9a84c80b
+# %% ../nbs/35_cards.ipynb #5c74cfea
 class Shards(nn.Module):
     """A model of which each process holds a part of every weight.
 
@@ -77,7 +77,7 @@ class Shards(nn.Module):
         model.load_state_dict(weights, strict=False, assign=True)
         return model
 
-# %% ../nbs/35_cards.ipynb #36bd80fe
+# %% ../nbs/35_cards.ipynb #de3b02a9
 def shard_model(
     model,  # of transformers, with or without an adapter; its weights become parts
     accelerator,
@@ -97,7 +97,7 @@ def shard_model(
     # also what stands outside of the layers is given back after the forward pass
     return fully_shard(shards, mesh=mesh, reshard_after_forward=True)
 
-# %% ../nbs/35_cards.ipynb #d88fd06a
+# %% ../nbs/35_cards.ipynb #a3a83a1f
 def part_name(
     accelerator,
 ) -> str:  # for example 1-of-2
@@ -144,7 +144,7 @@ def drop_shards(
         if path.is_dir() and path.name != f"checkpoint-{step}":
             shutil.rmtree(path)
 
-# %% ../nbs/35_cards.ipynb #b51ad8b1
+# %% ../nbs/35_cards.ipynb #0a4d8aa8
 def launch_warnings(
     accelerator,
 ) -> list[str]:  # sentences; empty when all is as it was asked for
@@ -163,7 +163,7 @@ def launch_warnings(
         )
     return warned
 
-# %% ../nbs/35_cards.ipynb #1061f67d
+# %% ../nbs/35_cards.ipynb #0f9340fc
 def check_shard(
     config,  # SFTConfig
     engine: str,  # llmft or trl
