@@ -7,7 +7,7 @@ EXTRAS := dev,plot,office,trl,qlora,ui,eval,server
 export LLMFT_CACHE := $(CURDIR)/.cache
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help book test export lab slow bench real spread readme docs drift wheel clean
+.PHONY: help book test export lab slow bench real gpu spread readme docs drift wheel clean
 help:
 	@echo "make book    install, run every notebook, and write _book/index.html"
 	@echo "make test    install, and check everything; ends with 'N passed, N failed'"
@@ -16,6 +16,7 @@ help:
 	@echo "make slow PAGE=14  run a page with its slow cells, the studies that write data/results (up to hours)"
 	@echo "make bench   measure speed and memory against other libraries: page 84 with its slow cells"
 	@echo "make real    give our files to llama.cpp, and open real models: page 86 with its slow cells (needs npm)"
+	@echo "make gpu     train, practise and generate on a card, at most 10 minutes: page 35 with its slow cells"
 	@echo "make spread  measure how far right runs lie apart: other seeds, other arithmetic (hours)"
 	@echo "make docs    write the book as an offline website, _site/index.html, and check it"
 	@echo "make readme  write README.md, the tables of README.ja.md, PARITY.md and SPREAD.md"
@@ -54,6 +55,15 @@ slow: $(STAMP)
 
 real: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/llmft book --only 86 --slow
+
+# the base, of which this page takes the tokenizer, is made before the clock runs
+gpu: $(STAMP)
+	@if ! $(BIN)/python -c "import torch; exit(not torch.cuda.is_available())"; then \
+		echo "make gpu: there is no card here that torch can use"; \
+	else \
+		$(BIN)/python -c "from llmft.pretraining import base_run; base_run()" && \
+		PATH="$(CURDIR)/$(BIN):$$PATH" timeout 600 $(BIN)/llmft book --only 35 --slow; \
+	fi
 
 spread: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/llmft book --only 85 --slow

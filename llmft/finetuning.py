@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .cards import check_shard, part_name, shard_model
 from llmft.chat import (
     check_packing,
     collate,
@@ -74,6 +75,7 @@ from llmft.run import (
     Run,
     RunFolder,
     fill_tensors,
+    keep_freed_memory,
     no_number,
     open_run,
     start_accelerator,
@@ -193,9 +195,31 @@ class SFTRun(Run):
         config = fit_to_model(config, model, accelerator.device.type, full)
         kind, is_half = accelerator.device.type, config.dtype == "fp16"
         self.scaler = torch.amp.GradScaler(kind, init_scale=1024.0, enabled=is_half)
-        trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        if config.shard:
+            self.shards = shard_model(model, accelerator)
+            trained = self.shards.own_parts()
+        else:
+            trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         optimizer = make_optimizer([*trained.values()], config)
         super().__init__(folder, trained, [optimizer], config, accelerator, callbacks)
+
+    def compute(self, function: Callable, *inputs):
+        "What a function of the model and of other things gives; also of a model in shards."
+        if self.shards:
+            return self.shards(function, *inputs)
+        return function(self.model, *inputs)
+
+    def whole_model(self):
+        "The model as it is written; of one in shards, None in all processes but the main one."
+        if not self.shards:
+            return self.model
+        self.optimizers.clear()  # makes room; what they remember is saved
+        return self.shards.whole_model(self.is_main)
+
+    def best_file(self) -> Path:
+        "Where the tensors of the best measurement are kept, of shards one file for each process."
+        part = f"-{part_name(self.accelerator)}" if self.shards else ""
+        return self.folder / f"best{part}.safetensors"
 
     def train_step(self) -> dict:
         "One optimizer step, and its log record."
@@ -221,9 +245,8 @@ class SFTRun(Run):
         "Do the remaining steps, and take back the weights of the best measurement."
         self.model.train()
         super().fit()
-        best = self.folder / "best.safetensors"
-        if best.exists():
-            fill_tensors(self.trained, load_tensors(best)[0])
+        if self.best_file().exists():
+            fill_tensors(self.trained, load_tensors(self.best_file())[0])
 
 # %% ../nbs/23_finetuning.ipynb #0030
 def sft_step(
@@ -285,11 +308,25 @@ def micro_step(
     device, dtype = run.accelerator.device, run.config.dtype
     half = torch.float16 if dtype == "fp16" else torch.bfloat16
     with torch.autocast(device.type, half, enabled=dtype != "fp32"):
-        loss = summed_loss(run.model, batch_of(rows, run.pad_id, device), run.split) / n_labels
+        batch = batch_of(rows, run.pad_id, device)
+        loss = run.compute(summed_loss, batch, run.split) / n_labels
     run.scaler.scale(loss).backward()
     return loss.detach()
 
 # %% ../nbs/23_finetuning.ipynb #0033
+def summed_gradients(
+    run,  # after its backward passes
+) -> list:  # weights that have a gradient
+    "Add up the gradients of all processes; those of shards were added up on the way."
+    if run.shards:
+        run.shards.hand_over(run.trained)
+    weights = [p for p in run.trained.values() if p.grad is not None]
+    if not run.shards:
+        for p in weights:
+            p.grad = run.accelerator.reduce(p.grad, "sum")
+    return weights
+
+
 def apply_gradients(
     run,  # with a scaler, and one optimizer
 ) -> float:  # norm of the gradient before clipping
@@ -298,12 +335,12 @@ def apply_gradients(
     Raises `ValueError` for a gradient that is no number; in fp16 the scaler leaves such a step out
     instead.
     """
-    weights = [p for p in run.trained.values() if p.grad is not None]
-    for p in weights:
-        p.grad = run.accelerator.reduce(p.grad, "sum")
-    optimizer = run.optimizers[0]
+    weights, optimizer = summed_gradients(run), run.optimizers[0]
     run.scaler.unscale_(optimizer)  # after the sum: every process sees the same overflow
-    norm = torch.nn.utils.clip_grad_norm_(weights, run.config.clip)
+    norm = torch.nn.utils.get_total_norm([p.grad for p in weights])
+    if run.shards:
+        norm = run.accelerator.reduce(norm**2, "sum").sqrt()
+    torch.nn.utils.clip_grads_with_norm_(weights, run.config.clip, norm)
     if not run.scaler.is_enabled() and not torch.isfinite(norm):
         optimizer.zero_grad(set_to_none=True)
         raise no_number("gradient", float(norm), run.step + 1, run.config)
@@ -344,13 +381,13 @@ def measure(
     "A callback: the evaluation loss where it is due; the tensors of the best one are kept."
     if not run.eval_rows or not run.is_due(run.config.eval_every):
         return
-    loss = rows_loss(run.model, run.eval_rows, run.pad_id, run.config.batch_size, run.split)
+    loss = run.compute(rows_loss, run.eval_rows, run.pad_id, run.config.batch_size, run.split)
     record["eval_loss"] = loss
     run.stale += 1
     if loss < run.best:
         run.best, run.stale = loss, 0
-        if run.is_main:
-            save_tensors(run.folder / "best.safetensors", run.trained, {"step": str(run.step)})
+        if run.is_main or run.shards:
+            save_tensors(run.best_file(), run.trained, {"step": str(run.step)})
 
 # %% ../nbs/23_finetuning.ipynb #0039
 def sample_prompts(
@@ -612,11 +649,13 @@ def sft(
     examples, asked = read_training(data, config.train_mode), read_training(eval_data, "")
     warned = examples_warnings(examples, asked)
     accelerator = start_accelerator(config.device)
+    keep_freed_memory(not config.shard)  # of shards, each layer is whole for a moment
     name, tuned, tokenizer = open_start(model, quantize, accelerator.device.type)
     taught = teach_template(tuned, tokenizer, lora)
     lora, context = lora if full else taught, context_of(tuned)
     rows, eval_rows = (prepare_rows(some, tokenizer, config, context) for some in (examples, asked))
     check_run(config, len(eval_rows), accelerator.num_processes)
+    check_shard(config, engine, base_quantization(tuned), accelerator)
     config = recall_settings(config, out)
     config = settle_settings(config, tuned, rows, None if full else lora, accelerator)
     warned += run_warnings(config, rows, tokenizer)
@@ -628,11 +667,13 @@ def sft(
     settings["chat_template"] = content_hash(tokenizer.chat_template)
     seed_everything(config.seed)
     prepare_model(tuned, config, lora, full)
-    tuned.to(accelerator.device)  # cast before: a card may hold the half, not the whole
+    if not config.shard:
+        tuned.to(accelerator.device)  # cast before: a card may hold the half, not the whole
 
     with open_run(out, settings, accelerator) as folder:
         room = context - thought_length(tokenizer, config.thinking)
-        prompts = sample_prompts(eval_rows or rows, config.n_samples, room)
+        n_samples = 0 if config.shard else config.n_samples  # no process can answer alone
+        prompts = sample_prompts(eval_rows or rows, n_samples, room)
         path, every = folder / "samples.jsonl", config.eval_every
         listen = sample_writer(tokenizer, prompts, path, every, config.thinking)
         if engine == "trl":
@@ -641,7 +682,9 @@ def sft(
         else:
             watch = (measure, in_main_process(listen), *callbacks)
             pad_id = padding_id(tokenizer)
-            SFTRun(folder, tuned, rows, eval_rows, pad_id, config, accelerator, watch).fit()
+            run = SFTRun(folder, tuned, rows, eval_rows, pad_id, config, accelerator, watch)
+            run.fit()
+            tuned = run.whole_model()
         if accelerator.is_main_process:
             write_tuned(tuned.eval(), tokenizer, folder, full)
             kind, n = accelerator.device.type, accelerator.num_processes

@@ -12,12 +12,14 @@ import json
 import math
 import signal
 import sys
+import warnings
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from collections.abc import Sequence
 
 import torch
 
+from .cards import drop_shards, find_shard, launch_warnings, shard_file
 from llmft.core import (
     append_jsonl,
     claim_run,
@@ -156,15 +158,20 @@ def any_asked(
     return accelerator.reduce(mine, "sum").item() > 0
 
 # %% ../nbs/91_run.ipynb #04e377c1
-def keep_freed_memory() -> bool:  # True where it applies: Linux with the GNU C library
-    "Tell the C library to reuse large freed buffers (mallopt: M_MMAP_MAX, M_TRIM_THRESHOLD)."
+def keep_freed_memory(
+    keep: bool = True,  # False: large buffers go back to the system as soon as they are free
+) -> bool:  # True where it applies: Linux with the GNU C library
+    "Tell the C library what to do with large freed buffers (mallopt): to use them again is faster."
     if not sys.platform.startswith("linux"):
         return False
     library = ctypes.CDLL(None)
     if not hasattr(library, "mallopt"):
         return False
-    m_trim_threshold, m_top_pad, m_mmap_max = -1, -2, -4
+    m_trim_threshold, m_top_pad, m_mmap_threshold, m_mmap_max = -1, -2, -3, -4
     options = ((m_mmap_max, 0), (m_trim_threshold, 2**31 - 1), (m_top_pad, 2**26))
+    if not keep:
+        options = ((m_mmap_max, 2**16), (m_mmap_threshold, 2**17), (m_trim_threshold, 2**17))
+        library.malloc_trim(0)
     return all(library.mallopt(option, value) == 1 for option, value in options)
 
 
@@ -175,7 +182,10 @@ def start_accelerator(
     from accelerate import Accelerator
 
     keep_freed_memory()
-    return Accelerator(cpu=pick_device(device) == "cpu")
+    accelerator = Accelerator(cpu=pick_device(device) == "cpu")
+    for sentence in launch_warnings(accelerator) * accelerator.is_main_process:
+        warnings.warn(sentence, stacklevel=2)
+    return accelerator
 
 
 @contextmanager
@@ -231,6 +241,7 @@ class Run:
 
     name = "training"  # beside the progress bar
     shown = ("loss",)  # names of the record that the bar shows
+    shards = None  # from `shard_model`, where each process trains its part of every weight
 
     def __init__(
         self,
@@ -267,15 +278,21 @@ class Run:
         self.step = state["step"]
 
     def save(self) -> None:
-        "Replace the checkpoint, from the main process alone."
-        if self.is_main:
-            path = self.folder / "checkpoint.safetensors"
+        "Replace the checkpoint, from the main process alone; a model in shards, from each of them."
+        path = self.folder / "checkpoint.safetensors"
+        if self.shards:
+            path = shard_file(self.folder, self.step, self.accelerator)
+        if self.is_main or self.shards:
             save_checkpoint(path, self.trained, self.optimizers, **self.state())
         self.accelerator.wait_for_everyone()
+        if self.is_main:
+            drop_shards(self.folder, self.step)
 
     def restore(self) -> None:
         "Go on from the checkpoint, if there is one; the lines behind it are dropped."
         path = self.folder / "checkpoint.safetensors"
+        if self.shards:
+            path = find_shard(self.folder, self.accelerator)
         if path.exists():
             self.load_state(restore_checkpoint(path, self.trained, self.optimizers))
         if self.is_main:

@@ -64,6 +64,7 @@ class SFTConfig:
     eval_every: int = 0  # steps between two measurements on the evaluation data; 0: once an epoch
     patience: int = 0  # measurements without a better loss before it stops; 0: never
     save_every: int = 200  # steps between two checkpoints
+    shard: bool = False  # each process holds only its part of weights, gradients and averages
     n_samples: int = 2  # questions answered about ten times in a run, for samples.jsonl; 0: none
     seed: int = 0  # of the adapter, the order of the data, and dropout
     device: str = "auto"  # auto, cpu, cuda, mps
