@@ -223,7 +223,7 @@ class MergedModel:
     def get_parameter(self, name):
         return self.state[name]
 
-# %% ../nbs/42_rl.ipynb #0056
+
 def has_own_sampler(
     model,
     sampler: str = "auto",  # auto, llmft, transformers or vllm
@@ -255,7 +255,7 @@ def draw_tokens(
     number = torch.rand(len(logits), 1, generator=generator, device=logits.device) * summed[:, -1:]
     return torch.searchsorted(summed, number, right=True)[:, 0].clamp_max(logits.shape[1] - 1)
 
-# %% ../nbs/42_rl.ipynb #0058
+
 class GroupWriter:
     "Our sampler for groups: a prompt is read once, and replies that are complete leave the batch."
 
@@ -495,7 +495,7 @@ def gather_replies(
             break
     return (live if config.refills else written), written
 
-# %% ../nbs/42_rl.ipynb #0082
+
 @torch.no_grad()
 def reference_logprobs(
     run: GRPORun,
@@ -536,7 +536,7 @@ def prepare_parts(
         parts.append(batch)
     return parts
 
-# %% ../nbs/42_rl.ipynb #0087
+
 def clipped_tokens(
     ratio: Tensor,  # (N, T) or (N, 1)
     advantages: Tensor,  # (N,)
@@ -619,22 +619,26 @@ def learn(
 @torch.no_grad()
 def measured_kl(
     run: GRPORun,
+    replies: list[Reply],  # that the model has just drawn
 ) -> float:  # nats per token
-    "How far the model is from the one before the run, on the replies of the last step."
-    c, training = run.config, run.model.training
-    replies = run.replies[: c.batch_size * c.n_replies]
-    batch = stack_replies(replies, run.pad_id, run.accelerator.device)
-    reference = reference_logprobs(run, batch)
-    run.model.eval()
-    logprobs, _ = reply_logprobs(run.model, batch, run.split, c.temperature)
+    "How far the model is from the one before the run."
+    c, training, sums = run.config, run.model.training, torch.zeros(2)
+    size = c.batch_size * c.n_replies
+    for i in range(0, len(replies), size):
+        batch = stack_replies(replies[i : i + size], run.pad_id, run.accelerator.device)
+        reference = reference_logprobs(run, batch)
+        run.model.eval()
+        logprobs, _ = reply_logprobs(run.model, batch, run.split, c.temperature)
+        kl = kl_estimate(logprobs, reference) * batch["mask"]
+        sums += torch.stack([kl.sum(), batch["mask"].sum()]).cpu()
     run.model.train(training)
-    return float((kl_estimate(logprobs, reference) * batch["mask"]).sum() / batch["mask"].sum())
+    return (sums[0] / sums[1]).item()
 
 
 def grade_held_out(
     run: GRPORun,
-) -> tuple[float, dict]:  # mean of the weighted sum, and of each reward
-    "Two replies to every evaluation record, drawn and graded as in practice."
+) -> dict:  # eval_reward (weighted sum), eval_rewards (of each name), eval_kl
+    "Two replies to every evaluation record, drawn and graded as in practice; means over them."
     c, replies = replace(run.config, n_replies=2), []
     size = max(1, run.config.batch_size * run.config.n_replies // 2)  # as many rows as a step has
     for i in range(0, len(run.eval_rows), size):
@@ -644,18 +648,18 @@ def grade_held_out(
         score_replies(part, records, run.rewards, c)
         replies += part
     found = describe_replies(replies)
-    return found["reward"], found["rewards"]
+    means = {f"eval_{name}": found[name] for name in ("reward", "rewards")}
+    return means | dict(eval_kl=measured_kl(run, replies))
 
 
 def measure_replies(
     run: GRPORun,  # remembers the best measurement
-    record: dict,  # of the step; gets eval_reward, eval_rewards and kl
+    record: dict,  # of the step; gets what `grade_held_out` found
 ) -> None:
     "A callback: grade the evaluation records where it is due; the best tensors are kept."
     if not run.eval_rows or not run.is_due(run.config.eval_every):
         return
-    record["eval_reward"], record["eval_rewards"] = grade_held_out(run)
-    record.setdefault("kl", measured_kl(run))
+    record |= grade_held_out(run)
     value = record["eval_rewards"].get(run.config.best_by, record["eval_reward"])
     run.worse += 1
     if value is not None and value > run.best:
@@ -683,7 +687,7 @@ def explain_memory(
             "bits. The last checkpoint is kept"
         ) from error
 
-# %% ../nbs/42_rl.ipynb #0093
+
 def dead_advice(
     run: GRPORun,
     reward: float,  # mean of the last steps
@@ -739,7 +743,7 @@ def describe_replies(
         tokens=tokens,
     )
 
-# %% ../nbs/42_rl.ipynb #0097
+
 def grpo_step(
     run: GRPORun,  # moves on by one step
 ) -> dict:  # log record; `run.replies` are those that were written
@@ -758,7 +762,7 @@ def grpo_step(
     times = dict(seconds=round(timer.seconds, 4), writing=round(writing.seconds, 4))
     return dict(step=run.step, lr=rate) | describe_replies(run.replies) | learnt | times
 
-# %% ../nbs/42_rl.ipynb #0098
+
 def write_samples(
     run: GRPORun,
     record: dict,  # of the step
