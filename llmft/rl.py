@@ -902,7 +902,7 @@ def grpo(
     engine: str = "llmft",  # llmft (this page) or trl (GRPOTrainer: several GPUs, vLLM)
     config: GRPOConfig = GRPOConfig(),
     lora: LoRAConfig = LoRAConfig(),
-    eval_data: str | Path = "",  # records to measure on while it practises; the best step is kept
+    eval_data: str = "",  # records to measure on while it practises; the best step is kept
 ) -> RunFolder:  # with adapter, log.jsonl, samples.jsonl, report.html
     """Let a model practise: it replies, rewards judge, and what was better becomes likelier.
 
