@@ -91,13 +91,15 @@ def sft_settings(
 # %% ../nbs/81_trl.ipynb #baaa8b88
 def grpo_settings(
     folder: Path,  # of the run
-    config,  # GRPOConfig
+    config,  # GRPOConfig, with what was left to the paper of its loss
     n_processes: int,
-    epsilon_high: float,  # in TRL's sense: how far a ratio may rise, for cispo the highest ratio
     vllm: bool = False,  # True: vLLM writes the replies
 ) -> dict:  # keyword arguments of TRL's GRPOConfig
     "The settings of a GRPO run. Its steps write replies; TRL counts the optimizer steps on them."
-    c, gspo = config, config.loss_type == "gspo"
+    c, on_reply = config, config.loss_type in ("gspo", "luspo")
+    words = dict(vllm_mode="colocate") if vllm else {}
+    if vllm and c.loss_type == "vespo":  # it multiplies the weights of tokens into its own ratio
+        words |= dict(vllm_importance_sampling_mode="token_truncate")
     return trainer_settings(
         folder,
         config,
@@ -111,17 +113,17 @@ def grpo_settings(
         temperature=c.temperature,
         top_k=0,
         top_p=1.0,
-        loss_type="grpo" if gspo else c.loss_type,
-        importance_sampling_level="sequence" if gspo else "token",
+        loss_type="grpo" if c.loss_type == "gspo" else c.loss_type,
+        importance_sampling_level="sequence" if on_reply else "token",
         beta=c.beta,
         epsilon=c.epsilon,
-        epsilon_high=epsilon_high,
-        scale_rewards="group" if c.scale_by_std else "none",
+        epsilon_high=c.epsilon_high,
+        scale_rewards="none" if c.advantages == "mean" else "group",
         mask_truncated_completions=c.mask_truncated,
         learning_rate=c.lr,
         save_steps=c.save_every * c.iterations,
         use_vllm=vllm,
-        **(dict(vllm_mode="colocate") if vllm else {}),
+        **words,
     )
 
 # %% ../nbs/81_trl.ipynb #3fe1a166
@@ -323,6 +325,10 @@ def check_grpo(
         raise ValueError(
             "engine=trl cannot train rows of tokens; teach the model the template "
             "with `llmft sft` first, or set engine=llmft"
+        )
+    if config.loss_type == "rloo" or config.advantages == "others":
+        raise ValueError(
+            "engine=trl has no loss rloo in its GRPOTrainer; take another loss_type, or engine=llmft"
         )
     if config.refills:
         raise ValueError("engine=trl cannot refill dead groups; set refills=0")
