@@ -95,7 +95,8 @@ def shard_model(
     for block in find_blocks(model):
         fully_shard(block, mesh=mesh)
     # also what stands outside of the layers is given back after the forward pass
-    return fully_shard(shards, mesh=mesh, reshard_after_forward=True)
+    fully_shard(shards, mesh=mesh, reshard_after_forward=True)
+    return shards
 
 # %% ../nbs/35_cards.ipynb #a3a83a1f
 def part_name(

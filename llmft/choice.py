@@ -986,10 +986,11 @@ def grade_model(
     **asking,  # as `ask` or `reply_logprobs` take it
 ) -> dict:  # as `grade_choices` gives it
     "Ask a model about items, read the letters, and grade them."
+    model, tokenizer = opened
     if texts is None:
-        answers = [dict(reply=reply) for reply in ask(*opened, conversations, **asking)]
+        answers = [dict(reply=reply) for reply in ask(model, tokenizer, conversations, **asking)]
     else:
-        scores = reply_logprobs(*opened, conversations, texts, **asking)
+        scores = reply_logprobs(model, tokenizer, conversations, texts, **asking)
         answers = [dict(logprobs=row) for row in scores]
     return grade_choices(items, [*map(read, items, answers)], answers, clusters)
 
@@ -1021,7 +1022,7 @@ def evaluate_choice(
         )
     conversations = [choice_messages(item, cot, n_passages) for item in items]
     texts = [[*item.letters] for item in items] if method == "loglikelihood" else None
-    asking = dict(batch_size=batch_size, progress=progress)
+    asking: dict = dict(batch_size=batch_size, progress=progress)
     if texts is None:
         asking |= dict(max_new_tokens=max_new_tokens or (256 if cot else 8))
     result = grade_model((model, tokenizer), items, conversations, texts, **asking)

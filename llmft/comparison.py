@@ -203,7 +203,8 @@ def keep_unlearnt(
     if train is None:
         lost = "the training file is not known, is gone, or has changed; name it with --train."
         return questions, f"Not checked for leaks: {lost}"
-    records, probes = read_exam(train)[0], [asked.item or asked for asked in questions]
+    records, probes = read_exam(train)[0], []
+    probes += [asked.item or asked for asked in questions]
     leaks = check_leaks(records, probes, "stop" if on_leak == "stop" else "continue", near)
     checked, n = f"Checked against {len(records)} training records: ", len(leaks)
     if not leaks:
@@ -350,7 +351,7 @@ class Paired:
         return FORMULAS.get(self.name, mean_of)(sums)
 
     @property
-    def n_clusters(self) -> int:
+    def n_clusters(self) -> int:  # questions, or groups of them that belong together
         return len(self.each) if self.clusters is None else len({*self.clusters})
 
     @property
@@ -374,7 +375,8 @@ def keep_shared(
     each = [(scores[0].each[k], scores[1].each[k]) for k in shared]
     reference = scores[0].reference if KNOWN[name].better == "like" else None
     labels = clusters and [clusters[k] for k in shared]
-    return Paired(name, *(part[shared] for part in parts), each, reference, labels)
+    base, tuned = (part[shared] for part in parts)
+    return Paired(name, base, tuned, each, reference, labels)
 
 # %% ../nbs/52_comparison.ipynb #8c292cdf
 def estimate(
@@ -389,7 +391,8 @@ def estimate(
     before, after = paired.value(base.sum(0)), paired.value(tuned.sum(0))
     gain = paired.change(base.sum(0), tuned.sum(0))
     if paired.is_mean:
-        low, high = paired_interval(*zip(*paired.each), paired.clusters)
+        ones, others = zip(*paired.each)
+        low, high = paired_interval(ones, others, paired.clusters)
     else:
         seed, resamples = config.seed, config.resamples
         draws, n = bootstrap_draws(len(base), resamples, seed, paired.clusters)
@@ -406,7 +409,8 @@ def p_value(
     "McNemar's exact one for yes and no, where more is better; else that of `permutation_test`."
     plain = {score for pair in paired.each for score in pair} <= {0, 1}
     if paired.is_mean and plain and paired.clusters is None:
-        return mcnemar(*zip(*paired.each))["p"]
+        ones, others = zip(*paired.each)
+        return mcnemar(ones, others)["p"]
     drawn = dict(n=config.resamples, seed=config.seed)
     return permutation_test(paired.base, paired.tuned, paired.change, paired.clusters, **drawn)
 

@@ -196,11 +196,12 @@ def keep_teacher_replies(
     config: DistillConfig,
 ) -> list[dict]:  # for each record ids, texts, complete: lists of `n_replies`
     "The teacher's replies, written once; a run that goes on reads the file, and writes the rest."
-    path, size = folder / "teacher.jsonl", config.batch_size
+    path, size, (model, tokenizer) = folder / "teacher.jsonl", config.batch_size, teacher
     done = read_jsonl(path) if path.exists() else []
     for first in range(len(done), len(records), size):
         prompts = [record["prompt"] for record in records[first : first + size]]
-        replies = rollout(*teacher, prompts, config, hash((config.seed, first)) % 2**63)
+        seed = hash((config.seed, first)) % 2**63
+        replies = rollout(model, tokenizer, prompts, config, seed)
         groups = [[r for r in replies if r.number == k] for k in range(len(prompts))]
         done += [
             dict(
@@ -339,7 +340,8 @@ def distill_step(
             rows = rows_to_learn(run)
         n_tokens = sum(label != -100 for row in rows for label in row["labels"])
         parts = micro_batches(rows, config.accumulate)
-        loss, agreement = sum(learn_part(run, part, n_tokens) for part in parts).tolist()
+        sums = torch.stack([learn_part(run, part, n_tokens) for part in parts])
+        loss, agreement = sums.sum(0).tolist()
         if not math.isfinite(loss):
             raise no_number("loss", loss, run.step + 1, config)
         norm = apply_gradients(run)

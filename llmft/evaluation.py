@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import torch
 
@@ -172,7 +173,8 @@ def score_batch(
     encoded: list,  # the same as ids
 ) -> list[dict]:  # logprobs and n_new
     "Log-probabilities of the texts."
-    return [dict(logprobs=row, n_new=0) for row in ending_logprobs(model, *zip(*encoded))]
+    prompts, endings = map(list, zip(*encoded))
+    return [dict(logprobs=row, n_new=0) for row in ending_logprobs(model, prompts, endings)]
 
 
 def write_batch(
@@ -184,7 +186,7 @@ def write_batch(
     "Replies, greedily."
     prompts = [prompt for prompt, _ in encoded]
     with torch.inference_mode():
-        how = dict(max_new_tokens=requests[0].max_new_tokens, thinking=requests[0].thinking)
+        how: dict = dict(max_new_tokens=requests[0].max_new_tokens, thinking=requests[0].thinking)
         replies = reply_batch(model, tokenizer, prompts, temperature=0.0, **how)
     count = lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
     return [dict(reply=reply, n_new=count(reply)) for reply in replies]
@@ -509,8 +511,10 @@ def show_passages(
         replace(item, passages=tuple(pool[i].text for i in best))
         for item, best in zip(items, ranked)
     ]
-    known = [pair for pair in zip(ranked, (right_numbers(item, pool) for item in items)) if pair[1]]
-    return shown, recall_at_k(*zip(*known), k=k) if known else None
+    right = [right_numbers(item, pool) for item in items]
+    known = [k for k, numbers in enumerate(right) if numbers]
+    found = [ranked[i] for i in known], [right[i] for i in known]
+    return shown, recall_at_k(found[0], found[1], k=k) if known else None
 
 # %% ../nbs/51_evaluation.ipynb #0042
 def sum_costs(
@@ -598,10 +602,10 @@ def compare_evaluations(
     shared = [name for name in before["scores"] if name in after["scores"]]
     if len(shared) < 2:
         raise ValueError(f"the runs share {len(shared)} questions; compare runs on the same items")
-    pairs = [[run["scores"][name] for name in shared] for run in (before, after)]
+    ones, others = ([run["scores"][name] for name in shared] for run in (before, after))
     labels = [clusters[name] for name in shared] if clusters else None
     left_out = len({*before["scores"], *after["scores"]}) - len(shared)
-    return compare_scores(*pairs, labels) | dict(n_left_out=left_out)
+    return compare_scores(ones, others, labels) | dict(n_left_out=left_out)
 
 # %% ../nbs/51_evaluation.ipynb #0055
 def learnt_text(
@@ -616,7 +620,7 @@ def learnt_text(
 def shared_parts(
     train_texts: list,  # of str
     texts: list,  # of str, to look for
-) -> tuple:  # (texts, train texts) float array: the weighed share of each that stands in each
+) -> Any:  # (texts, train texts) float array: the weighed share of each that stands in each
     "What share of the pairs of characters of a text each training text has; rare pairs count more."
     import numpy as np
 
@@ -832,7 +836,7 @@ def write_evaluation(
     folder = Path(folder)
     about = dict(commit=git_commit(), versions=versions(), machine=machine())
     write_json(folder / "report.json", result | about)
-    write_csv(folder / "rows.csv", COLUMNS, result["rows"])
+    write_csv(folder / "rows.csv", [*COLUMNS], result["rows"])
     with write_atomic(folder / "report.md") as file:
         file.write(report_text(result))
     return folder / "report.md"
@@ -915,7 +919,7 @@ def evaluate(
     Nothing is asked twice: answers are kept as they come. Raises `ValueError` for leaks from the
     training data, for a run folder of other settings, and with on_error="stop" at the first fault.
     """
-    data = find_exam(data)
+    data = str(find_exam(data))
     items, faults = sound_items(data, config.on_error)
     learnt, asked = read_exam(train)[0] if train else [], first_questions(items, config.limit)
     leaks = check_leaks(learnt, asked, config.on_leak)

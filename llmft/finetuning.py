@@ -474,7 +474,7 @@ def read_training(
     "The examples of a file, told in a line. Raises one `ValueError` for all faults of the file."
     if not path:
         return []
-    records, examples = zip(*read_pairs(path))
+    records, examples = map(list, zip(*read_pairs(path)))
     LOG.info(describe_records(records))
     if not train_mode:
         return [*examples]

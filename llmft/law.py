@@ -658,7 +658,7 @@ def measure_items(
         return evaluate_choice(model, tokenizer, items, method, cot, n_passages, batch_size)
     check_method(method, cot)
     conversations = [law_messages(item, cot, n_passages, answer_as) for item in items]
-    graded = dict(clusters="entity", batch_size=batch_size, progress="questions")
+    graded: dict = dict(clusters="entity", batch_size=batch_size, progress="questions")
     opened = model, tokenizer
     if method == "loglikelihood":
         texts = [[state_choice(item.question, choice) for choice in item.choices] for item in items]

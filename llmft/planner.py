@@ -310,7 +310,7 @@ def linear_layers(
     "The linear layers of one block."
     s, D, F, Q, K = shape, shape.width, shape.hidden_width, shape.query_width, shape.kv_width
     if s.layers:
-        return {name: sizes for name, *sizes in s.layers}
+        return {name: (n_in, n_out, bias) for name, n_in, n_out, bias in s.layers}
     if s.family == "gpt2":
         layers = ("c_attn", D, 3 * D), ("attn.c_proj", D, D), ("c_fc", D, F), ("mlp.c_proj", F, D)
         return {name: (n_in, n_out, True) for name, n_in, n_out in layers}

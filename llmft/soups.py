@@ -138,7 +138,7 @@ def drop_at_random(
 # %% ../nbs/36_soups.ipynb #3c610bbb
 def merge_tensor(
     tensors: list[Tensor],  # each (…), of the models
-    base: Tensor | None,  # (…); None where the method needs none
+    base: Any,  # Tensor (…); None where the method needs none
     config: MergeConfig,
     generator: torch.Generator,
 ) -> Tensor:  # (…)
@@ -567,7 +567,7 @@ def write_merged(
     note: dict,  # contents of merged.json
 ) -> None:
     "Write the joined model with the settings of the first, and a tokenizer that has a template."
-    tokenizer, folder = with_template(sources + [base] * bool(base))
+    tokenizer, folder = with_template([*sources, base] if base else sources)
     shapes = sources[0].shapes()
     with write_beside(out) as new, quiet_transformers():
         new.mkdir()
@@ -607,7 +607,7 @@ def merge_models(
     with tempfile.TemporaryDirectory() as spare:
         sources = [open_source(m, Path(spare) / str(n)) for n, m in enumerate(models)]
         below = open_source(base, Path(spare) / "base") if base else None
-        first, *others = [below] * bool(below) + sources
+        first, *others = [below, *sources] if below else sources
         check_sources(first, others, config)
         write_merged(Path(out), sources, below, config, note)
     return Path(out)

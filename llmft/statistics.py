@@ -186,8 +186,8 @@ def rate_interval(
 
 # %% ../nbs/53_statistics.ipynb #0054
 def mcnemar(
-    right_before: list,  # bool for each question
-    right_after: list,  # bool, in the same order
+    right_before: Sequence,  # bool for each question
+    right_after: Sequence,  # bool, in the same order
 ) -> dict:  # wins, losses, p (two-sided, exact)
     """Whether the changed answers lean to one side more than tosses of a coin would.
 
@@ -203,8 +203,8 @@ def mcnemar(
 
 # %% ../nbs/53_statistics.ipynb #0055
 def check_pairs(
-    before: list,
-    after: list,  # in the same order of questions
+    before: Sequence,
+    after: Sequence,  # in the same order of questions
 ) -> list[tuple]:
     "Pairs of results. Raises `ValueError` where there is not one of each for every question."
     before, after = list(before), list(after)
@@ -461,7 +461,7 @@ def count_questions(
         raise ValueError("expected power within 0 and 1, cluster_size from 1, correlation 0 to 1")
     effect = 1 + (cluster_size - 1) * correlation
     needed = lambda points: math.ceil(effect * count_alone(points / 100, differ / 100, power))
-    result = dict(
+    result: dict = dict(
         questions=needed(gain),
         clusters=math.ceil(needed(gain) / cluster_size),
         design_effect=round(effect, 3),
