@@ -89,7 +89,7 @@ COMMANDS = {
         "Watch a job until it ends; a watch that was interrupted goes on with the same call."),
     "hosted cancel": ("llmft.hosted:cancel",
         "Cancel a job that has not ended; its state is written down."),
-    "hosted list": ("llmft.hosted:list_jobs", "The newest jobs at the service."),
+    "hosted list": ("llmft.hosted:list_jobs", "The newest jobs at the service, and the day on which a model ends where that is announced."),
     "hosted checkpoints": ("llmft.hosted:list_checkpoints",
         "The models that a job left at the ends of its epochs; each can be asked like the last "
         "one."),

@@ -43,11 +43,11 @@ from .lora import LoRAConfig, base_quantization, count_parameters
 from .models import open_model
 from .pretraining import lr_at
 from .records import LOG, parse_record
-from .replies import check_thought, padding_id, stop_ids
+from .replies import check_context, check_thought, padding_id, stop_ids
 from .report import finish_run
-from .rl import check_lengths, has_own_sampler, read_prompts, rollout
+from .rl import has_own_sampler, read_prompts, rollout
 from .run import Run, RunFolder, no_number, open_run, start_accelerator
-from .settings import SFTConfig, context_of, fit_to_model, optimizer_class
+from .settings import SFTConfig, fit_to_model, optimizer_class
 
 # %% ../nbs/45_distillation.ipynb #f837f93f
 def token_divergence(
@@ -196,11 +196,11 @@ def keep_teacher_replies(
     config: DistillConfig,
 ) -> list[dict]:  # for each record ids, texts, complete: lists of `n_replies`
     "The teacher's replies, written once; a run that goes on reads the file, and writes the rest."
-    path, size, (model, tokenizer) = folder / "teacher.jsonl", config.batch_size, teacher
+    path, size = folder / "teacher.jsonl", config.batch_size
     done = read_jsonl(path) if path.exists() else []
     for first in range(len(done), len(records), size):
         prompts = [record["prompt"] for record in records[first : first + size]]
-        seed = hash((config.seed, first)) % 2**63
+        (model, tokenizer), seed = teacher, hash((config.seed, first)) % 2**63
         replies = rollout(model, tokenizer, prompts, config, seed)
         groups = [[r for r in replies if r.number == k] for k in range(len(prompts))]
         done += [
@@ -371,7 +371,7 @@ def check_prompts(
         has_own_sampler(model, c.sampler, c.thinking)
         check_thought(tokenizer, c.thinking, c.max_new_tokens)
         prompts = [prompt_ids(record["prompt"], tokenizer, c.thinking) for record in records]
-        check_lengths(prompts, context_of(model), c.max_new_tokens)
+        check_context(model, prompts, c.max_new_tokens)
 
 # %% ../nbs/45_distillation.ipynb #0a832663
 def distill(

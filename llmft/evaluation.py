@@ -392,7 +392,11 @@ class Endpoint:
             ) from error
         key = os.environ.get(self.api_key_name) or "none"
         return openai.OpenAI(
-            base_url=self.base_url, api_key=key, timeout=self.timeout, max_retries=0
+            base_url=self.base_url,
+            api_key=key,
+            timeout=self.timeout,
+            max_retries=0,
+            http_client=openai.DefaultHttpxClient(follow_redirects=False),
         )
 
     def answers(self, requests: list):

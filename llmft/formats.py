@@ -293,12 +293,19 @@ def add_stop_tokens(
     for name, i in known.items():
         if i is not None:
             getattr(writer, f"add_{name}_token_id")(i)
-    writer.add_add_bos_token(ids[0] == t.bos_token_id)
+    writer.add_add_bos_token(puts_bos(t))
     writer.add_add_eos_token(ids[-1] == t.eos_token_id)
     if template := plain_template(t):
         writer.add_chat_template(template)
         if (stop := find_stop(t, t.chat_template)) is not None:
             writer.add_eot_token_id(stop)
+
+
+def puts_bos(
+    tokenizer,  # of transformers
+) -> bool:
+    "Whether a text begins with a token that nobody wrote; a reader of the file then puts it, too."
+    return tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
 
 
 def plain_template(
@@ -404,8 +411,9 @@ def chat_frames(
     rebuilt = "".join(m["content"].join(frames[m["role"]]) for m in asked)
     if not whole.startswith(rebuilt):
         return None
-    before, after = frames["system"]  # the reader of the file puts the first token itself
-    frames["system"] = before.removeprefix(tokenizer.bos_token or ""), after
+    if puts_bos(tokenizer):  # then the reader of the file does it, too
+        before, after = frames["system"]
+        frames["system"] = before.removeprefix(tokenizer.bos_token), after
     return frames | {"": (whole.removeprefix(rebuilt), "")}
 
 # %% ../nbs/17_formats.ipynb #c4b6b3ad

@@ -359,9 +359,15 @@ def check_context(
     context = getattr(model.config, "max_position_embeddings", None)
     longest = max(map(len, prompts), default=0)
     if context and longest + max_new_tokens > context:
+        remedy = f"set max_new_tokens to at most {context - longest}"
+        if context - longest < 8:  # no room for any answer
+            remedy = (
+                "shorten it (questions made of documents: --no-show-passage, or a smaller "
+                "--chunk-size), or take a model that reads more"
+            )
         raise ValueError(
             f"a prompt of {longest} tokens and {max_new_tokens} new ones do not fit "
-            f"into the context of {context}; shorten it, or set a smaller max_new_tokens"
+            f"into the context of {context}; {remedy}"
         )
 
 # %% ../nbs/92_replies.ipynb #da35657a

@@ -259,8 +259,8 @@ PANELS = {  # title → (unit, names)
         "bits per character",
         ("validation_bits_per_character",),
     ),
-    "Reward 報酬": ("reward, mean over the replies", ("reward",)),
-    "Parts of the reward 報酬の内訳": ("mean over the replies", ("rewards.",)),
+    "Reward 報酬": ("reward, mean over the replies", ("reward", "eval_reward")),
+    "Parts of the reward 報酬の内訳": ("mean over the replies", ("rewards.", "eval_rewards.")),
     "Chosen and rejected 選ばれた答えと退けられた答え": (
         "log-probability, mean over the pairs",
         (
@@ -271,9 +271,9 @@ PANELS = {  # title → (unit, names)
         ),
     ),
     "Preferred as asked 選好の一致": ("share of the pairs", ("accuracy", "eval_accuracy")),
-    "KL divergence KL ダイバージェンス": ("nats per token", ("kl",)),
+    "KL divergence KL ダイバージェンス": ("nats per token", ("kl", "eval_kl")),
     "Entropy エントロピー": ("nats per token", ("entropy",)),
-    "Shares 割合": ("share, 0 to 1", ("dead", "truncated", "clipped")),
+    "Shares 割合": ("share, 0 to 1", ("dead", "truncated", "clipped", "repetition")),
     "Length of the replies 返答の長さ": ("tokens", ("length",)),
     "Learning rate 学習率": ("learning rate", ("lr",)),
     "Norm of the gradient 勾配のノルム": ("norm, before clipping", ("gradient_norm",)),
@@ -284,6 +284,8 @@ NAMES = dict(
     loss="training",
     validation_loss="validation",
     eval_loss="validation",
+    eval_reward="held out",
+    eval_kl="held out",
     seconds="whole step",
     writing="writing the replies",
 )
@@ -300,7 +302,7 @@ def group_series(
         found = [
             name
             for name in series
-            if name in names or names == ("rewards.",) and name.startswith("rewards.")
+            if name in names or name.startswith(tuple(word for word in names if word[-1] == "."))
         ]
         if kind == "GRPO" and title.startswith("Loss"):
             unit = "objective; it says little about progress"

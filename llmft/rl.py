@@ -68,6 +68,7 @@ from .run import Run, RunFolder, fill_tensors, no_number, open_run, start_accele
 from llmft.replies import (
     FinalOnly,
     ask,
+    check_context,
     check_thought,
     padding_id,
     read_reply,
@@ -94,7 +95,7 @@ from llmft.finetuning import (
     teach_template,
     write_tuned,
 )
-from .settings import SFTConfig, context_of, fit_to_model
+from .settings import SFTConfig, fit_to_model
 from llmft.trl import (
     after_step,
     check_grpo,
@@ -345,20 +346,6 @@ def write_tokens(
     model.train(training)
     return rows
 
-
-def check_lengths(
-    prompts: list,  # lists of ids
-    context: int,  # most tokens that the model can read
-    max_new_tokens: int,
-) -> None:
-    "Raise `ValueError` for a prompt that leaves no room for the longest reply."
-    longest = max(map(len, prompts))
-    if longest + max_new_tokens > context:
-        raise ValueError(
-            f"a prompt of {longest} tokens and {max_new_tokens} new ones do not fit into the "
-            f"context of {context}; shorten the prompt, or set a smaller max_new_tokens"
-        )
-
 # %% ../nbs/42_rl.ipynb #0062
 def rollout(
     model,  # of transformers, with or without an adapter
@@ -369,7 +356,7 @@ def rollout(
 ) -> list[Reply]:  # n_replies for each prompt, adjacent; `number` counts the prompts
     "Several replies to every prompt. Raises `ValueError` where they do not fit the context."
     encoded = [prompt_ids(prompt, tokenizer, config.thinking) for prompt in prompts]
-    check_lengths(encoded, context_of(model), config.max_new_tokens)
+    check_context(model, encoded, config.max_new_tokens)
     stops, G = stop_ids(model, tokenizer), config.n_replies
     replies = []
     for k, row in enumerate(write_tokens(model, tokenizer, encoded, config, seed)):
@@ -887,7 +874,7 @@ def check_records(
     check_thought(tokenizer, config.thinking, config.max_new_tokens)
     prompts = [record["prompt"] for record in records]
     encoded = [prompt_ids(prompt, tokenizer, config.thinking) for prompt in prompts]
-    check_lengths(encoded, context_of(model), config.max_new_tokens)
+    check_context(model, encoded, config.max_new_tokens)
     columns = {name: [value] for name, value in records[0].items() if name != "prompt"}
     table = reward_table(rewards, prompts[:1], as_completions(prompts[:1], ["はい。"]), columns)
     total_rewards(rewards, table)
