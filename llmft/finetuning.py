@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -203,7 +204,7 @@ class SFTRun(Run):
         optimizer = make_optimizer([*trained.values()], config)
         super().__init__(folder, trained, [optimizer], config, accelerator, callbacks)
 
-    def compute(self, function: Callable, *inputs):
+    def compute(self, function: Callable, *inputs: Any):
         "What a function of the model and of other things gives; also of a model in shards."
         if self.shards:
             return self.shards(function, *inputs)
@@ -672,16 +673,15 @@ def sft(
 
     with open_run(out, settings, accelerator) as folder:
         room = context - thought_length(tokenizer, config.thinking)
-        n_samples = 0 if config.shard else config.n_samples  # no process can answer alone
-        prompts = sample_prompts(eval_rows or rows, n_samples, room)
+        n = 0 if config.shard else config.n_samples  # of a model in shards none can answer alone
+        prompts = sample_prompts(eval_rows or rows, n, room)
         path, every = folder / "samples.jsonl", config.eval_every
         listen = sample_writer(tokenizer, prompts, path, every, config.thinking)
         if engine == "trl":
             parts = tuned, tokenizer, rows, eval_rows, config, accelerator, listen
             tuned = train_trl(folder, *parts)
         else:
-            watch = (measure, in_main_process(listen), *callbacks)
-            pad_id = padding_id(tokenizer)
+            watch, pad_id = (measure, in_main_process(listen), *callbacks), padding_id(tokenizer)
             run = SFTRun(folder, tuned, rows, eval_rows, pad_id, config, accelerator, watch)
             run.fit()
             tuned = run.whole_model()
