@@ -26,10 +26,10 @@ from llmft.core import (
     write_jsonl,
 )
 from llmft.finetuning import (
+    AdapterRun,
     apply_gradients,
     batch_of,
     in_main_process,
-    make_optimizer,
     micro_batches,
     open_start,
     prepare_model,
@@ -41,12 +41,11 @@ from llmft.finetuning import (
 )
 from .lora import LoRAConfig, base_quantization, count_parameters
 from .models import open_model
-from .pretraining import lr_at
 from .records import LOG, parse_record
 from .replies import check_context, check_thought, padding_id, stop_ids
 from .report import finish_run
 from .rl import has_own_sampler, read_prompts, rollout
-from .run import Run, RunFolder, no_number, open_run, start_accelerator
+from .run import RunFolder, no_number, open_run, start_accelerator
 from .settings import SFTConfig, fit_to_model, optimizer_class
 
 # %% ../nbs/45_distillation.ipynb #f837f93f
@@ -244,7 +243,7 @@ def teacher_rows(
     return [group for group in rows if group]
 
 # %% ../nbs/45_distillation.ipynb #a4441dbc
-class DistillRun(Run):
+class DistillRun(AdapterRun):
     "One distillation run: a `Run` whose steps compare two models on replies."
 
     name, shown = "distillation", ("loss", "agreement")
@@ -259,26 +258,18 @@ class DistillRun(Run):
         accelerator,
         callbacks: tuple | list = (),  # each called as callback(run, record) after a step
     ):
-        (self.model, self.tokenizer), (self.teacher, _) = student, teacher
+        (model, self.tokenizer), (self.teacher, _) = student, teacher
         self.records, self.rows = records, []
         self.pad_id, self.stops = padding_id(self.tokenizer), {*stop_ids(*student)}
-        self.split, self.teacher_split = splits_head(self.model), splits_head(self.teacher)
-        self.scaler = torch.amp.GradScaler(accelerator.device.type, enabled=False)  # no fp16 here
+        self.teacher_split = splits_head(self.teacher)
         self.width = check_vocabularies(student, teacher) if config.loss_type == "jsd" else 0
         if config.needs_teacher_text:
             written = keep_teacher_replies(Path(folder), teacher, records, config)
             self.rows = teacher_rows(written, records, self.tokenizer, config)
-        trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
-        optimizer = make_optimizer([*trained.values()], config)
-        super().__init__(folder, trained, [optimizer], config, accelerator, callbacks)
+        super().__init__(folder, model, config, accelerator, callbacks)
 
     def train_step(self) -> dict:
         return distill_step(self)  # the log record of one step
-
-    def fit(self) -> None:
-        "Do the remaining steps."
-        self.model.train()
-        super().fit()
 
 # %% ../nbs/45_distillation.ipynb #ce8b30a8
 def rows_to_learn(
@@ -330,11 +321,7 @@ def distill_step(
     seconds, writing, tokens. Raises `ValueError` when the loss or the gradient is no longer a
     number; weights and last checkpoint are then as before.
     """
-    config = run.config
-    torch.manual_seed(hash((config.seed, run.step)) % 2**63)  # dropout of this step
-    lr = lr_at(run.step, config)
-    for group in run.optimizers[0].param_groups:
-        group["lr"] = lr
+    config, lr = run.config, run.begin_step()
     with Timer() as timer:
         with Timer() as writing:
             rows = rows_to_learn(run)

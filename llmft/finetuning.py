@@ -249,6 +249,37 @@ class SFTRun(Run):
         if self.best_file().exists():
             fill_tensors(self.trained, load_tensors(self.best_file())[0])
 
+# %% ../nbs/23_finetuning.ipynb #0028a001
+class AdapterRun(Run):
+    "A run that trains what learns in one model, without fp16: preferences, practice, distillation."
+
+    def __init__(
+        self,
+        folder: Path,  # that `open_run` holds
+        model,  # with an adapter that is trained
+        config,  # of the task
+        accelerator,
+        callbacks: tuple | list = (),  # each called as callback(run, record) after a step
+    ):
+        self.model, self.split = model, splits_head(model)
+        self.scaler = torch.amp.GradScaler(accelerator.device.type, enabled=False)
+        trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        optimizer = make_optimizer([*trained.values()], config)
+        super().__init__(folder, trained, [optimizer], config, accelerator, callbacks)
+
+    def begin_step(self) -> float:  # the learning rate
+        "Set the learning rate of the present step, and what its dropout draws."
+        torch.manual_seed(hash((self.config.seed, self.step)) % 2**63)
+        lr = lr_at(self.step, self.config)
+        for group in self.optimizers[0].param_groups:
+            group["lr"] = lr
+        return lr
+
+    def fit(self) -> None:
+        "Do the remaining steps."
+        self.model.train()
+        super().fit()
+
 # %% ../nbs/23_finetuning.ipynb #0030
 def sft_step(
     run: SFTRun,  # moves on by one step

@@ -35,6 +35,7 @@ from llmft.settings import (
     run_warnings,
 )
 from llmft.finetuning import (
+    AdapterRun,
     apply_gradients,
     batch_of,
     describe_training,
@@ -51,7 +52,6 @@ from llmft.finetuning import (
     write_tuned,
 )
 from .lora import LoRAConfig, base_quantization, disable_lora
-from .pretraining import lr_at
 from llmft.records import (
     LOG,
     Example,
@@ -63,7 +63,7 @@ from llmft.records import (
 from .replies import padding_id
 from .report import finish_run
 from .rl import check_engine
-from .run import Run, RunFolder, no_number, open_run, start_accelerator
+from .run import RunFolder, no_number, open_run, start_accelerator
 from llmft.trl import (
     after_step,
     from_peft,
@@ -652,7 +652,7 @@ def length_warning(
     ]
 
 # %% ../nbs/44_preference.ipynb #499f09de
-class DPORun(Run):
+class DPORun(AdapterRun):
     "One run on preferences: a `Run` whose steps compare answers."
 
     name, shown = "DPO", ("loss", "accuracy")
@@ -668,24 +668,15 @@ class DPORun(Run):
         accelerator,
         callbacks: tuple | list = (),  # each called as callback(run, record) after a step
     ):
-        self.model, self.items, self.eval_items, self.pad_id = model, items, eval_items, pad_id
-        self.split = splits_head(model)
-        self.scaler = torch.amp.GradScaler(accelerator.device.type, enabled=False)  # no fp16 here
+        self.items, self.eval_items, self.pad_id = items, eval_items, pad_id
         if config.loss_type not in MEANS:
             rows = rows_of(items) + rows_of(eval_items)
             path = Path(folder) / "reference.safetensors"
             keep_reference(path, model, rows, pad_id, config.batch_size)
-        trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        optimizer = make_optimizer([*trained.values()], config)
-        super().__init__(folder, trained, [optimizer], config, accelerator, callbacks)
+        super().__init__(folder, model, config, accelerator, callbacks)
 
     def train_step(self) -> dict:
         return dpo_step(self)  # the log record of one step
-
-    def fit(self) -> None:
-        "Do the remaining steps."
-        self.model.train()
-        super().fit()
 
 # %% ../nbs/44_preference.ipynb #a412a8b1
 def learn_part(
@@ -728,11 +719,7 @@ def dpo_step(
     Raises `ValueError` when the loss or the gradient is no longer a number; weights and last
     checkpoint are then as before.
     """
-    config = run.config
-    torch.manual_seed(hash((config.seed, run.step)) % 2**63)  # dropout of this step
-    lr = lr_at(run.step, config)
-    for group in run.optimizers[0].param_groups:
-        group["lr"] = lr
+    config, lr = run.config, run.begin_step()
     numbers = rows_at(run.step, len(run.items), config.batch_size, config.seed)
     items = [run.items[number] for number in numbers]
 

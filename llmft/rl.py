@@ -60,11 +60,10 @@ from llmft.losses import (
     stack_replies,
 )
 from .models import OpenConfig, open_model
-from .pretraining import lr_at
 from .records import parse_record, read_records
 from .report import finish_run
 from .rewards import as_rewards, choose_rewards, mean_rewards, reward_table, total_rewards
-from .run import Run, RunFolder, fill_tensors, no_number, open_run, start_accelerator
+from .run import RunFolder, fill_tensors, no_number, open_run, start_accelerator
 from llmft.replies import (
     FinalOnly,
     ask,
@@ -84,6 +83,7 @@ from llmft.sampling import (
     pad_layout,
 )
 from llmft.finetuning import (
+    AdapterRun,
     apply_gradients,
     make_optimizer,
     micro_batches,
@@ -91,7 +91,6 @@ from llmft.finetuning import (
     rows_at,
     sample_writer,
     sft,
-    splits_head,
     teach_template,
     write_tuned,
 )
@@ -400,7 +399,7 @@ def score_replies(
         reply.advantage = 0.0 if reply.dead else advantages[i].item()
 
 # %% ../nbs/42_rl.ipynb #0079
-class GRPORun(Run):
+class GRPORun(AdapterRun):
     "One GRPO run: a `Run` whose steps write replies to prompts, grade them, and learn from them."
 
     name, shown = "GRPO", ("reward", "dead")
@@ -417,16 +416,13 @@ class GRPORun(Run):
         callbacks: tuple | list = (),  # as in `Run`; `run.replies` are those of the step
         eval_rows: tuple | list = (),  # records that are asked now and then, never learnt from
     ):
-        self.model, self.tokenizer, self.rows = model, tokenizer, records
+        self.tokenizer, self.rows = tokenizer, records
         self.rewards, self.pad_id = as_rewards(rewards), padding_id(tokenizer)
         config = settle_loss(config)
-        self.split, self.can_share = splits_head(model), config.share_prompts and can_share(model)
+        self.can_share = config.share_prompts and can_share(model)
         self.stale, self.replies = 0, []  # steps in a row with dead groups only; of the last step
         self.eval_rows, self.best, self.worse = eval_rows, -math.inf, 0
-        self.scaler = torch.amp.GradScaler(accelerator.device.type, enabled=False)  # no fp16 here
-        trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self.optimizer = make_optimizer([*trained.values()], config)
-        super().__init__(folder, trained, [self.optimizer], config, accelerator, callbacks)
+        super().__init__(folder, model, config, accelerator, callbacks)
 
     def train_step(self) -> dict:
         return grpo_step(self)  # the log record of one step
@@ -451,7 +447,6 @@ class GRPORun(Run):
 
         Raises `ValueError` with advice when nothing is learnt any more.
         """
-        self.model.train()
         super().fit()
         best = self.folder / "best.safetensors"
         if best.exists():
@@ -589,7 +584,7 @@ def learn(
         with torch.set_grad_enabled(alive):
             found = torch.stack([learn_part(run, batch) for batch in parts]).sum(0)
         if not found[0].isfinite():
-            run.optimizer.zero_grad(set_to_none=True)
+            run.optimizers[0].zero_grad(set_to_none=True)
             raise no_number("loss", float(found[0]), run.step + 1, config)
         norms.append(apply_gradients(run) if alive else 0.0)
         sums = sums + found
@@ -735,11 +730,7 @@ def grpo_step(
     run: GRPORun,  # moves on by one step
 ) -> dict:  # log record; `run.replies` are those that were written
     "Write, grade, learn. Raises `ValueError` and `MemoryError` that name the settings to change."
-    config = run.config
-    torch.manual_seed(hash((config.seed, run.step)) % 2**63)  # dropout of this step
-    rate = lr_at(run.step, config)
-    for group in run.optimizer.param_groups:
-        group["lr"] = rate
+    config, rate = run.config, run.begin_step()
     with Timer() as timer, explain_memory(config):
         with Timer() as writing:
             kept, run.replies = gather_replies(run)
