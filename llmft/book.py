@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .core import git_commit, machine, read_json, versions, write_atomic, write_json
+from .translation import read_po, translate_notebook
 
 # %% ../nbs/83_book.ipynb #0006
 def directives(
@@ -283,12 +284,13 @@ def page(
     title: str,
     body: str,  # HTML
     style: str = "",  # more CSS
+    language: str = "ja",
 ) -> str:  # a whole HTML document that loads nothing
     "Wrap a body into a page."
     narrow = '<meta name="viewport" content="width=device-width, initial-scale=1">'
     head = f'<meta charset="utf-8">{narrow}<title>{html.escape(title)}</title>'
     return (
-        f'<!doctype html>\n<html lang="ja"><head>{head}<style>{STYLE}{style}</style></head>'
+        f'<!doctype html>\n<html lang="{language}"><head>{head}<style>{STYLE}{style}</style></head>'
         f"<body>\n{body}\n</body></html>\n"
     )
 
@@ -305,6 +307,7 @@ def notebook_title(
 def notebook_html(
     notebook,  # executed
     errors: dict,  # cell number → what failed
+    twin: str = "",  # link to the page in the other language
 ) -> str:  # HTML: a list of what failed with links, and the cells; those that failed are marked
     "The body of a notebook's page."
     found = [f'<li><a href="#cell-{n}">{html.escape(why)}</a></li>' for n, why in errors.items()]
@@ -315,7 +318,7 @@ def notebook_html(
         parts.append(
             f'<div class="failed" id="cell-{number}">{shown}</div>' if number in errors else shown
         )
-    nav = '<nav><a href="index.html">← 目次 Contents</a></nav>'
+    nav = f'<nav><a href="index.html">← 目次 Contents</a>{twin}</nav>'
     return "\n".join([nav, head, *parts, nav])
 
 # %% ../nbs/83_book.ipynb #0026
@@ -390,6 +393,30 @@ class Progress:
         line = f"{place}, {minutes:.1f} min{self.left(number, cell / n_cells)}"
         print(f"\r{line}    ", end="", file=sys.stderr, flush=True)
 
+# %% ../nbs/83_book.ipynb #26f44897
+def write_pages(
+    path: Path,  # .ipynb file
+    notebook,  # the same, executed
+    errors: dict,  # cell number → what failed
+    out: Path,  # folder of the pages; the Japanese ones stand in its folder ja
+) -> dict:  # title, line; title_ja, line_ja where there is a Japanese page
+    "Write the page of a notebook, and its Japanese twin."
+    catalog, _ = read_po(path.resolve().parent.parent / "po" / "ja" / f"{path.stem}.po")
+    editions, told = {"": notebook}, {}
+    if catalog:
+        editions["ja"] = translate_notebook(notebook, catalog)
+    twins = {"": ("ja/", "日本語"), "ja": ("../", "English")}
+    for edition, shown in editions.items():
+        place, word = twins[edition]
+        twin = f' · <a href="{place}{path.stem}.html">{word}</a>' if catalog else ""
+        title, line = notebook_title(shown)
+        told |= {f"title_{edition}".strip("_"): title, f"line_{edition}".strip("_"): line}
+        (out / edition).mkdir(exist_ok=True)
+        body, language = notebook_html(shown, errors, twin), edition or ("en" if catalog else "ja")
+        with write_atomic(out / edition / f"{path.stem}.html") as file:
+            file.write(page(title, body, language=language))
+    return told
+
 # %% ../nbs/83_book.ipynb #0034
 def print_notebook(
     path: Path,  # .ipynb file
@@ -397,16 +424,14 @@ def print_notebook(
     tell,  # called before each cell that runs
     stop_on_error: bool,
     slow: bool,  # run its slow cells, too
-) -> dict:  # title, line, seconds, peak_mb, errors; key: fingerprint of the notebook
+) -> dict:  # what `write_pages` tells, seconds, peak_mb, errors; key: fingerprint of the notebook
     "Run one notebook, write its page, and say how it went."
     key = hashlib.sha256(path.read_bytes()).hexdigest()
     notebook, seconds, peak, errors = execute_notebook(path, tell, {}, stop_on_error, slow)
-    title, line = notebook_title(notebook)
-    with write_atomic(out / f"{path.stem}.html") as file:
-        file.write(page(title, notebook_html(notebook, errors)))
+    told = write_pages(path, notebook, errors, out)
     state = f"{'failed' if errors else 'ok':50}"
     print(f"\r{path.stem:16} {seconds:6.1f} s  {peak:6.0f} MB  {state}", file=sys.stderr)
-    return dict(key=key, title=title, line=line, seconds=seconds, peak_mb=peak, errors=errors)
+    return dict(told, key=key, seconds=seconds, peak_mb=peak, errors=errors)
 
 # %% ../nbs/83_book.ipynb #0034a
 def is_finished(
@@ -422,16 +447,20 @@ def is_finished(
 def chapter_row(
     name: str,  # of the notebook
     chapter: dict,  # from `print_notebook`
+    edition: str = "",  # ja for the Japanese one
 ) -> str:  # HTML
     "A row of the first page: title, minutes, memory, and what failed, with links."
+    there = edition and "title_ja" not in chapter  # a page that is not translated
+    address = f"{'../' if there else ''}{name}.html"
     failed = "<br>".join(
-        f'<a href="{name}.html#cell-{n}">{html.escape(why)}</a>'
+        f'<a href="{address}#cell-{n}">{html.escape(why)}</a>'
         for n, why in chapter["errors"].items()
     )
-    title, line = html.escape(chapter["title"]), html.escape(chapter["line"])
+    end = "" if there or not edition else "_ja"
+    title, line = html.escape(chapter[f"title{end}"]), html.escape(chapter[f"line{end}"])
     return (
-        f'<tr><td><a href="{name}.html">{name[:2]}</a></td>'
-        f'<td><a href="{name}.html">{title}</a><br><small>{line}</small></td>'
+        f'<tr><td><a href="{address}">{name[:2]}</a></td>'
+        f'<td><a href="{address}">{title}</a><br><small>{line}</small></td>'
         f"<td>{chapter['seconds']:.0f} s</td><td>{chapter['peak_mb']:.0f} MB</td>"
         f'<td class="bad">{failed}</td></tr>'
     )
@@ -450,25 +479,52 @@ def circumstances(
         f"<p><small>Measured on {html.escape(f'{place}. {about}. Commit {commit}.')}</small></p>"
     )
 
-# %% ../nbs/83_book.ipynb #0035b
-def write_index(
-    out: Path,  # folder of the pages
+# %% ../nbs/83_book.ipynb #1ebfa04f
+def index_html(
     known: dict,  # notebook → from `print_notebook`
-) -> None:
-    "The first page: chapters with measured minutes and memory, and the circumstances."
-    rows = "\n".join(chapter_row(name, chapter) for name, chapter in sorted(known.items()))
+    edition: str,  # ja for the Japanese one
+    both: bool,  # link to the other language
+) -> str:  # HTML
+    "The body of the first page."
+    rows = "\n".join(chapter_row(name, known[name], edition) for name in sorted(known))
     total = sum(chapter["seconds"] for chapter in known.values())
     peak = max(chapter["peak_mb"] for chapter in known.values())
-    body = (
-        "<h1>llmft</h1><p>A book that runs: build, fine-tune and judge Japanese language models."
-        "<br>日本語の言語モデルを作り、調整し、測る。動く本です。</p>"
+    place, word = ("../", "English") if edition else ("ja/", "日本語")
+    line = "A book that runs: build, fine-tune and judge Japanese language models."
+    line = "日本語の言語モデルを作り、調整し、評価する、実際に動く本です。" if edition else line
+    nav = f'<nav><a href="{place}index.html">{word}</a></nav>' if both else ""
+    return (
+        f"{nav}<h1>llmft</h1><p>{line}</p>"
         '<div class="tablewrap"><table><tr><th></th><th>Chapter 章</th><th>Time 時間</th>'
         f"<th>Memory メモリ</th><th></th></tr>\n{rows}\n<tr><th></th><th>Total 合計</th>"
         f"<th>{total / 60:.1f} min</th><th>{peak:.0f} MB</th><th></th></tr></table></div>"
         f"{circumstances(total)}"
     )
-    with write_atomic(out / "index.html") as file:
-        file.write(page("llmft", body))
+
+# %% ../nbs/83_book.ipynb #0035b
+def write_index(
+    out: Path,  # folder of the pages
+    known: dict,  # notebook → from `print_notebook`
+) -> None:
+    """The first page: chapters with measured minutes and memory, and the circumstances.
+
+    There is one for each language that has pages.
+    """
+    languages = ["", *["ja"] * any("title_ja" in chapter for chapter in known.values())]
+    for edition in languages:
+        body = index_html(known, edition, len(languages) > 1)
+        with write_atomic(out / edition / "index.html") as file:
+            file.write(page("llmft", body, language=edition or "en"))
+
+# %% ../nbs/83_book.ipynb #6fc01d02
+def first_page(
+    folder: Path,  # of the pages
+) -> Path:  # index.html in the language of the reader, where it is there
+    "The page to begin with."
+    words = (os.environ.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    japanese = folder / "ja" / "index.html"
+    reads_japanese = next(filter(None, words), "").startswith("ja")
+    return japanese if reads_japanese and japanese.exists() else folder / "index.html"
 
 # %% ../nbs/83_book.ipynb #f0d10b02
 def run_book(
@@ -502,7 +558,7 @@ def run_book(
         write_json(record, known)
         write_index(folder, known)
         if path == paths[0]:
-            page_of = f"read along in {folder / 'index.html'}"
+            page_of = f"read along in {first_page(folder)}"
             print(f"{page_of}: a page is added after each notebook", file=sys.stderr)
         failed += [f"{path.name}, {why}" for why in known[path.stem]["errors"].values()]
         if failed and stop_on_error:
@@ -511,4 +567,4 @@ def run_book(
         advice = "with these cells marked; --resume runs again only what failed or changed"
         lines = [f"{len(failed)} cells failed:", *failed]
         raise ValueError("\n  ".join(lines) + f"\nThe pages are in {out}, {advice}")
-    return folder / "index.html"
+    return first_page(folder)
