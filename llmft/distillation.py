@@ -42,9 +42,9 @@ from llmft.finetuning import (
 from .lora import LoRAConfig, base_quantization, count_parameters
 from .models import open_model
 from .records import LOG, parse_record
-from .replies import check_context, check_thought, padding_id, stop_ids
+from .replies import check_thought, padding_id, stop_ids
 from .report import finish_run
-from .rl import has_own_sampler, read_prompts, rollout
+from .rl import fit_prompts, has_own_sampler, read_prompts, rollout
 from .run import RunFolder, no_number, open_run, start_accelerator
 from .settings import SFTConfig, fit_to_model, optimizer_class
 
@@ -82,6 +82,7 @@ class DistillConfig:
     on_policy: float = 1.0  # λ of jsd: share of steps whose replies the student writes itself
     beta: float = 1.0  # of jsd: 0 forward KL, 1 reverse KL, between them generalized JSD
     max_new_tokens: int = 64  # most tokens in a reply, its thought included
+    too_long: str = "skip"  # prompts without room for a reply: skip and count them, or refuse all
     thinking: str | int = "off"  # off, on, or a number: most tokens of a thought
     temperature: float = 1.0  # of the draws; jsd divides the logits of both models by it, too
     sampler: str = "auto"  # llmft, transformers, or auto: ours where it can
@@ -110,6 +111,7 @@ class DistillConfig:
                 schedule=("linear", "cosine"),
                 optimizer=("adamw", "adamw8bit", "paged_adamw8bit"),
                 dtype=("auto", "fp32", "bf16"),
+                too_long=("skip", "refuse"),
             ),
             at_least=dict.fromkeys(counts, 1) | dict.fromkeys(shares, 0),
             at_most=dict(on_policy=1, beta=1),
@@ -345,11 +347,11 @@ def check_prompts(
     teacher: tuple,  # model, tokenizer
     records: list,  # of `read_prompts`
     config: DistillConfig,
-) -> None:
-    """Raise `ValueError` for what would stop a run later.
+) -> list:  # the records that both models can read; the others are counted
+    """What both models can work on. Raises `ValueError` for what would stop a run later.
 
-    For jsd that is another vocabulary; then a sampler that a model cannot have, and a prompt that
-    is too long for one.
+    For jsd that is another vocabulary; then a sampler that a model cannot have, and prompts that
+    are too long, all of them or, with too_long=refuse, one.
     """
     c = config
     if c.loss_type == "jsd":
@@ -357,12 +359,12 @@ def check_prompts(
     for model, tokenizer in (student, teacher):
         has_own_sampler(model, c.sampler, c.thinking)
         check_thought(tokenizer, c.thinking, c.max_new_tokens)
-        prompts = [prompt_ids(record["prompt"], tokenizer, c.thinking) for record in records]
-        check_context(model, prompts, c.max_new_tokens)
+        records = fit_prompts(model, tokenizer, records, c)
+    return records
 
 # %% ../nbs/45_distillation.ipynb #0a832663
 def distill(
-    data: str | Path,  # records with a prompt, or a table of questions; answers are not read
+    data: str | Path,  # prompts or questions in any format of page 26; answers are not read
     teacher: str | Path | tuple,  # anything that `open_model` opens, or a pair
     model: str | Path | tuple = "base",  # the student, opened in the same way
     out: str | Path = "runs/student",  # run folder; an unfinished run of the same settings goes on
@@ -385,7 +387,7 @@ def distill(
             "DistillationTrainer of TRL"
         )
     optimizer_class(config.optimizer)
-    records, kind = read_prompts(data), accelerator.device.type
+    records, kind = read_prompts(data, bare=True), accelerator.device.type
     teacher_name = teacher[0].name_or_path if isinstance(teacher, tuple) else str(teacher)
     teaching = teacher if isinstance(teacher, tuple) else open_model(teacher, kind)
     teaching[0].to(accelerator.device).eval()
@@ -393,7 +395,7 @@ def distill(
     if not all(isinstance(record["prompt"], str) for record in records):
         lora = teach_template(student, tokenizer, lora)
     config = fit_to_model(config, student, kind, full=False)
-    check_prompts((student, tokenizer), teaching, records, config)
+    records = check_prompts((student, tokenizer), teaching, records, config)
     settings = dict(model=name, teacher=teacher_name, data=describe_file(data))
     settings |= dict(quantization=base_quantization(student), distill=asdict(config))
     settings |= dict(lora=asdict(lora), chat_template=content_hash(tokenizer.chat_template))

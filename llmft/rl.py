@@ -60,7 +60,7 @@ from llmft.losses import (
     stack_replies,
 )
 from .models import OpenConfig, open_model
-from .records import parse_record, read_records
+from .records import LOG, format_of, named_keys, parse_record, read_records
 from .report import finish_run
 from .rewards import as_rewards, choose_rewards, mean_rewards, reward_table, total_rewards
 from .run import RunFolder, fill_tensors, no_number, open_run, start_accelerator
@@ -94,7 +94,7 @@ from llmft.finetuning import (
     teach_template,
     write_tuned,
 )
-from .settings import SFTConfig, fit_to_model
+from .settings import SFTConfig, context_of, fit_to_model
 from llmft.trl import (
     after_step,
     check_grpo,
@@ -116,7 +116,8 @@ class GRPOConfig:
     steps: int = 100  # times that replies are written and learnt from
     batch_size: int = 8  # prompts in one step
     n_replies: int = 8  # replies to each prompt, a group
-    max_new_tokens: int = 256  # most tokens in a reply, its thought included
+    max_new_tokens: int = 0  # most tokens in a reply; 0: 256, at most a quarter of the context
+    too_long: str = "skip"  # prompts without room for a reply: skip and count them, or refuse all
     thinking: str | int = "off"  # off, on, or a number: most tokens of a thought
     temperature: float = 1.0  # of the draws; 1: as the model is
     sampler: str = "auto"  # llmft, transformers, vllm (with engine trl); auto: the fastest that can
@@ -158,12 +159,12 @@ class GRPOConfig:
                 schedule=("linear", "cosine"),
                 optimizer=("adamw", "adamw8bit", "paged_adamw8bit"),
                 dtype=("auto", "fp32", "bf16"),
+                too_long=("skip", "refuse"),
             ),
             at_least=dict(
                 n_replies=2,
                 steps=1,
                 batch_size=1,
-                max_new_tokens=1,
                 iterations=1,
                 patience=1,
                 accumulate=1,
@@ -172,6 +173,7 @@ class GRPOConfig:
                 epsilon=0,
                 epsilon_high=0,
                 refills=-1,
+                max_new_tokens=0,
                 eval_every=0,
                 early_stop=0,
                 warmup_steps=0,
@@ -201,6 +203,15 @@ def settle_loss(
         advantages=paper.advantages if c.advantages == "auto" else c.advantages,
         refills=paper.refills if c.refills < 0 else c.refills,
     )
+
+
+def fit_length(
+    config,  # GRPOConfig, or that of a distillation
+    model,
+):  # the same, with max_new_tokens as a number above 0
+    "Where no length was asked for: 256 tokens, at most a quarter of what the model reads."
+    most = config.max_new_tokens or min(256, context_of(model) // 4)
+    return replace(config, max_new_tokens=most)
 
 # %% ../nbs/42_rl.ipynb #0055
 class MergedModel:
@@ -354,6 +365,7 @@ def rollout(
     seed: int = 0,  # of the draws
 ) -> list[Reply]:  # n_replies for each prompt, adjacent; `number` counts the prompts
     "Several replies to every prompt. Raises `ValueError` where they do not fit the context."
+    config = fit_length(config, model)
     encoded = [prompt_ids(prompt, tokenizer, config.thinking) for prompt in prompts]
     check_context(model, encoded, config.max_new_tokens)
     stops, G = stop_ids(model, tokenizer), config.n_replies
@@ -418,7 +430,7 @@ class GRPORun(AdapterRun):
     ):
         self.tokenizer, self.rows = tokenizer, records
         self.rewards, self.pad_id = as_rewards(rewards), padding_id(tokenizer)
-        config = settle_loss(config)
+        config = fit_length(settle_loss(config), model)
         self.can_share = config.share_prompts and can_share(model)
         self.stale, self.replies = 0, []  # steps in a row with dead groups only; of the last step
         self.eval_rows, self.best, self.worse = eval_rows, -math.inf, 0
@@ -764,14 +776,34 @@ def write_samples(
         append_jsonl(run.folder / "samples.jsonl", sample)
 
 # %% ../nbs/42_rl.ipynb #0120
+def with_answer(
+    record: dict,  # of a format of page 26, with the known names of keys
+) -> dict:
+    "A question alone gets the answer 「?」, since the formats want one; nobody reads it."
+    kind = format_of(record)
+    key = dict(question="answer", instruction="output", input="output").get(kind)
+    if key:
+        return record if str(record.get(key) or "").strip() else record | {key: "?"}
+    turns = record[kind]
+    last = turns[-1] if isinstance(turns, list) and turns else None
+    if not isinstance(last, dict) or last.get("role", last.get("from")) in ("assistant", "gpt"):
+        return record
+    reply = {"role": "assistant", "content": "?", "from": "gpt", "value": "?"}
+    return record | {kind: [*turns, reply]}
+
+
 def as_prompt(
     record: dict,  # with `prompt`; or a pair of question and answer in any format of page 26
+    bare: bool = False,  # True: a question is enough, and answers are not read
 ) -> dict:  # `prompt`, and what else the record holds for the rewards
     "A record to practise on. Raises `ValueError` that says what is wrong with it."
-    if "prompt" not in record:
-        example = parse_record(record)
+    if not isinstance(record, dict) or "prompt" not in record:
+        named = named_keys(record) if isinstance(record, dict) else record
+        if format_of(named) == "prompt":
+            return as_prompt(named)
+        example = parse_record(with_answer(named) if bare else named)
         *prompt, answer = example.messages
-        return dict(prompt=prompt, answer=answer["content"], **example.meta)
+        return dict(prompt=prompt) | ({} if bare else dict(answer=answer["content"])) | example.meta
     prompt = record["prompt"]
     chat = isinstance(prompt, list) and all(
         isinstance(m, dict) and {"role", "content"} <= m.keys() for m in prompt
@@ -785,13 +817,14 @@ def as_prompt(
 
 def read_prompts(
     path: str | Path,  # CSV, TSV, Excel, JSON or JSON Lines
+    bare: bool = False,  # as in `as_prompt`
 ) -> list[dict]:  # as `as_prompt` gives them
     "Read the records of a run. Raises one `ValueError` for all faults of the file."
     found, faults = read_records(path)
     faults, records = [f"{place}: {fault}" for place, fault in faults], []
     for place, record in found:
         try:
-            records.append(as_prompt(record))
+            records.append(as_prompt(record, bare))
         except ValueError as error:
             faults.append(f"{place}: {error}")
     if not records and not faults:
@@ -850,6 +883,37 @@ def check_measuring(
         raise ValueError(f"best_by must be one of the rewards {names}, got {config.best_by!r}")
 
 
+def fit_prompts(
+    model,
+    tokenizer,
+    records: list,  # of `read_prompts`
+    config,  # GRPOConfig or that of a distillation: max_new_tokens, thinking, too_long
+) -> list:  # those whose prompt leaves room for a reply; the others are counted in the log
+    "What the model can read. Raises `ValueError` where nothing fits, or too_long=refuse."
+    c, limit = config, getattr(model.config, "max_position_embeddings", None)
+    room = (limit or math.inf) - c.max_new_tokens
+    encoded = [prompt_ids(record["prompt"], tokenizer, c.thinking) for record in records]
+    kept = [record for record, ids in zip(records, encoded) if len(ids) <= room]
+    n, n_out = len(records), len(records) - len(kept)
+    if n_out and c.too_long == "refuse":
+        try:
+            check_context(model, encoded, c.max_new_tokens)
+        except ValueError as error:
+            raise ValueError(f"{error}, or leave such prompts out with too_long=skip") from error
+    if n and not kept:
+        try:
+            check_context(model, [min(encoded, key=len)], c.max_new_tokens)
+        except ValueError as error:
+            raise ValueError(f"none of {n} prompts fits; the shortest: {error}") from error
+    if n_out:
+        LOG.warning(
+            f"left out: {n_out} of {n} prompts ({n_out / n:.0%}), longer than {room} tokens; the "
+            f"longest has {max(map(len, encoded))}, and {c.max_new_tokens} of {limit} are for the "
+            "reply"
+        )
+    return kept
+
+
 def check_records(
     model,
     tokenizer,
@@ -857,17 +921,15 @@ def check_records(
     rewards: list,
     config: GRPOConfig,
 ) -> None:
-    """Raise `ValueError` for what would stop a run later: a long prompt, a reward that cannot judge.
+    """Raise `ValueError` for what would stop a run later, such as a reward that cannot judge.
 
     The rewards are tried on one reply to the first record.
     """
     has_own_sampler(model, config.sampler, config.thinking)
     check_thought(tokenizer, config.thinking, config.max_new_tokens)
-    prompts = [record["prompt"] for record in records]
-    encoded = [prompt_ids(prompt, tokenizer, config.thinking) for prompt in prompts]
-    check_context(model, encoded, config.max_new_tokens)
+    prompts = [records[0]["prompt"]]
     columns = {name: [value] for name, value in records[0].items() if name != "prompt"}
-    table = reward_table(rewards, prompts[:1], as_completions(prompts[:1], ["はい。"]), columns)
+    table = reward_table(rewards, prompts, as_completions(prompts, ["はい。"]), columns)
     total_rewards(rewards, table)
 
 # %% ../nbs/42_rl.ipynb #0126
@@ -898,8 +960,10 @@ def grpo(
     if not all(isinstance(record["prompt"], str) for record in records):
         lora = teach_template(policy, tokenizer, lora)
     config = fit_to_model(settle_loss(config), policy, accelerator.device.type, full=False)
+    config = fit_length(config, policy)
     config = replace(config, eval_every=config.eval_every or max(1, config.steps // 10))
     check_measuring(engine, config, paid, bool(held_out))
+    records, held_out = (fit_prompts(policy, tokenizer, r, config) for r in (records, held_out))
     for some in filter(None, (records, held_out)):
         check_records(policy, tokenizer, some, paid, config)
     if engine == "trl":
