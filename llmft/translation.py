@@ -27,8 +27,9 @@ def is_english(
     "Whether a message has English words to translate, outside of code, formulas, links and tags."
     bare = re.sub(ATOM, " ", text, flags=re.DOTALL) if not text.startswith("```") else text
     bare = re.sub(r"\]\([^)]*\)|<[^>]+>|https?://\S+", " ", bare)
-    letters = sum(map(len, re.findall(r"[A-Za-z]{2,}", bare)))
-    return letters > 2 * len(JAPANESE.findall(bare))
+    words = re.findall(r"[A-Za-z]{2,}", bare)
+    sentence = len([word for word in words if word.islower()]) >= 3
+    return sentence or sum(map(len, words)) > 2 * len(JAPANESE.findall(bare))
 
 # %% ../nbs/88_translation.ipynb #4f8920fb
 def html_spans(
@@ -105,6 +106,10 @@ def translated_source(
         after = end
     return "".join([*parts, source[after:]])
 
+# %% ../nbs/88_translation.ipynb #2351dde5
+# the Japanese lines at the head of an English page
+SUMMARY = re.compile(r"\*\*(?:この(?:ページ|章)について|ひとことで)\*\*.*?(?:\n\n|\Z)", re.DOTALL)
+
 # %% ../nbs/88_translation.ipynb #7f9a01cc
 def notebook_messages(
     notebook,  # as nbformat reads it
@@ -113,8 +118,9 @@ def notebook_messages(
     found = {}
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            for begin, end in message_spans(cell.source):
-                found.setdefault(one_line(cell.source[begin:end]), cell.id)
+            source = SUMMARY.sub("", cell.source)
+            for begin, end in message_spans(source):
+                found.setdefault(one_line(source[begin:end]), cell.id)
     return found
 
 # %% ../nbs/88_translation.ipynb #42992ef9
@@ -175,9 +181,6 @@ def po_text(
         'msgid ""\nmsgstr ""\n"Language: ja\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n\n'
     )
     return header + held.getvalue().decode("utf-8")
-
-# %% ../nbs/88_translation.ipynb #2351dde5
-SUMMARY = re.compile(r"\*\*この(?:ページ|章)について\*\*.*?(?:\n\n|\Z)", re.DOTALL)
 
 # %% ../nbs/88_translation.ipynb #0aa4d952
 def translate_notebook(
