@@ -7,12 +7,13 @@ EXTRAS := dev,plot,office,trl,qlora,ui,eval,server
 export LLMFT_CACHE := $(CURDIR)/.cache
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help book test export lab slow bench real gpu spread readme docs drift wheel clean
+.PHONY: help book test export lab po slow bench real gpu spread readme docs drift wheel clean
 help:
 	@echo "make book    install, run every notebook, and write _book/index.html"
 	@echo "make test    install, and check everything; ends with 'N passed, N failed'"
 	@echo "make export  write llmft/ from the notebooks; a cell that is no Python is named, and nothing is touched"
-	@echo "make lab     open the notebooks in JupyterLab"
+	@echo "make lab     open the notebooks in JupyterLab; in Japanese with LANG=ja, or where LANG is so already"
+	@echo "make po      bring po/ja up to date: new messages are empty, changed ones fuzzy"
 	@echo "make slow PAGE=14  run a page with its slow cells, the studies that write data/results (up to hours)"
 	@echo "make bench   measure speed and memory against other libraries: page 84 with its slow cells"
 	@echo "make real    give our files to llama.cpp, and open real models: page 86 with its slow cells (needs npm)"
@@ -43,7 +44,10 @@ export: $(STAMP)
 	@$(BIN)/python tools/export.py
 
 lab: $(STAMP)
-	@cd nbs && ../$(BIN)/jupyter lab
+	@$(if $(filter ja%,$(LANG)),$(BIN)/python -c "from llmft.translation import write_notebooks; write_notebooks()" && cd _ja,cd nbs) && ../$(BIN)/jupyter lab
+
+po: $(STAMP)
+	@$(BIN)/python -c "from llmft.translation import update_catalogs; update_catalogs()"
 
 bench: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[bench]"
@@ -82,4 +86,4 @@ wheel: $(STAMP)
 	@$(BIN)/python tools/wheel.py
 
 clean:
-	rm -rf $(VENV) .venv-drift .cache _book _site runs
+	rm -rf $(VENV) .venv-drift .cache _book _site _ja runs

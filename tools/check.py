@@ -21,6 +21,7 @@ import style
 from common import LIMITS, PAGES, ROOT, read_notebook, run, stale
 
 from llmft.spread import ARITHMETICS, environment, spread_table
+from llmft.translation import page_faults, read_glossary
 
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 os.environ.setdefault("LLMFT_CACHE", str(ROOT / ".cache"))
@@ -110,6 +111,12 @@ def check_spread():
     return stale({ROOT / "SPREAD.md": text.encode("utf-8")}) + faults
 
 
+def check_translation():
+    "Every message of the pages has its Japanese, none is fuzzy, and none lost a number, code, a formula, a link or a tag."
+    patterns, po = read_glossary(ROOT / "po" / "GLOSSARY.md"), ROOT / "po" / "ja"
+    return [fault for p in PAGES for fault in page_faults(p, po / f"{p.stem}.po", patterns)]
+
+
 def report(check):
     "Run a check, say how it went, and tell whether it found faults."
     try:
@@ -160,7 +167,7 @@ if __name__ == "__main__":
     if report(check_syntax):
         print("0 passed, 1 failed")
         sys.exit(1)
-    bad = sum(map(report, (*CHECKS, check_readme, check_spread)))
+    bad = sum(map(report, (*CHECKS, check_readme, check_spread, check_translation)))
     pages = [path for path in PAGES if path.name.startswith(tuple(asked.words) or "")]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LLMFT_PARITY"] = f"{folder}/parity.jsonl"  # the notebooks add their records

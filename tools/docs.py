@@ -1,4 +1,4 @@
-"""Write the book as a website that needs no network: `_site/index.html`. `--check` builds nothing and checks what is there."""
+"""Write the book as a website that needs no network: `_site/index.html`, in Japanese below `_site/ja`. `--check` builds nothing and checks what is there."""
 
 import shutil
 import sys
@@ -23,23 +23,33 @@ def build():
     settings = tomllib.loads((STATIC / "sphinx.toml").read_text(encoding="utf-8"))
     settings |= dict(html_static_path=[str(STATIC)], html_favicon=str(STATIC / "llmft.svg"))
     with tempfile.TemporaryDirectory() as folder:
-        stage, out, trees = (Path(folder) / name for name in ("stage", "html", "doctrees"))
-        names = make_stage(stage)
-        settings["linkcode_resolve"] = lambda domain, info: cell_link(names, **info)
-        app = Sphinx(stage, None, out, trees, "html", settings, status=None, warningiserror=True)
-        app.build(force_all=True)
-        if app.statuscode:
-            sys.exit("docs: Sphinx found something to mend; see above")
-        shutil.copy(files("ziamath") / "fonts" / "STIXTwoMath-Regular.ttf", out / "_static")
-        (out / "_sources").rmdir()  # always empty
-        of_no_use = (out / "_static").glob("*macros.html")
-        for left in (out / ".buildinfo", out / "_static" / "sphinx.toml", *of_no_use):
-            left.unlink()
+        out = Path(folder) / "html"
+        for language, place in (("en", out), ("ja", out / "ja")):
+            stage, trees = (Path(folder) / f"{name}-{language}" for name in ("stage", "trees"))
+            names = make_stage(stage, language)
+            settings["linkcode_resolve"] = lambda domain, info: cell_link(names, **info)
+            settings["language"] = language
+            app = Sphinx(
+                stage, None, place, trees, "html", settings, status=None, warningiserror=True
+            )
+            app.build(force_all=True)
+            if app.statuscode:
+                sys.exit("docs: Sphinx found something to mend; see above")
+            clean(place)
         shutil.rmtree(SITE, ignore_errors=True)
         shutil.copytree(out, SITE)
     sizes = [path.stat().st_size for path in SITE.rglob("*") if path.is_file()]
     spent = time.perf_counter() - begin
     print(f"{sum(sizes) / 2**20:.0f} MiB, {spent:.0f} s: _site/index.html")
+
+
+def clean(place):
+    "Add the font of formulas, and take out what Sphinx leaves and nobody needs."
+    shutil.copy(files("ziamath") / "fonts" / "STIXTwoMath-Regular.ttf", place / "_static")
+    (place / "_sources").rmdir()  # always empty
+    of_no_use = (place / "_static").glob("*macros.html")
+    for left in (place / ".buildinfo", place / "_static" / "sphinx.toml", *of_no_use):
+        left.unlink()
 
 
 def cell_link(names, module, fullname):

@@ -4,11 +4,13 @@ import ast
 import re
 import shutil
 from collections import defaultdict
+from pathlib import Path
 
 import nbformat
 from common import PAGES, ROOT, defined_names, read_notebook, without_magics
 
 from llmft.book import count_checks, formulas_to_mathml
+from llmft.translation import read_po, translate_notebook, translated_source
 
 PARTS = {
     "01": "1 Pretraining 事前学習",
@@ -21,14 +23,14 @@ PARTS = {
     "89": "Workshop 道具",
 }
 ABOUT = {
-    "README.ja.md": "日本語の説明",
     "CONTRIBUTING.md": "Contributing",
     "PAPERS.md": "Papers 論文",
     "PARITY.md": "Equal to the libraries 一致の表",
     "data/README.md": "Data",
     "CHANGELOG.md": "Changelog",
 }
-FILES = {"README.md": "index.md", **{name: name for name in ABOUT}}  # file of the repository → page
+# file of the repository → page
+FILES = {"README.md": "index.md", "README.ja.md": "index.md", **{name: name for name in ABOUT}}
 CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.DOTALL)
 WIDE = r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uff65]"
 API = """\
@@ -121,9 +123,24 @@ def show_code(cell, marks):
         fold(cell, "hide-input", "Imports")
 
 
-def staged_notebook(path, cells, stage):
+def catalog(name, language):
+    "The translations of a page; none for English."
+    return read_po(ROOT / "po" / language / f"{name}.po")[0]
+
+
+def twin(page, language):
+    "The link from a page to the same page in the other language."
+    up = "../" * page.count("/")
+    place, word = (f"{up}../", "English") if language == "ja" else (f"{up}ja/", "日本語")
+    return f'<p class="twin"><a href="{place}{page}.html">{word}</a></p>\n\n'
+
+
+def staged_notebook(path, cells, stage, language):
     "A notebook as it is shown; `cells` maps a page and the id of a cell to the names that it exports."
     notebook, shown = nbformat.read(path, as_version=4), []
+    if language != "en":
+        notebook = translate_notebook(notebook, catalog(path.stem, language))
+    shown.append(nbformat.v4.new_markdown_cell(twin(f"nbs/{path.stem}", language)))
     for cell in notebook.cells:
         marks = re.findall(r"^#\|\s*(.*?)\s*$", cell.source, flags=re.MULTILINE)
         if cell.cell_type == "raw" or "hide" in marks or "default_exp" in "".join(marks):
@@ -142,10 +159,13 @@ def staged_notebook(path, cells, stage):
     return notebook
 
 
-def notebook_label(path):
+def notebook_label(path, language):
     "For the list of chapters: the number and the first words of the title."
-    title = re.match(r"#\s+(.+)", read_notebook(path, "markdown")[0].source)[1]
-    return f"{path.stem[:2]} {re.split(r'[:,] ', title)[0]}"
+    source = translated_source(
+        read_notebook(path, "markdown")[0].source, catalog(path.stem, language)
+    )
+    title = re.match(r"#\s+(.+)", source)[1]
+    return f"{path.stem[:2]} {re.split(r'[:,] |：', title)[0]}"
 
 
 def toctree(caption, entries):
@@ -154,15 +174,14 @@ def toctree(caption, entries):
     return "\n".join([*head, "", *entries, "```"])
 
 
-def contents():
-    "The lists of pages that the side bar shows: the Japanese page, the chapters by parts, the reference."
+def contents(language):
+    "The lists of pages that the side bar shows: the chapters by parts, the reference."
     about = [f"{title} <{name[:-3]}>" for name, title in ABOUT.items()]
     listed = lambda digits: [
-        f"{notebook_label(p)} <nbs/{p.stem}>" for p in PAGES if p.stem[0] in digits
+        f"{notebook_label(p, language)} <nbs/{p.stem}>" for p in PAGES if p.stem[0] in digits
     ]
     parts = [toctree(title, listed(digits)) for digits, title in PARTS.items()]
-    reference = toctree("Reference", ["API <api/index>", *about[1:]])
-    return "\n\n".join([toctree("", about[:1]), *parts, reference])
+    return "\n\n".join([*parts, toctree("Reference 参照", ["API <api/index>", *about])])
 
 
 def public_names():
@@ -184,7 +203,7 @@ def linked(text, names):
     return "".join(parts)
 
 
-def make_stage(stage):
+def make_stage(stage, language):
     "Write the sources of all pages into a new folder; what `public_names` gives."
     for folder in ("nbs", "api", "data"):
         (stage / folder).mkdir(parents=True)
@@ -193,14 +212,18 @@ def make_stage(stage):
     for name, place in names.items():
         cells[place].append(name)
     for path in PAGES:
-        nbformat.write(staged_notebook(path, cells, stage), stage / "nbs" / path.name)
+        nbformat.write(staged_notebook(path, cells, stage, language), stage / "nbs" / path.name)
     pages = dict.fromkeys(page for page, _ in names.values())
     for page in pages:
         write(f"api/{page[3:]}.md", API.format(module=page[3:], page=page))
     modules, listed = [f"llmft.{page[3:]}" for page in pages], "\n   ".join
     tree = toctree("", [f"{module} <{module[6:]}>" for module in modules])
     write("api/index.md", API_INDEX.format(modules=listed(modules), tree=tree))
-    for name, target in FILES.items():
-        text = linked(prose((ROOT / name).read_text(encoding="utf-8"), name, stage), names)
-        write(target, text + (f"\n{contents()}\n" if target == "index.md" else ""))
+    front = "README.ja.md" if language == "ja" else "README.md"
+    for name in (front, *ABOUT):
+        text = translated_source(
+            (ROOT / name).read_text(encoding="utf-8"), catalog(Path(name).stem, language)
+        )
+        text = twin(FILES[name][:-3], language) + linked(prose(text, name, stage), names)
+        write(FILES[name], text + (f"\n{contents(language)}\n" if name == front else ""))
     return names
