@@ -31,6 +31,7 @@ ABOUT = {
 }
 # file of the repository → page
 FILES = {"README.md": "index.md", "README.ja.md": "index.md", **{name: name for name in ABOUT}}
+CATALOG = lambda name, language: read_po(ROOT / "po" / language / f"{name}.po")[0]  # none: English
 CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.DOTALL)
 WIDE = r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uff65]"
 API = """\
@@ -123,11 +124,6 @@ def show_code(cell, marks):
         fold(cell, "hide-input", "Imports")
 
 
-def catalog(name, language):
-    "The translations of a page; none for English."
-    return read_po(ROOT / "po" / language / f"{name}.po")[0]
-
-
 def twin(page, language):
     "The link from a page to the same page in the other language."
     up = "../" * page.count("/")
@@ -139,7 +135,7 @@ def staged_notebook(path, cells, stage, language):
     "A notebook as it is shown; `cells` maps a page and the id of a cell to the names that it exports."
     notebook, shown = nbformat.read(path, as_version=4), []
     if language != "en":
-        notebook = translate_notebook(notebook, catalog(path.stem, language))
+        notebook = translate_notebook(notebook, CATALOG(path.stem, language))
     shown.append(nbformat.v4.new_markdown_cell(twin(f"nbs/{path.stem}", language)))
     for cell in notebook.cells:
         marks = re.findall(r"^#\|\s*(.*?)\s*$", cell.source, flags=re.MULTILINE)
@@ -162,7 +158,7 @@ def staged_notebook(path, cells, stage, language):
 def notebook_label(path, language):
     "For the list of chapters: the number and the first words of the title."
     source = translated_source(
-        read_notebook(path, "markdown")[0].source, catalog(path.stem, language)
+        read_notebook(path, "markdown")[0].source, CATALOG(path.stem, language)
     )
     title = re.match(r"#\s+(.+)", source)[1]
     return f"{path.stem[:2]} {re.split(r'[:,] |：', title)[0]}"
@@ -222,7 +218,7 @@ def make_stage(stage, language):
     front = "README.ja.md" if language == "ja" else "README.md"
     for name in (front, *ABOUT):
         text = translated_source(
-            (ROOT / name).read_text(encoding="utf-8"), catalog(Path(name).stem, language)
+            (ROOT / name).read_text(encoding="utf-8"), CATALOG(Path(name).stem, language)
         )
         text = twin(FILES[name][:-3], language) + linked(prose(text, name, stage), names)
         write(FILES[name], text + (f"\n{contents(language)}\n" if name == front else ""))

@@ -31,6 +31,11 @@ def to_root(text):
     return re.sub(r"\]\((\d\d_\w+)\.ipynb\)", r"](nbs/\1.ipynb)", text).replace("](../", "](")
 
 
+def picture(data):
+    "The kind of picture in an output; none for another output."
+    return next((kind for kind in ("image/png", "image/svg+xml") if kind in data), "")
+
+
 def shown_output(cell):
     "What a code cell printed, as a block; its tables as they are; its picture as a link."
     printed = "".join(o.get("text", "") for o in cell.outputs if o.output_type == "stream").rstrip()
@@ -39,8 +44,8 @@ def shown_output(cell):
         data = output.get("data", {})
         if "text/markdown" in data:
             parts.append(to_root(data["text/markdown"]))
-        elif "image/png" in data:
-            parts.append(f"![{label(cell)}](nbs/images/{label(cell)}.png)")
+        elif kind := picture(data):
+            parts.append(f"![{label(cell)}](nbs/images/{label(cell)}.{kind[6:9]})")
     return "\n\n".join(parts)
 
 
@@ -77,8 +82,10 @@ def made():
     }
     for name, cell in labelled.items():
         for output in cell.outputs:
-            if png := output.get("data", {}).get("image/png"):
-                files[ROOT / "nbs" / "images" / f"{name}.png"] = base64.b64decode(png)
+            if kind := picture(data := output.get("data", {})):
+                raw = data[kind].encode("utf-8")
+                path = ROOT / "nbs" / "images" / f"{name}.{kind[6:9]}"
+                files[path] = base64.b64decode(raw) if kind == "image/png" else raw
     return files
 
 
