@@ -105,7 +105,7 @@ def overlap(
     )
     return len(one & other) / (len(one) * len(other)) ** 0.5 if one and other else 0.0
 
-# %% ../nbs/21_choice.ipynb #0017
+
 def find_source(
     provisions: list[Provision],
     reference: str,  # may name a provision: 汐見町届出条例第3条第2項
@@ -128,7 +128,7 @@ def find_source(
     best, quote = closest_sentences(provisions, wanted)
     return best.source, best.article or None, quote
 
-# %% ../nbs/21_choice.ipynb #0018
+
 def closest_sentences(
     provisions: list[Provision],  # at least one
     wanted: str,  # question and answer
@@ -158,6 +158,16 @@ def split_passages(
         "\n".join(lines[0 if law else 1 :]) for lines in passages if "".join(lines[1:]).strip()
     ]
     return tuple(re.sub(r"^#+\s*", "", text, flags=re.M).strip() for text in texts)
+
+
+def law_group(
+    name: str,  # ファイル名: 金商法_第2章_…
+    reference: str,  # an address, or the name of a provision or an article
+) -> str:  # 金商法, 汐見町届出条例, 汐見町百科
+    "The group under which results are reported."
+    if "://" in reference or not reference:
+        return name.split("_")[0]
+    return re.sub(rf"{CITATION}$|「.*$", "", reference)
 
 # %% ../nbs/21_choice.ipynb #0024
 KEYS = ("ファイル名", "コンテキスト", "問題文", "選択肢", "output", "references")
@@ -192,16 +202,6 @@ def parse_item(
         record.get("entity") or source + (re.match(r"第\d+条(の\d+)*", article or "") or [""])[0]
     )
     return replace(item, article=article, quote=quote, source=source, entity=about or None)
-
-# %% ../nbs/21_choice.ipynb #0025
-def law_group(
-    name: str,  # ファイル名: 金商法_第2章_…
-    reference: str,  # an address, or the name of a provision or an article
-) -> str:  # 金商法, 汐見町届出条例, 汐見町百科
-    "The group under which results are reported."
-    if "://" in reference or not reference:
-        return name.split("_")[0]
-    return re.sub(rf"{CITATION}$|「.*$", "", reference)
 
 # %% ../nbs/21_choice.ipynb #42206a24
 EXAM_NAMES = {  # how people name their columns
@@ -242,7 +242,7 @@ def choice_columns(
             return {sign: found[sign] for sign in series[: len(found)]}
     raise ValueError(f"one of the choices {', '.join(found.values())} is missing; fill it in")
 
-# %% ../nbs/21_choice.ipynb #4184ebe8
+
 def listed_choices(
     value,  # a list, {"text": […]}, a JSON list as text, or a text with a choice a line
 ) -> tuple:  # texts
@@ -430,7 +430,7 @@ def collect_items(
             items[item.item_id] = item
     return [*items.values()], told, len(records) + len(faults)
 
-# %% ../nbs/21_choice.ipynb #0028
+
 def read_items(
     path: str | Path,  # JSON as lawqa_jp, JSON Lines, or a table: question, choices, answer
 ) -> list[ChoiceItem]:
@@ -464,6 +464,25 @@ def choice_messages(
     question = f"問題：{item.question}\n{choices}\n{INSTRUCTION[bool(cot)]}"
     return [dict(role="user", content="\n\n".join([*shown, question]))]
 
+
+def choice_record(
+    item: ChoiceItem,
+    cot: bool = False,
+    n_passages: int = 0,
+) -> dict:  # input, output, meta
+    "The item as a training record."
+    meta = dict(
+        mode="cot" if cot else "direct",
+        ids=[item.item_id],
+        law=item.law,
+        label=item.answer,
+        n_passages=min(n_passages, len(item.passages)),
+        article=item.article,
+        entity=item.entity,
+    )
+    question = choice_messages(item, cot, n_passages)[0]["content"]
+    return dict(input=question, output=choice_target(item, cot), meta=meta)
+
 # %% ../nbs/21_choice.ipynb #0032
 def choice_target(
     item: ChoiceItem,
@@ -483,26 +502,7 @@ def choice_target(
     reason = f"{item.source}{item.article or ''}には「{item.quote}」とある。"
     return f"{reason}\nよって「{item.right}」を選ぶ。\n答え：{item.answer}"
 
-# %% ../nbs/21_choice.ipynb #0035
-def choice_record(
-    item: ChoiceItem,
-    cot: bool = False,
-    n_passages: int = 0,
-) -> dict:  # input, output, meta
-    "The item as a training record."
-    meta = dict(
-        mode="cot" if cot else "direct",
-        ids=[item.item_id],
-        law=item.law,
-        label=item.answer,
-        n_passages=min(n_passages, len(item.passages)),
-        article=item.article,
-        entity=item.entity,
-    )
-    question = choice_messages(item, cot, n_passages)[0]["content"]
-    return dict(input=question, output=choice_target(item, cot), meta=meta)
 
-# %% ../nbs/21_choice.ipynb #0036
 def write_choice_records(
     items: list[ChoiceItem],
     out: str | Path,  # .jsonl file to make or replace
@@ -545,7 +545,7 @@ def fault_of(
     expected = [begin + letter for letter in ALL_LETTERS]
     return f"{lines[-1][:20]!r} is no letter" if letters and lines[-1] not in expected else ""
 
-# %% ../nbs/21_choice.ipynb #0044
+
 def select_mode(
     records: list,  # dicts with input, output and meta
     train_mode: str = "auto",  # direct, cot, or auto: as each record says
@@ -590,7 +590,7 @@ def permute_choices(
 
 ROTATIONS = ((0, 1, 2, 3), (1, 2, 3, 0), (2, 3, 0, 1), (3, 0, 1, 2))
 
-# %% ../nbs/21_choice.ipynb #0050
+
 def balance_answers(
     items: list[ChoiceItem],
     seed: int = 0,
@@ -750,7 +750,7 @@ def choice_baselines(
     chance = sum(1 / len(item.choices) for item in items) / len(items)
     return rates | dict(longest_choice=hits / len(items), chance=chance)
 
-# %% ../nbs/21_choice.ipynb #0058
+
 def rate(
     scores: dict,  # question → its score, from 0 to 1
     labels: dict,  # question → what it belongs to; empty: all apart
@@ -771,6 +771,30 @@ def grade_row(
     right = None if "failed" in detail else letter == item.answer
     about = dict(item_id=item.item_id, law=item.law, entity=item.entity, answer=item.answer)
     return about | dict(predicted=letter, right=right) | detail
+
+
+def count_answers(
+    counted: dict,  # question → (item, row) of each time it was asked
+    clusters: str,  # as in `grade_choices`
+) -> dict:
+    "What is said about the questions that count, over the same questions throughout."
+    asked = [pair for pairs in counted.values() for pair in pairs]
+    said = Counter(row["predicted"] or "unknown" for _, row in asked)
+    scores = {name: fmean(row["right"] for _, row in pairs) for name, pairs in counted.items()}
+    first = {name: pairs[0][0] for name, pairs in counted.items()}
+    labels = {name: getattr(first[name], clusters) or name for name in first} if clusters else {}
+    laws: dict = {}
+    for name, item in first.items():
+        laws.setdefault(item.law, {})[name] = scores[name]
+    items = [item for item, _ in asked]
+    return rate(scores, labels) | dict(
+        n_clusters=len({*labels.values()}) if clusters else len(scores),
+        n_unknown=said["unknown"],
+        predicted={key: said[key] for key in (*letters_of(items), "unknown")},
+        by_law={law: rate(group, labels) for law, group in laws.items()},
+        baselines=choice_baselines(items),
+        scores=scores,
+    )
 
 # %% ../nbs/21_choice.ipynb #0059
 def grade_choices(
@@ -804,30 +828,6 @@ def grade_choices(
     result["at_least"] = sum(result["scores"].values()) / len(questions)
     return result | dict(rows=rows)
 
-# %% ../nbs/21_choice.ipynb #1ba3d174
-def count_answers(
-    counted: dict,  # question → (item, row) of each time it was asked
-    clusters: str,  # as in `grade_choices`
-) -> dict:
-    "What is said about the questions that count, over the same questions throughout."
-    asked = [pair for pairs in counted.values() for pair in pairs]
-    said = Counter(row["predicted"] or "unknown" for _, row in asked)
-    scores = {name: fmean(row["right"] for _, row in pairs) for name, pairs in counted.items()}
-    first = {name: pairs[0][0] for name, pairs in counted.items()}
-    labels = {name: getattr(first[name], clusters) or name for name in first} if clusters else {}
-    laws: dict = {}
-    for name, item in first.items():
-        laws.setdefault(item.law, {})[name] = scores[name]
-    items = [item for item, _ in asked]
-    return rate(scores, labels) | dict(
-        n_clusters=len({*labels.values()}) if clusters else len(scores),
-        n_unknown=said["unknown"],
-        predicted={key: said[key] for key in (*letters_of(items), "unknown")},
-        by_law={law: rate(group, labels) for law, group in laws.items()},
-        baselines=choice_baselines(items),
-        scores=scores,
-    )
-
 # %% ../nbs/21_choice.ipynb #0062
 def reply_tokens(
     messages,  # list of messages; or one string, taken as it is
@@ -839,6 +839,66 @@ def reply_tokens(
     text = messages if plain else answer_prompt(messages, tokenizer)
     ids, n = join_ids(text, text + reply, tokenizer, plain)
     return ids[n:]
+
+
+@torch.inference_mode()
+def ending_logprobs(
+    model,  # a causal language model of transformers, in evaluation mode
+    prompts: list,  # lists of ids, read together
+    endings: list,  # for each prompt, lists of ids; none empty
+) -> list[list[float]]:  # for each prompt: log p of each ending
+    """How probable endings are behind their prompts, each prompt read once.
+
+    A model that keeps no cache reads every prompt again with all but the last token of each ending.
+    """
+    first, cache, mask = read_prompts(model, prompts)
+    flat = [(row, ending) for row, many in enumerate(endings) for ending in many]
+    rows = torch.tensor([row for row, _ in flat], device=model.device)
+    scores = first[rows, torch.tensor([ending[0] for _, ending in flat], device=model.device)]
+    if max(len(ending) for _, ending in flat) > 1:
+        if cache is None:
+            pairs = zip(prompts, endings, strict=True)
+            return [whole_logprobs(model, prompt, many) for prompt, many in pairs]
+        cache.reorder_cache(rows)
+        scores = scores + later_logprobs(model, cache, mask[rows], [ending for _, ending in flat])
+    found = iter(scores.tolist())
+    return [[next(found) for _ in many] for many in endings]
+
+
+def reply_logprobs(
+    model,  # a causal language model of transformers
+    tokenizer,
+    conversations,  # lists of messages; or strings, which get no template
+    replies: list,  # for each conversation, a list of texts
+    batch_size: int = 16,  # conversations that are read together
+    progress: str = "scoring",  # words beside the progress bar; empty for no bar
+) -> list[list[float]]:  # for each conversation: log p of each reply, without its stop token
+    """How probable each reply is.
+
+    Raises `ValueError` where a prompt exceeds the model's context, or has no list of replies.
+    """
+    if len(conversations) != len(replies):
+        raise ValueError(
+            f"expected a list of replies for each of {len(conversations)} "
+            f"conversations, got {len(replies)}"
+        )
+    prompts = [prompt_ids(messages, tokenizer, to_answer=True) for messages in conversations]
+    endings = [
+        [reply_tokens(m, text, tokenizer) for text in texts]
+        for m, texts in zip(conversations, replies)
+    ]
+    check_context(model, [[*p, *e[:-1]] for p, many in zip(prompts, endings) for e in many])
+    scores, training = [[] for _ in prompts], model.training
+    order = sorted(range(len(prompts)), key=lambda k: len(prompts[k]))  # little padding
+    bar: dict = dict(desc=progress, quiet=None if progress else True)
+    model.eval()
+    for start in progress_bar(range(0, len(order), batch_size), unit="batch", **bar):
+        batch = order[start : start + batch_size]
+        parts = [[many[k] for k in batch] for many in (prompts, endings)]
+        for k, row in zip(batch, ending_logprobs(model, *parts), strict=True):
+            scores[k] = row
+    model.train(training)
+    return scores
 
 # %% ../nbs/21_choice.ipynb #0063
 def read_prompts(
@@ -880,31 +940,7 @@ def later_logprobs(
     picked = logits.float().log_softmax(-1).gather(2, padded[:, 1:, None])[..., 0]
     return (picked * real).sum(1)
 
-# %% ../nbs/21_choice.ipynb #85ee5d0d
-@torch.inference_mode()
-def ending_logprobs(
-    model,  # a causal language model of transformers, in evaluation mode
-    prompts: list,  # lists of ids, read together
-    endings: list,  # for each prompt, lists of ids; none empty
-) -> list[list[float]]:  # for each prompt: log p of each ending
-    """How probable endings are behind their prompts, each prompt read once.
 
-    A model that keeps no cache reads every prompt again with all but the last token of each ending.
-    """
-    first, cache, mask = read_prompts(model, prompts)
-    flat = [(row, ending) for row, many in enumerate(endings) for ending in many]
-    rows = torch.tensor([row for row, _ in flat], device=model.device)
-    scores = first[rows, torch.tensor([ending[0] for _, ending in flat], device=model.device)]
-    if max(len(ending) for _, ending in flat) > 1:
-        if cache is None:
-            pairs = zip(prompts, endings, strict=True)
-            return [whole_logprobs(model, prompt, many) for prompt, many in pairs]
-        cache.reorder_cache(rows)
-        scores = scores + later_logprobs(model, cache, mask[rows], [ending for _, ending in flat])
-    found = iter(scores.tolist())
-    return [[next(found) for _ in many] for many in endings]
-
-# %% ../nbs/21_choice.ipynb #0066
 def whole_logprobs(
     model,  # that keeps no cache
     prompt: list,  # ids
@@ -925,43 +961,7 @@ def whole_logprobs(
         for table, ending in zip(tables, endings, strict=True)
     ]
 
-# %% ../nbs/21_choice.ipynb #0064
-def reply_logprobs(
-    model,  # a causal language model of transformers
-    tokenizer,
-    conversations,  # lists of messages; or strings, which get no template
-    replies: list,  # for each conversation, a list of texts
-    batch_size: int = 16,  # conversations that are read together
-    progress: str = "scoring",  # words beside the progress bar; empty for no bar
-) -> list[list[float]]:  # for each conversation: log p of each reply, without its stop token
-    """How probable each reply is.
 
-    Raises `ValueError` where a prompt exceeds the model's context, or has no list of replies.
-    """
-    if len(conversations) != len(replies):
-        raise ValueError(
-            f"expected a list of replies for each of {len(conversations)} "
-            f"conversations, got {len(replies)}"
-        )
-    prompts = [prompt_ids(messages, tokenizer, to_answer=True) for messages in conversations]
-    endings = [
-        [reply_tokens(m, text, tokenizer) for text in texts]
-        for m, texts in zip(conversations, replies)
-    ]
-    check_context(model, [[*p, *e[:-1]] for p, many in zip(prompts, endings) for e in many])
-    scores, training = [[] for _ in prompts], model.training
-    order = sorted(range(len(prompts)), key=lambda k: len(prompts[k]))  # little padding
-    bar: dict = dict(desc=progress, quiet=None if progress else True)
-    model.eval()
-    for start in progress_bar(range(0, len(order), batch_size), unit="batch", **bar):
-        batch = order[start : start + batch_size]
-        parts = [[many[k] for k in batch] for many in (prompts, endings)]
-        for k, row in zip(batch, ending_logprobs(model, *parts), strict=True):
-            scores[k] = row
-    model.train(training)
-    return scores
-
-# %% ../nbs/21_choice.ipynb #0065
 def check_context(
     model,
     rows,  # iterable of rows of ids
@@ -975,7 +975,7 @@ def check_context(
             "show fewer passages"
         )
 
-# %% ../nbs/21_choice.ipynb #53ae5800
+
 def grade_model(
     opened: tuple,  # model and tokenizer
     items: list[ChoiceItem],

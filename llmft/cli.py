@@ -43,7 +43,7 @@ COMMANDS = {
     "merge": ("llmft.soups:run_merge",
         "Merge the adapter of a run into its base, or several models into one."),
     "ask": ("llmft.finetuning:answer_question", "Ask a model one question."),
-    "case": ("llmft.finetuning:company_case",
+    "case": ("llmft.company:company_case",
         "An answer sheet before and after a model learnt from one report and its questions."),
     "plan": ("llmft.planner:plan",
         "Say whether a fine-tuning run fits on a card, what to change when it does not, and "

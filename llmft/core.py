@@ -83,7 +83,7 @@ def pick_device(
         )
     return device
 
-# %% ../nbs/90_core.ipynb #0018
+
 def pick_dtype(
     dtype: str = "auto",  # auto, fp32, bf16, fp16
     device: str = "cpu",  # where it will be used
@@ -125,7 +125,7 @@ def try_lock(
         return None  # some network file systems have none
     return True
 
-# %% ../nbs/90_core.ipynb #0023
+
 def discard_part(
     folder: Path,  # that `lock_part` made
 ) -> None:
@@ -153,7 +153,7 @@ def remove_leftovers(
             with suppress(OSError):
                 folder.rmdir()
 
-# %% ../nbs/90_core.ipynb #99bb5c92
+
 def lock_part(
     path: Path,  # file or folder to be written
 ):  # the open lock file in a new folder beside it; None: a cleaner was quicker
@@ -245,7 +245,7 @@ def write_beside(
             sync_path(part)
         put_in_place(new, path)
 
-# %% ../nbs/90_core.ipynb #0024
+
 @contextmanager
 def write_atomic(
     path: str | Path,  # file to make or replace; folders are made, a link is followed
@@ -272,7 +272,7 @@ def write_json(
         json.dump(obj, file, ensure_ascii=False, indent=1)
         file.write("\n")
 
-# %% ../nbs/90_core.ipynb #0031
+
 def read_json(
     path: str | Path,  # file to read, in UTF-8 with or without BOM
 ):  # the object in it
@@ -305,7 +305,7 @@ def append_jsonl(
                 line = b"\n" + line
         file.write(line)
 
-# %% ../nbs/90_core.ipynb #a13628e3
+
 def cut_unfinished_line(
     path: str | Path,  # JSON Lines file, or nothing yet
 ) -> int:  # bytes that were cut
@@ -326,7 +326,7 @@ def cut_unfinished_line(
     print(f"{path}: cut {len(half)} bytes, a last line that was never finished", file=sys.stderr)
     return len(half)
 
-# %% ../nbs/90_core.ipynb #0036
+
 def write_jsonl(
     path: str | Path,  # .jsonl file to make or replace
     records,  # iterable of anything that JSON can hold
@@ -336,7 +336,7 @@ def write_jsonl(
         file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
     return Path(path)
 
-# %% ../nbs/90_core.ipynb #0037
+
 def read_jsonl(
     path: str | Path,  # file to read, in UTF-8 with or without BOM
 ) -> list:  # one object a line; empty lines are passed over
@@ -374,7 +374,7 @@ def safe_cell(
     text = str(value)
     return f"'{text}" if FORMULA.match(text) else text
 
-# %% ../nbs/90_core.ipynb #68160792
+
 def write_csv(
     path: str | Path,  # .csv file to make or replace
     columns: list,  # names
@@ -409,7 +409,7 @@ def number_difference(
     nothing = 0.0 if one.size else -np.inf
     return float(np.where(np.isnan(apart), np.inf, apart).max(initial=nothing))
 
-# %% ../nbs/90_core.ipynb #0042
+
 def largest_difference(
     ours,  # numbers, texts or None; or lists and dictionaries of them
     theirs,  # of the same make
@@ -495,14 +495,14 @@ def file_sha256(
             digest.update(block)
     return digest.hexdigest()
 
-# %% ../nbs/90_core.ipynb #15b8f81b
+
 def describe_file(
     path: str | Path,  # file that a run reads
 ) -> dict:  # path (absolute) and sha256
     "What a run notes about a file: where it lay, and what was in it."
     return dict(path=str(Path(path).resolve()), sha256=file_sha256(path))
 
-# %% ../nbs/90_core.ipynb #372cd8a3
+
 def check_files(
     recorded: dict,  # path → SHA-256, as `file_sha256` gave it
     remedy: str = "bring the old files back, or begin anew in another folder",
@@ -516,6 +516,26 @@ def check_files(
             faults.append(f"{path} has changed")
     if faults:
         raise ValueError(f"{'; '.join(faults)}; {remedy}")
+
+
+def content_hash(
+    *objs,  # settings
+) -> str:  # 16 hexadecimal digits
+    """A short key: equal settings give equal keys, whatever the order of their dictionary entries.
+
+    Raises `ValueError` for what has no lasting written form.
+    """
+    text = json.dumps(plain_settings(objs), ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def code_hash(
+    *modules,  # paths of Python files
+) -> str:  # short hexadecimal key
+    "A key of what programs do: comments and layout do not change it, a changed statement or docstring does."
+    return content_hash(
+        [ast.unparse(ast.parse(Path(module).read_text(encoding="utf-8"))) for module in modules]
+    )
 
 # %% ../nbs/90_core.ipynb #0051
 def plain_settings(
@@ -535,26 +555,6 @@ def plain_settings(
 
     return json.loads(json.dumps(settings, default=plain))
 
-# %% ../nbs/90_core.ipynb #0052
-def content_hash(
-    *objs,  # settings
-) -> str:  # 16 hexadecimal digits
-    """A short key: equal settings give equal keys, whatever the order of their dictionary entries.
-
-    Raises `ValueError` for what has no lasting written form.
-    """
-    text = json.dumps(plain_settings(objs), ensure_ascii=False, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-# %% ../nbs/90_core.ipynb #0054
-def code_hash(
-    *modules,  # paths of Python files
-) -> str:  # short hexadecimal key
-    "A key of what programs do: comments and layout do not change it, a changed statement or docstring does."
-    return content_hash(
-        [ast.unparse(ast.parse(Path(module).read_text(encoding="utf-8"))) for module in modules]
-    )
-
 # %% ../nbs/90_core.ipynb #c1579637
 def check_finite(
     config,  # a dataclass
@@ -573,25 +573,7 @@ def check_finite(
     if wrong:
         raise ValueError("; ".join(wrong))
 
-# %% ../nbs/90_core.ipynb #6e39612d
-def check_numbers(
-    config,  # a dataclass
-    names: set[str],  # settings that have limits
-) -> None:
-    "Raise `ValueError` naming every setting with limits that is no number, or a broken one."
-    wrong = []
-    for field in fields(config):
-        value = getattr(config, field.name)
-        if field.name not in names:
-            continue
-        if isinstance(value, bool) or not isinstance(value, Real):
-            wrong.append(f"{field.name} must be a number, got {value!r}")
-        elif field.type in (int, "int") and value != int(value):
-            wrong.append(f"{field.name} must be a whole number, got {value!r}")
-    if wrong:
-        raise ValueError("; ".join(wrong))
 
-# %% ../nbs/90_core.ipynb #1931a7d4
 def check_settings(
     config,  # a dataclass
     one_of: dict | None = None,  # setting → the words that it may be
@@ -623,6 +605,24 @@ def check_settings(
     if wrong:
         raise ValueError("; ".join(wrong))
 
+# %% ../nbs/90_core.ipynb #6e39612d
+def check_numbers(
+    config,  # a dataclass
+    names: set[str],  # settings that have limits
+) -> None:
+    "Raise `ValueError` naming every setting with limits that is no number, or a broken one."
+    wrong = []
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if field.name not in names:
+            continue
+        if isinstance(value, bool) or not isinstance(value, Real):
+            wrong.append(f"{field.name} must be a number, got {value!r}")
+        elif field.type in (int, "int") and value != int(value):
+            wrong.append(f"{field.name} must be a whole number, got {value!r}")
+    if wrong:
+        raise ValueError("; ".join(wrong))
+
 # %% ../nbs/90_core.ipynb #0061
 def tensors_sha256(
     tensors: dict,  # name → tensor
@@ -638,23 +638,7 @@ def tensors_sha256(
         digest.update(tensor.flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
-# %% ../nbs/90_core.ipynb #0063
-def own_memory(
-    tensors: dict,  # name → tensor, any device
-) -> dict:  # name → tensor on the CPU, no two of which share memory
-    """Tensors as a file can hold them: detached, on the CPU, contiguous, each in its own memory.
 
-    Tied embeddings, for example, are one memory with two names; the second is copied.
-    """
-    seen, own = set(), {}
-    for name, tensor in tensors.items():
-        tensor = tensor.detach().cpu().contiguous()
-        place = tensor.untyped_storage().data_ptr()
-        own[name] = tensor.clone() if place in seen else tensor
-        seen.add(place)
-    return own
-
-# %% ../nbs/90_core.ipynb #0064
 def save_tensors(
     path: str | Path,  # .safetensors file to make or replace
     tensors: dict,  # name → tensor, any device
@@ -683,7 +667,7 @@ def save_tensors(
             number = re.search(r"os error (\d+)", str(error))
             raise OSError(int(number[1]) if number else errno.EIO, str(error), str(path)) from error
 
-# %% ../nbs/90_core.ipynb #0065
+
 def load_tensors(
     path: str | Path,  # file written by `save_tensors`, or any safetensors file
 ) -> tuple[dict, dict]:  # (name → tensor on the CPU, metadata)
@@ -703,6 +687,22 @@ def load_tensors(
     if expected and tensors_sha256(tensors, metadata) != expected:
         raise ValueError(f"{path}: changed or damaged (contents and hash differ); {remedy}")
     return tensors, metadata
+
+# %% ../nbs/90_core.ipynb #0063
+def own_memory(
+    tensors: dict,  # name → tensor, any device
+) -> dict:  # name → tensor on the CPU, no two of which share memory
+    """Tensors as a file can hold them: detached, on the CPU, contiguous, each in its own memory.
+
+    Tied embeddings, for example, are one memory with two names; the second is copied.
+    """
+    seen, own = set(), {}
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().cpu().contiguous()
+        place = tensor.untyped_storage().data_ptr()
+        own[name] = tensor.clone() if place in seen else tensor
+        seen.add(place)
+    return own
 
 # %% ../nbs/90_core.ipynb #bcfa1676
 def sign_lock(
@@ -764,7 +764,7 @@ def cache_dir() -> Path:  # made when missing
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
-# %% ../nbs/90_core.ipynb #0079
+
 def versions(
     *packages: str,  # distribution names; without any, those that this book stands on
 ) -> dict:  # name → version, or None where it is not installed; and python
@@ -787,7 +787,7 @@ def versions(
             found[package] = None
     return found
 
-# %% ../nbs/90_core.ipynb #0081
+
 def git_commit(
     folder: str | Path = ".",
 ) -> str | None:  # 12 digits, and "+" when files are changed
@@ -811,7 +811,7 @@ def git_commit(
     ).stdout.strip()
     return head.stdout.strip() + ("+" if changed else "")
 
-# %% ../nbs/90_core.ipynb #0083
+
 def machine() -> dict:  # cpu, cores, memory_gb (GiB), gpus, system
     "What this computer is, without its name. GPUs are listed once PyTorch is imported."
     import psutil
@@ -844,27 +844,7 @@ def flatten(
         flat |= flatten(value, f"{prefix}{key}.") if deeper else {f"{prefix}{key}": value}
     return flat
 
-# %% ../nbs/90_core.ipynb #0088
-def settings_in_words(
-    config: dict,  # settings; a file among them as `describe_file` gives it, or as its hash alone
-) -> dict:  # name → (what is compared, how it is said)
-    "One level of settings, with words in place of hashes."
-    flat, words = flatten(config), {}
-    for key, value in flat.items():
-        name, _, last = key.rpartition(".")
-        if last == "path" and f"{name}.sha256" in flat:
-            continue
-        is_file = last == "sha256" and f"{name}.path" in flat
-        if is_file:
-            key, said = name, flat[f"{name}.path"]
-        elif re.fullmatch("[0-9a-f]{16}|[0-9a-f]{64}", str(value)):
-            said = "the content"
-        else:
-            said = repr(value)
-        words[key] = value, said
-    return words
 
-# %% ../nbs/90_core.ipynb #727abd10
 def check_same_settings(
     folder: Path,  # of a run, or nothing yet
     config,  # dict or dataclass: what is asked now
@@ -889,7 +869,7 @@ def check_same_settings(
             "choose another folder, or delete this one"
         )
 
-# %% ../nbs/90_core.ipynb #0089
+
 def run_dir(
     name: str,  # of the run
     config,  # dict or dataclass: everything that decides the result
@@ -917,6 +897,26 @@ def run_dir(
     )
     write_json(folder / "config.json", config)  # last: where it is, the other is, too
     return folder
+
+# %% ../nbs/90_core.ipynb #0088
+def settings_in_words(
+    config: dict,  # settings; a file among them as `describe_file` gives it, or as its hash alone
+) -> dict:  # name → (what is compared, how it is said)
+    "One level of settings, with words in place of hashes."
+    flat, words = flatten(config), {}
+    for key, value in flat.items():
+        name, _, last = key.rpartition(".")
+        if last == "path" and f"{name}.sha256" in flat:
+            continue
+        is_file = last == "sha256" and f"{name}.path" in flat
+        if is_file:
+            key, said = name, flat[f"{name}.path"]
+        elif re.fullmatch("[0-9a-f]{16}|[0-9a-f]{64}", str(value)):
+            said = "the content"
+        else:
+            said = repr(value)
+        words[key] = value, said
+    return words
 
 # %% ../nbs/90_core.ipynb #4e4fca21
 @contextmanager
@@ -948,7 +948,7 @@ def repository_root(
         "above; change into it, or name the folder with root="
     )
 
-# %% ../nbs/90_core.ipynb #0094
+
 def write_results(
     name: str,  # of the study
     figures,  # anything that JSON can hold
@@ -971,7 +971,7 @@ def write_results(
     )
     return path
 
-# %% ../nbs/90_core.ipynb #0095
+
 def read_results(
     name: str,  # of the study
     root: str | Path | None = None,  # repository; None finds it
@@ -997,7 +997,7 @@ def is_quiet() -> bool:
     unwatched = hasattr(shell, "kernel") and "JPY_SESSION_NAME" not in os.environ
     return bool(os.environ.get("IN_TEST")) or unwatched
 
-# %% ../nbs/90_core.ipynb #0100
+
 def progress(
     iterable=None,  # what to go through; None for a bar moved by hand with update()
     total: int | None = None,  # number of units, where it is known
@@ -1022,7 +1022,7 @@ def progress(
         disable=is_quiet() if quiet is None else quiet,
     )
 
-# %% ../nbs/90_core.ipynb #0103
+
 class Timer:
     "Measure the seconds that a block takes, as `timer.seconds`."
 

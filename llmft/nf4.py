@@ -63,7 +63,7 @@ LEVELS = dict(  # the number that each code stands for
 # %% ../nbs/30_nf4.ipynb #0024
 BLOCK_SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 
-# %% ../nbs/30_nf4.ipynb #0025
+
 def check_blocks(
     kind: str,  # nf4, fp4 or int4
     block_size: int,
@@ -74,7 +74,7 @@ def check_blocks(
     if block_size not in BLOCK_SIZES:
         raise ValueError(f"block_size must be one of {BLOCK_SIZES}, got {block_size!r}")
 
-# %% ../nbs/30_nf4.ipynb #0026
+
 def check_weight(
     weight: Tensor,  # (out, in), or any shape for a fault
 ) -> None:
@@ -104,7 +104,7 @@ def pack_codes(
     codes = codes.to(torch.uint8)
     return codes[::2] << 4 | codes[1::2]
 
-# %% ../nbs/30_nf4.ipynb #0028
+
 def unpack_codes(
     packed: Tensor,  # (n / 2,) uint8
 ) -> Tensor:  # (n,) uint8, numbers from 0 to 15
@@ -187,7 +187,7 @@ def dynamic_levels() -> Tensor:  # (256,) float32 from −0.993 to 1, rising
         levels += middles.tolist() + (-middles).tolist()
     return torch.tensor(sorted(levels))
 
-# %% ../nbs/30_nf4.ipynb #0044
+
 @lru_cache(maxsize=4)
 def step_table(
     device: torch.device | None = None,
@@ -196,7 +196,7 @@ def step_table(
     levels, steps = dynamic_levels(), torch.linspace(-1, 1, 65536)
     return torch.bucketize(steps, (levels[1:] + levels[:-1]) / 2).to(torch.uint8).to(device)
 
-# %% ../nbs/30_nf4.ipynb #0045
+
 SCALES_IN_BLOCK = 256
 
 # %% ../nbs/30_nf4.ipynb #0046
@@ -213,7 +213,7 @@ def quantize_scales(
     steps = ((scaled + 1) * 0.5 * 65535 + 0.5).int().flatten()[: len(scales)]
     return step_table(scales.device)[steps.long()], outer, mean
 
-# %% ../nbs/30_nf4.ipynb #0047
+
 def dequantize_scales(
     codes: Tensor,  # (blocks,) uint8
     outer: Tensor,  # (blocks / 256,) float32
@@ -251,7 +251,7 @@ class QuantizedLinearFunction(torch.autograd.Function):
         grad_x = grad @ ctx.layer.dequantize(grad.dtype) if needs_x else None
         return grad_x, None, grad.flatten(0, -2).sum(dim=0) if needs_bias else None
 
-# %% ../nbs/30_nf4.ipynb #0055
+
 class FixedBuffers(nn.Module):
     "A module whose buffers keep their types: `.half()` and `.to(…)` move them, and no more."
 
