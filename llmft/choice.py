@@ -53,6 +53,7 @@ class ChoiceItem:
     entity: str | None = None  # what the item is about; items of one entity belong into one split
     source: str = ""  # the law or document that `article` and `quote` are from
     group: str = ""  # the question that several items ask in other orders; empty: this item's own
+    signs: tuple = ()  # what its source writes for a, b, c, d: A, B, C, D or 0, 1, 2; empty: the same
 
     def __post_init__(self):
         if not 2 <= len(self.choices) <= len(ALL_LETTERS) or not all(self.choices):
@@ -185,7 +186,10 @@ def parse_item(
             f"this record has no {lacking}"
         )
     name, context, question = record["ファイル名"], record["コンテキスト"], record["問題文"].strip()
-    reference, number = (record["references"] or [""])[0], record.get("回答オーダーマップ番号")
+    listed, number = record["references"], record.get("回答オーダーマップ番号")
+    if isinstance(listed, str):  # a list in a cell of a table: ['https://…', 'https://…']
+        listed = re.findall(r"'(.+?)'", listed) or [listed]
+    reference = (listed or [""])[0]
     item = ChoiceItem(
         item_id=f"{name}#{number}" if number else name,
         question=question,
@@ -194,6 +198,7 @@ def parse_item(
         law=record.get("law") or law_group(name, reference),
         passages=split_passages(context),
         group=name if number else "",
+        signs=tuple(record.get("signs", ())),
     )
     document = re.sub(rf"{CITATION}$", "", reference)
     provisions = split_provisions(context, "" if "://" in document else document)
@@ -303,7 +308,8 @@ def exam_row(
     choices = tuple(texts) or listed_choices(record[known["choices"]])
     rest = {name: record[key] for name, key in known.items() if name in ("id", "law", "context")}
     row = dict(question=str(record[known["question"]]), answer=record[known["answer"]])
-    return rest | row | dict(choices=choices, signs=[*columns])
+    shown = [column.strip().rstrip(")）")[-len(sign) :] for sign, column in columns.items()]
+    return rest | row | dict(choices=choices, signs=[*columns], shown=shown)
 
 
 def first_number(
@@ -342,7 +348,8 @@ def as_lawqa(
         ALL_LETTERS[place],
         [],
     )
-    return dict(zip(KEYS, values)) | dict(law=str(row.get("law", law)))
+    about = dict(law=str(row.get("law", law)), signs=row["shown"])
+    return dict(zip(KEYS, values)) | about
 
 # %% ../nbs/21_choice.ipynb #fbd04b3e
 def headed(
@@ -354,7 +361,8 @@ def headed(
     named = any(name in EXAM_COLUMNS for name in names)
     if named or len(names) < 4 or not re.fullmatch(r"[a-jア-コ]|\d\d?", names[-1]):
         return rows
-    return [("the head", ["question", *ALL_LETTERS[: len(names) - 2], "answer"]), *rows]
+    letters = ALL_LETTERS.upper() if head[-1].strip().isupper() else ALL_LETTERS
+    return [("the head", ["question", *letters[: len(names) - 2], "answer"]), *rows]
 
 
 def find_exam(

@@ -13,8 +13,10 @@ import os
 import re
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -24,11 +26,25 @@ import torch
 from .chat import prompt_ids, read_thinking
 from .records import LOG, Example, read_examples
 from .replies import check_thought, reply_batch, stop_ids
+from llmft.benchmarks import (
+    STYLES,
+    answer_sizes,
+    answer_texts,
+    draw_examples,
+    find_tasks,
+    grade_open,
+    kind_of,
+    lm_eval_form,
+    mean_and_error,
+    own_prompt,
+    read_benchmark,
+    read_reply,
+    styled_prompt,
+    subject_tables,
+)
 from llmft.choice import (
     ROTATIONS,
     ChoiceItem,
-    choice_messages,
-    collect_items,
     ending_logprobs,
     exam_records,
     find_exam,
@@ -73,14 +89,14 @@ from .encoding import read_text
 from .text import squeeze
 
 # %% ../nbs/51_evaluation.ipynb #0006
-MODES = ("direct", "cot", "letter", "loglik", "loglik_char")
+MODES = ("direct", "cot", "letter", "loglik", "loglik_char", "loglik_token")
 
 # %% ../nbs/51_evaluation.ipynb #24095b80
 @dataclass(frozen=True)
 class EvalConfig:
     "How questions are asked and counted. Raises `ValueError` for settings that cannot work."
 
-    mode: str = "direct"  # direct, cot (a reason first); letter, loglik, loglik_char: see the page
+    mode: str = "direct"  # direct, cot (a reason first); letter, loglik, loglik_char, loglik_token
     n_passages: int = 0  # passages shown with each question, the best by BM25; 0 for none
     orders: int = 1  # rotations of the choices in which each question is asked, 1 to 4
     limit: int = 0  # ask only the first questions; 0 for all
@@ -91,9 +107,12 @@ class EvalConfig:
     on_error: str = "skip"  # when a question or an item fails: skip and name it, or stop
     on_leak: str = "stop"  # a question stands in the training data: stop, or continue
     clusters: str = ""  # law, entity or source, whose questions belong together; empty: all apart
+    prompt: str = ""  # leaderboard, mmlu, llm-jp-eval, swallow-ja, swallow-en; empty: of this book
+    n_shots: int = 0  # questions shown with their answers before each question
+    seed: int = 0  # of the draw of these questions
 
     def __post_init__(self):
-        least = dict.fromkeys(("n_passages", "limit", "max_new_tokens", "context"), 0)
+        least = dict.fromkeys(("n_passages", "limit", "max_new_tokens", "context", "n_shots"), 0)
         check_settings(
             self,
             one_of=dict(
@@ -101,6 +120,7 @@ class EvalConfig:
                 on_error=("skip", "stop"),
                 on_leak=("continue", "stop"),
                 clusters=("", "law", "entity", "source"),
+                prompt=("", *STYLES),
             ),
             at_least=least | dict(orders=1, batch_size=1),
             at_most=dict(orders=len(ROTATIONS)),
@@ -110,10 +130,16 @@ class EvalConfig:
                 f"mode {self.mode} writes no reply, so there is nothing to think before; set "
                 "thinking to off, or mode to direct or cot"
             )
+        if self.prompt and (self.n_passages or self.mode == "cot"):
+            raise ValueError(
+                f"prompt {self.prompt} shows no passages and has its own way to ask for a reason; "
+                "leave n_passages at 0, and set mode to another than cot"
+            )
 
     @property
     def longest_reply(self) -> int:  # tokens
-        return self.max_new_tokens or (256 if self.mode == "cot" else 8)
+        reasons = self.mode == "cot" or self.prompt.startswith("swallow")
+        return self.max_new_tokens or (256 if reasons else 8)
 
 # %% ../nbs/51_evaluation.ipynb #0009
 @dataclass(frozen=True)
@@ -127,16 +153,28 @@ class Request:
 
 
 def make_request(
-    item: ChoiceItem,  # with the passages that are to be shown
+    item,  # ChoiceItem, with the passages that are to be shown; or OpenItem
     config: EvalConfig,
+    shots: tuple = (),  # items that are shown with their answers
 ) -> Request:
-    "What is asked about an item. The same prompt as in training, in every mode."
-    messages = tuple(
-        choice_messages(item, config.mode == "cot", config.n_passages if item.passages else 0)
-    )
-    if config.mode in ("direct", "cot"):
-        return Request(messages, config.longest_reply, thinking=config.thinking)
-    return Request(messages, texts=tuple(item.letters) if config.mode == "letter" else item.choices)
+    """What is asked about an item. The same prompt as in training, in every mode.
+
+    Raises `ValueError` where the prompt or the mode does not suit the item.
+    """
+    writes, is_open = config.mode in ("direct", "cot"), kind_of(item) == "open"
+    if is_open and not writes:
+        raise ValueError("a question without choices is answered in writing; set mode to direct")
+    if config.prompt:
+        messages = styled_prompt(item, config.prompt, shots, writes)
+    else:
+        messages = own_prompt(item, shots, config.mode == "cot", config.n_passages)
+    if writes:
+        longest = config.max_new_tokens or (32 if is_open else config.longest_reply)
+        return Request(messages, longest, thinking=config.thinking)
+    by_sign = config.mode == "letter"
+    if config.prompt:
+        return Request(messages, texts=answer_texts(item, config.prompt, by_sign))
+    return Request(messages, texts=tuple(item.letters) if by_sign else item.choices)
 
 # %% ../nbs/51_evaluation.ipynb #0017
 def encode_request(
@@ -165,7 +203,7 @@ def plan_batches(
         for i in range(0, len(numbers), batch_size)
     ]
 
-# %% ../nbs/51_evaluation.ipynb #0018
+
 def score_batch(
     model,
     tokenizer,
@@ -174,7 +212,11 @@ def score_batch(
 ) -> list[dict]:  # logprobs and n_new
     "Log-probabilities of the texts."
     prompts, endings = map(list, zip(*encoded))
-    return [dict(logprobs=row, n_new=0) for row in ending_logprobs(model, prompts, endings)]
+    scores = ending_logprobs(model, prompts, endings)
+    return [
+        dict(logprobs=row, n_tokens=[*map(len, many)], n_new=0)
+        for row, many in zip(scores, endings)
+    ]
 
 
 def write_batch(
@@ -316,7 +358,9 @@ def ask_server(
     """
     import openai
 
-    begin, switch = time.perf_counter(), {}
+    begin, switch, messages = time.perf_counter(), {}, request.messages
+    if isinstance(messages, str):  # a prompt without a template is one turn of the user
+        messages = [dict(role="user", content=messages)]
     if request.thinking != "off":  # in the words of vLLM, SGLang and our own server
         switch = dict(extra_body=dict(chat_template_kwargs=dict(enable_thinking=True)))
     for attempt in range(endpoint.retries + 1):
@@ -324,7 +368,7 @@ def ask_server(
             answer = reply_of(
                 client.chat.completions.create(
                     model=endpoint.model,
-                    messages=[*request.messages],
+                    messages=[*messages],
                     max_tokens=request.max_new_tokens,
                     temperature=0.0,
                     **switch,
@@ -529,6 +573,42 @@ def sum_costs(
     return {name: sum(row.get(name, 0) for row in rows) for name in names}
 
 
+def read_answer(
+    item: ChoiceItem,
+    answer: dict,  # reply, or logprobs of the choices, or failed
+    config: EvalConfig,
+) -> str | None:  # the letter; None: no answer, or no letter in it
+    "The letter that an answer stands for, as prompt and mode read it."
+    if "logprobs" in answer:
+        sizes = answer_sizes(item, answer, config.prompt, config.mode)
+        answer = dict(logprobs=[p / size for p, size in zip(answer["logprobs"], sizes)])
+    elif config.prompt and "reply" in answer:
+        return read_reply(item, answer["reply"], config.prompt)
+    return letter_of(item, answer)
+
+
+METRICS = {"acc": "loglik", "acc_norm": "loglik_char", "acc_token": "loglik_token"}
+
+
+def count_metrics(
+    items: list[ChoiceItem],
+    answers: list,
+    config: EvalConfig,
+    scores: dict,  # question → score
+) -> dict:  # acc (or exact_match), acc_norm, acc_token: mean and standard error
+    "The rates under the names of lm_eval; texts of choices are also counted by their lengths."
+    if config.mode not in METRICS.values():
+        return {"acc" if config.mode == "letter" else "exact_match": mean_and_error(scores)}
+    found = {}
+    counted = all("n_tokens" in answer for answer in answers if "logprobs" in answer)
+    for name, mode in METRICS.items():
+        if mode == "loglik_token" and not counted:  # answers of a cache that knows no tokens
+            continue
+        letters = [read_answer(*pair, replace(config, mode=mode)) for pair in zip(items, answers)]
+        found[name] = mean_and_error(grade_choices(items, letters, answers)["scores"])
+    return found
+
+
 def grade_answers(
     orders: list,  # for each order of the choices, the items as they were asked
     answers: list,  # the answers, order by order
@@ -539,9 +619,9 @@ def grade_answers(
     Raises `ValueError` where no question was answered in every order.
     """
     items = [item for group in orders for item in group]
-    by_length = config.mode == "loglik_char"
-    letters = [letter_of(item, answer, by_length) for item, answer in zip(items, answers)]
+    letters = [read_answer(*pair, config) for pair in zip(items, answers)]
     result = grade_choices(items, letters, answers, config.clusters)
+    result["metrics"] = count_metrics(items, answers, config, result["scores"])
     for k, row in enumerate(result["rows"]):
         row["order"] = k // len(orders[0])
     result["cost"] = sum_costs(result["rows"])
@@ -549,7 +629,7 @@ def grade_answers(
         result["orders"] = compare_orders(orders, result["rows"], result["scores"])
     return result
 
-# %% ../nbs/51_evaluation.ipynb #0043
+
 def compare_orders(
     orders: list,  # for each order, the items as they were asked
     rows: list,  # order by order
@@ -582,16 +662,22 @@ def evaluate_items(
     config: EvalConfig = EvalConfig(),
     cache: AnswerCache | None = None,  # None: in memory, for this call
     pool: list | None = None,  # Provisions to search for passages; None: the passages of the items
+    shots: tuple = (),  # items shown with their answers before each question
 ) -> dict:  # as `grade_answers` gives it, with recall and the settings
     "Ask a model all questions, in all orders, and count."
-    shown, recall = show_passages(items, config.n_passages, pool)
+    is_open = kind_of(items[0]) == "open"
+    shown, recall = (items, None) if is_open else show_passages(items, config.n_passages, pool)
     shown = first_questions(shown, config.limit)
-    orders = [[permute_choices(item, k) for item in shown] for k in range(config.orders)]
-    requests = [make_request(item, config) for group in orders for item in group]
+    turns = 1 if is_open else config.orders
+    orders = [[permute_choices(item, k) if k else item for item in shown] for k in range(turns)]
+    requests = [make_request(item, config, shots) for group in orders for item in group]
     answers = answer_all(backend, requests, cache or AnswerCache(), config.on_error)
-    return grade_answers(orders, answers, config) | dict(
-        recall=recall, config=asdict(config), model=backend.name
-    )
+    if is_open:
+        result = grade_open(shown, answers, config.prompt, config.clusters)
+        result["cost"] = sum_costs(result["rows"])
+    else:
+        result = grade_answers(orders, answers, config)
+    return result | dict(recall=recall, config=asdict(config), model=backend.name)
 
 # %% ../nbs/51_evaluation.ipynb #0052
 def compare_evaluations(
@@ -613,11 +699,12 @@ def compare_evaluations(
 
 # %% ../nbs/51_evaluation.ipynb #0055
 def learnt_text(
-    record,  # ChoiceItem, or an Example of 20_chat
+    record,  # ChoiceItem, OpenItem, or an Example of 20_chat
 ) -> str:
     "What stands in a training record, as one text."
-    if isinstance(record, ChoiceItem):
-        return "\n".join((record.question, *record.choices))
+    if not isinstance(record, Example):
+        texts = record.answers if kind_of(record) == "open" else record.choices
+        return "\n".join((record.question, *texts))
     return "\n".join(message["content"] for message in record.messages)
 
 
@@ -705,13 +792,14 @@ def sound_items(
     on_error: str = "skip",  # stop: raise ValueError that lists the faults
 ) -> tuple:  # items, and what is wrong with the others
     "The items of a file that can be asked. Raises `ValueError` where there is none."
-    items, faults, n_records = collect_items(path)
+    items, faults, n_records = read_benchmark(path)
     told = f"{len(faults)} of {n_records} records cannot be asked:\n" + "\n".join(faults[:20])
     if faults and (on_error == "stop" or not items):
         raise ValueError(f"{path}: {told}")
-    n_choices = " or ".join(map(str, sorted({len(item.choices) for item in items})))
+    sizes = sorted({len(getattr(item, "choices", ())) for item in items})
+    kind = f"{' or '.join(map(str, sizes))} choices" if any(sizes) else "a text"
     LOG.info(
-        f"read {len(items):,} items with {n_choices} choices, "
+        f"read {len(items):,} items with {kind}, "
         f"{len({item.group or item.item_id for item in items}):,} questions"
     )
     if faults:
@@ -730,7 +818,9 @@ def table_lines(
     heads: tuple,
     rows,  # iterable of tuples, as many cells as heads
 ) -> list[str]:  # Markdown
-    "A table, with an empty line before it."
+    "A table, with an empty line before it; nothing where there are no rows."
+    if not (rows := [*rows]):
+        return []
     lines = [heads, ("---",) * len(heads), *rows]
     return ["", *("| " + " | ".join(map(str, cells)) + " |" for cells in lines)]
 
@@ -791,12 +881,16 @@ def report_text(
         f"{config['orders']} order(s) of the choices. The interval is at 95 %, over questions.",
         *table_lines(("without reading", "rate"), plain),
         *table_lines(
-            ("letter", *result["predicted"]), [("predicted", *result["predicted"].values())]
+            ("letter", *result["predicted"]),
+            [("predicted", *result["predicted"].values())] if result["predicted"] else [],
         ),
         *table_lines(("law", "questions", "right"), laws),
         *fault_lines(result),
         *order_lines(result.get("orders")),
     ]
+    if len(result["metrics"]) > 1:
+        counted = ((name, f"{value:.1%}") for name, (value, _) in result["metrics"].items())
+        lines += table_lines(("counted by", "rate"), counted)
     if recall is not None:
         lines += ["", f"The right passage was among those shown for {recall:.1%} (recall)."]
     read, wrote = f"{cost['n_prompt']:,} tokens read", f"{cost['n_new']:,} written"
@@ -820,7 +914,7 @@ COLUMNS = (
     "seconds",
 )
 
-# %% ../nbs/51_evaluation.ipynb #98ba5527
+
 def warn_failed(
     result: dict,  # as `evaluate_items` gives it
 ) -> None:
@@ -836,10 +930,11 @@ def write_evaluation(
     result: dict,  # as `evaluate_items` gives it, with `faults`
     folder: str | Path,
 ) -> Path:  # report.md in it
-    "Write report.json, rows.csv and report.md, each complete or not at all."
+    "Write report.json, lm_eval.json, rows.csv and report.md, each complete or not at all."
     folder = Path(folder)
     about = dict(commit=git_commit(), versions=versions(), machine=machine())
     write_json(folder / "report.json", result | about)
+    write_json(folder / "lm_eval.json", lm_eval_form({result.get("task", "exam"): result}))
     write_csv(folder / "rows.csv", [*COLUMNS], result["rows"])
     with write_atomic(folder / "report.md") as file:
         file.write(report_text(result))
@@ -900,14 +995,59 @@ def summarize(
     report: Path,  # report.md
 ) -> dict:  # accuracy, interval, n, n_failed, n_unknown, left_out, best_baseline, report
     "The result in a few words, with the best of the baselines."
-    best = max(result["baselines"], key=result["baselines"].get)
+    best = max(result["baselines"], key=result["baselines"].get, default="")
     names = ("accuracy", "interval", "n", "n_failed", "n_unknown")
     found = {name: result[name] for name in names} | dict(left_out=len(result["faults"]))
-    return found | dict(best_baseline=f"{best} {result['baselines'][best]:.1%}", report=report)
+    told = f"{best} {result['baselines'][best]:.1%}" if best else ""
+    return found | dict(best_baseline=told, report=report)
 
 # %% ../nbs/51_evaluation.ipynb #9f61d04c
+def evaluate_file(
+    data: str | Path,  # as `evaluate` takes it
+    examples: str,
+    out: str | Path,
+    backend: Callable,  # opens the model, once for all exams
+    asking: dict,  # model, base_url, train, statute, cache, config
+) -> dict:  # as `evaluate_items` gives it, with faults, leaks, task and report
+    "One exam, into one folder. Raises `ValueError` as `evaluate` does."
+    config, train, statute = (asking[name] for name in ("config", "train", "statute"))
+    items, faults = sound_items(data, config.on_error)
+    pool = sound_items(examples)[0] if examples else items
+    shots, items = draw_examples(pool, config.n_shots, config.seed, items if examples else None)
+    learnt, asked = read_exam(train)[0] if train else [], first_questions(items, config.limit)
+    leaks = check_leaks(learnt, asked, config.on_leak)
+    make_request(asked[0], config, shots)  # a prompt that does not suit is refused here
+    law = statute and read_text(statute)
+    passages = statute_passages(law, Path(statute).stem, "paragraph") if statute else None
+    answering = backend()
+
+    decisive = asdict(config)
+    for name in ("batch_size", "on_error", "on_leak"):
+        del decisive[name]
+    settings = dict(model=name_of(asking["model"]), base_url=asking["base_url"])
+    settings |= dict(data=describe_data(data))
+    settings |= dict(statute=content_hash(law), config=decisive)
+    settings |= dict(examples=describe_data(examples)) if examples else {}
+    with claim_run(out, settings) as folder:
+        path = Path(asking["cache"]) if asking["cache"] else folder / "answers.jsonl"
+        with file_lock(path.with_suffix(".lock"), "another evaluation is using the same answers"):
+            result = evaluate_items(items, answering, config, AnswerCache(path), passages, shots)
+        result |= dict(faults=faults, leaks=leaks, task=Path(data).stem)
+        warn_failed(result)
+        return result | dict(report=write_evaluation(result, folder))
+
+
+def describe_data(
+    data: str | Path,  # a file, or a folder with a file for each subject
+) -> dict | list:
+    "What identifies the data of a run."
+    files = sorted(Path(data).glob("*.csv")) if Path(data).is_dir() else [data]
+    described = [describe_file(file) for file in files]
+    return described if Path(data).is_dir() else described[0]
+
+# %% ../nbs/51_evaluation.ipynb #31eb0fb8
 def evaluate(
-    data: str,  # questions, choices, answers: CSV, TSV, Excel, JSON (Lines), or a folder of lawqa_jp
+    data: str,  # an exam: CSV, TSV, Excel, JSON (Lines), JMMLU's folder, JGLUE; with tasks: their folder
     model: str | Path | tuple = "base",  # as `open_model` opens, or NAME@http://…
     out: str = "runs/evaluate",  # folder for report.md, report.json, rows.csv; a killed run goes on
     train: str = "",  # training data of the model; questions that stand in it are refused
@@ -916,34 +1056,33 @@ def evaluate(
     base_url: str = "",  # of a server that speaks OpenAI's protocol; empty: this machine
     api_key_name: str = "OPENAI_API_KEY",  # environment variable that holds the key for the server
     device: str = "auto",  # auto, cpu, cuda, mps
+    tasks: str = "",  # jcommonsenseqa,jnli,jsquad,marc_ja,jmmlu,lawqa,lawqa_orders: files in data
+    examples: str = "",  # file to draw the n_shots from; empty: the exam, which then lacks them
     config: EvalConfig = EvalConfig(),
-) -> dict:  # accuracy, interval, n, n_failed, n_unknown, left_out, best_baseline, report
-    """Ask a model four-choice questions, and report the rate with its interval, baselines and cost.
+) -> dict:  # accuracy, interval, n, n_failed, n_unknown, left_out, best_baseline, report; by task
+    """Ask a model an exam, and report the rate with its interval, baselines and cost.
 
     Nothing is asked twice: answers are kept as they come. Raises `ValueError` for leaks from the
-    training data, for a run folder of other settings, and with on_error="stop" at the first fault.
+    training data, for a run folder of other settings, for benchmarks whose files are missing, with
+    their addresses, and with on_error="stop" at the first fault.
     """
-    data = str(find_exam(data))
-    items, faults = sound_items(data, config.on_error)
-    learnt, asked = read_exam(train)[0] if train else [], first_questions(items, config.limit)
-    leaks = check_leaks(learnt, asked, config.on_leak)
-    law = statute and read_text(statute)
-    pool = statute_passages(law, Path(statute).stem, "paragraph") if statute else None
-    backend = open_backend(model, device, config, base_url, api_key_name)
+    asking: dict = dict(model=model, base_url=base_url, train=train, statute=statute)
+    asking |= dict(cache=cache, config=config)
 
-    decisive = asdict(config)
-    for name in ("batch_size", "on_error", "on_leak"):
-        del decisive[name]
-    settings = dict(model=name_of(model), base_url=base_url, data=describe_file(data))
-    settings |= dict(statute=content_hash(law), config=decisive)
-    with claim_run(out, settings) as folder:
-        path = Path(cache) if cache else folder / "answers.jsonl"
-        with file_lock(path.with_suffix(".lock"), "another evaluation is using the same answers"):
-            result = evaluate_items(items, backend, config, AnswerCache(path), pool)
-        result |= dict(faults=faults, leaks=leaks)
-        warn_failed(result)
-        report = write_evaluation(result, folder)
-    return summarize(result, report)
+    @lru_cache
+    def backend():
+        return open_backend(model, device, config, base_url, api_key_name)
+
+    if not tasks:
+        folder = Path(data).is_dir() and subject_tables(Path(data))
+        result = evaluate_file(data if folder else find_exam(data), examples, out, backend, asking)
+        return summarize(result, result["report"])
+    results = {
+        name: evaluate_file(path, examples, Path(out) / name, backend, asking)
+        for name, path in find_tasks(tasks, data).items()
+    }
+    write_json(Path(out) / "lm_eval.json", lm_eval_form(results))
+    return {name: summarize(result, result["report"]) for name, result in results.items()}
 
 # %% ../nbs/51_evaluation.ipynb #0073
 TASK = """\

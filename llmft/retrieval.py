@@ -275,3 +275,52 @@ def character_bigrams(
     "Pairs of neighbouring characters, after NFKC: no dictionary, and parts of words are found."
     text = re.sub(r"\s", "", normalize(text)).lower()
     return [text[i : i + 2] for i in range(len(text) - 1)]
+
+# %% ../nbs/96_retrieval.ipynb #cfcb5297
+class DenseIndex:
+    """Passages as vectors of latent semantic analysis, compared by their cosine.
+
+    Raises `ValueError` for what is no list of texts, and for more dimensions than they can have.
+    Source: Deerwester et al. 1990, Journal of the American Society for Information Science 41.
+    """
+
+    def __init__(
+        self,
+        passages: list,  # of str
+        tokenize=surfaces,  # text → list of words
+        dim: int = 128,  # of the vectors
+    ):
+        from sklearn.decomposition import TruncatedSVD
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import Normalizer
+
+        check_passages(passages)
+        if not 1 <= dim < len(passages):
+            raise ValueError(
+                f"dim must be from 1 to {len(passages) - 1} passages less one, got {dim}"
+            )
+        weigh = TfidfVectorizer(analyzer=tokenize, sublinear_tf=True)
+        self.to_vectors = make_pipeline(weigh, TruncatedSVD(dim, random_state=0), Normalizer())
+        self.vectors = self.to_vectors.fit_transform(passages)  # (n_passages, dim)
+
+    def search(
+        self,
+        query: str,
+        k: int = 3,
+    ) -> list[tuple[int, float]]:  # (index of the passage, cosine), the best first
+        "The passages nearest to a question."
+        cosines = self.vectors @ self.to_vectors.transform([query])[0]
+        return [(int(i), float(cosines[i])) for i in (-cosines).argsort(kind="stable")[:k]]
+
+# %% ../nbs/96_retrieval.ipynb #9a9c286e
+def fuse_rankings(
+    rankings: list,  # each a list of indices of passages, the best first
+    k: int = 60,  # the larger, the less the first places count
+) -> list:  # indices, the best first
+    "Several rankings as one. Source: Cormack, Clarke and Büttcher 2009, SIGIR."
+    scores: Counter = Counter()
+    for ranking in rankings:
+        for rank, i in enumerate(ranking, 1):
+            scores[i] += 1 / (k + rank)
+    return sorted(scores, key=lambda i: -scores[i])
