@@ -17,6 +17,7 @@ other verb takes, and which knows its `figures`.
     small = llmft.distill("questions.jsonl", better, "base", "runs/small")  # let it teach another
     llmft.evaluate("choices.json", better, "runs/exam")             # four choices, with intervals
     llmft.compare("questions.jsonl", tuned, better)                 # which of the two is better?
+    llmft.judge_models("questions.jsonl", (tuned, better), "qwen@http://…/v1")  # in a judge's eyes
     print(llmft.plan("Qwen/Qwen2.5-7B", gpu_gb=10))                 # will it fit on a card?
     llmft.merge(tuned, "merged")                                    # one folder for other programs
     llmft.export_model(run, "exported")                             # transformers or GGUF
@@ -43,6 +44,7 @@ _MODULES = {
     "rl": ("grpo", "GRPOConfig"),
     "evaluation": ("evaluate", "EvalConfig"),
     "comparison": ("compare", "CompareConfig"),
+    "judge": ("judge_models", "JudgeConfig"),
     "planner": ("plan", "PlanConfig"),
     "server": ("serve", "ServerConfig"),
 }

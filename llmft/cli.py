@@ -75,6 +75,8 @@ COMMANDS = {
         "and cost."),
     "compare": ("llmft.comparison:compare",
         "Ask two models the same questions: what changed, how sure that is, and what failed."),
+    "judge": ("llmft.judge:judge_models",
+        "Let a model judge the replies of others, and measure the judge where the answers are known."),
     "power": ("llmft.statistics:count_questions",
         "How many questions a paired comparison of right and wrong answers needs."),
     "hosted prepare": ("llmft.dialogues:prepare",
@@ -256,7 +258,12 @@ def report(
 
 # %% ../nbs/70_cli.ipynb #0019
 # options that need no name in front
-POSITIONAL = {"compare": ("base", "tuned"), "report": ("runs",), "merge": ("model",)}
+POSITIONAL = {
+    "compare": ("base", "tuned"),
+    "judge": ("models",),
+    "report": ("runs",),
+    "merge": ("model",),
+}
 
 
 def name_words(
