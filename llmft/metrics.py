@@ -77,7 +77,7 @@ def pick_tokenizer(
         )
     return cutter
 
-# %% ../nbs/50_metrics.ipynb #0010
+
 def pair_up(
     replies: list,  # of str
     references: list,  # for each reply a str, or a list of accepted ones
@@ -128,7 +128,7 @@ def bleu_counts(
     closest = min((abs(len(r) - len(reply)), len(r)) for r in references)[1]
     return [len(reply), closest, *found, *total]
 
-# %% ../nbs/50_metrics.ipynb #0014
+
 def bleu_from_counts(
     counts: list,  # as from `bleu_counts`; for a corpus, their sums
     short_texts: bool = False,  # True: leave out n-grams longer than the reply (for single sentences)
@@ -152,7 +152,7 @@ def bleu_from_counts(
     brevity = min(0.0, 1 - reference_length / length)
     return 100 * math.exp(brevity + sum(logs) / len(logs))
 
-# %% ../nbs/50_metrics.ipynb #0017
+
 def cut_pairs(
     replies: list,  # of str
     references: list,  # a str, or a list of str, for each
@@ -220,7 +220,7 @@ def chrf_from_counts(
         return 0.0
     return 100 * (1 + beta**2) * precision * recall / (beta**2 * precision + recall)
 
-# %% ../nbs/50_metrics.ipynb #0023
+
 def best_chrf_counts(
     replies: list,
     references: list,
@@ -270,7 +270,7 @@ def rouge_n(
     mine, theirs = count_ngrams(reply, n), count_ngrams(reference, n)
     return f_measure((mine & theirs).total(), mine.total(), theirs.total())
 
-# %% ../nbs/50_metrics.ipynb #0027
+
 def common_length(
     left: list,  # tokens
     right: list,  # tokens
@@ -374,7 +374,7 @@ def encoder_tokenizer():  # a transformers tokenizer with [CLS], [SEP] and a mas
     )
     return tokenizer
 
-# %% ../nbs/50_metrics.ipynb #0038
+
 def gap_batch(
     rows: list,  # lists of ids
     tokenizer,
@@ -785,22 +785,7 @@ class Failed:
 
     reason: str
 
-# %% ../nbs/50_metrics.ipynb #11a7b8d7
-def mean_score(
-    each: list,  # float or None, one for each reply
-    reference: list | tuple = (),  # the same of the references
-    **detail,  # more that the Score tells
-) -> Score:
-    "The mean over replies that could be measured. Raises `ValueError` when there are none."
-    values = [value for value in each if value is not None]
-    if not values:
-        raise ValueError(
-            "none of the replies could be measured: all are empty, or hold nothing to check"
-        )
-    known = [value for value in reference if value is not None]
-    return Score(fmean(values), tuple(each), fmean(known) if known else None, detail or None)
 
-# %% ../nbs/50_metrics.ipynb #0077
 @dataclass(frozen=True)
 class ReplySet:
     "What metrics are computed from; texts after NFKC."
@@ -840,7 +825,22 @@ def make_reply_set(
             )
     return ReplySet([normalize(reply) for reply in replies], references, **others)
 
-# %% ../nbs/50_metrics.ipynb #0078
+# %% ../nbs/50_metrics.ipynb #11a7b8d7
+def mean_score(
+    each: list,  # float or None, one for each reply
+    reference: list | tuple = (),  # the same of the references
+    **detail,  # more that the Score tells
+) -> Score:
+    "The mean over replies that could be measured. Raises `ValueError` when there are none."
+    values = [value for value in each if value is not None]
+    if not values:
+        raise ValueError(
+            "none of the replies could be measured: all are empty, or hold nothing to check"
+        )
+    known = [value for value in reference if value is not None]
+    return Score(fmean(values), tuple(each), fmean(known) if known else None, detail or None)
+
+
 def both_sides(
     data: ReplySet,
 ) -> tuple:  # replies, references
@@ -1032,7 +1032,7 @@ def score_replies(
         raise ValueError(f"unknown metrics {unknown}; there are {list(METRICS)}")
     return {name: measure_safely(METRICS[name], data) for name in names}
 
-# %% ../nbs/50_metrics.ipynb #0082
+
 def score_rows(
     scores: dict,  # as from `score_replies`
 ) -> list[dict]:  # metric, value, references, n, scale, better, blind, failed
