@@ -1047,7 +1047,7 @@ def describe_data(
 
 # %% ../nbs/51_evaluation.ipynb #31eb0fb8
 def evaluate(
-    data: str,  # an exam: CSV, TSV, Excel, JSON (Lines), JMMLU's folder, JGLUE; with tasks: their folder
+    data: str = "",  # an exam: CSV, TSV, Excel, JSON (Lines), JMMLU's folder, JGLUE; for tasks: their folder
     model: str | Path | tuple = "base",  # as `open_model` opens, or NAME@http://…
     out: str = "runs/evaluate",  # folder for report.md, report.json, rows.csv; a killed run goes on
     train: str = "",  # training data of the model; questions that stand in it are refused
@@ -1066,6 +1066,10 @@ def evaluate(
     training data, for a run folder of other settings, for benchmarks whose files are missing, with
     their addresses, and with on_error="stop" at the first fault.
     """
+    if not data and not tasks:
+        raise ValueError(
+            "expected data, a file with an exam, or tasks, names of benchmarks; got none"
+        )
     asking: dict = dict(model=model, base_url=base_url, train=train, statute=statute)
     asking |= dict(cache=cache, config=config)
 
@@ -1079,7 +1083,7 @@ def evaluate(
         return summarize(result, result["report"])
     results = {
         name: evaluate_file(path, examples, Path(out) / name, backend, asking)
-        for name, path in find_tasks(tasks, data).items()
+        for name, path in find_tasks(tasks, data or "benchmarks").items()
     }
     write_json(Path(out) / "lm_eval.json", lm_eval_form(results))
     return {name: summarize(result, result["report"]) for name, result in results.items()}
