@@ -142,8 +142,9 @@ def to_peft(
     folder: Path,  # for the adapter's files
 ):  # the base in a PeftModel with the same adapter, ready to be trained
     "Hand a model with its adapter over to PEFT."
-    from peft import LoraConfig, PeftModel
-    from peft.tuners.lora import Linear
+    with quiet_transformers():  # PEFT imports bitsandbytes, which looks for optional kernels
+        from peft import LoraConfig, PeftModel
+        from peft.tuners.lora import Linear
 
     save_lora(model, folder)
     config = LoraConfig.from_pretrained(str(folder))
