@@ -702,7 +702,7 @@ def learnt_text(
     record,  # ChoiceItem, OpenItem, or an Example of 20_chat
 ) -> str:
     "What stands in a training record, as one text."
-    if not isinstance(record, Example):
+    if not hasattr(record, "messages"):  # a question of compare has them, as an Example
         texts = record.answers if kind_of(record) == "open" else record.choices
         return "\n".join((record.question, *texts))
     return "\n".join(message["content"] for message in record.messages)
