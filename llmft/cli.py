@@ -71,8 +71,7 @@ COMMANDS = {
         "Let a student learn from what a teacher says, or from what it says of the student's "
         "replies."),
     "evaluate": ("llmft.evaluation:evaluate",
-        "Ask a model four-choice questions, and report the rate with its interval, baselines "
-        "and cost."),
+        "Ask a model an exam, and report the rate with its interval, baselines and cost."),
     "compare": ("llmft.comparison:compare",
         "Ask two models the same questions: what changed, how sure that is, and what failed."),
     "judge": ("llmft.judge:judge_models",
