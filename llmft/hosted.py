@@ -226,6 +226,20 @@ class Service:
         text = " ".join(text.split())[:400]
         return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
+# %% ../nbs/60_hosted.ipynb #0079
+class ServiceError(ValueError):
+    "The service did not do what was asked: `status` (HTTP, or None), its `code`, the `original`."
+
+    def __init__(
+        self,
+        message: str,
+        status: int | None = None,  # of HTTP
+        code: str | None = None,  # of the service
+        original: Exception | None = None,  # that it came from
+    ):
+        super().__init__(message)
+        self.status, self.code, self.original = status, code, original
+
 # %% ../nbs/60_hosted.ipynb #00780001
 def check_address(
     service: Service,
@@ -244,21 +258,7 @@ def check_address(
             "and give http://127.0.0.1:8000/v1"
         )
 
-# %% ../nbs/60_hosted.ipynb #0079
-class ServiceError(ValueError):
-    "The service did not do what was asked: `status` (HTTP, or None), its `code`, the `original`."
 
-    def __init__(
-        self,
-        message: str,
-        status: int | None = None,  # of HTTP
-        code: str | None = None,  # of the service
-        original: Exception | None = None,  # that it came from
-    ):
-        super().__init__(message)
-        self.status, self.code, self.original = status, code, original
-
-# %% ../nbs/60_hosted.ipynb #00790001
 REMEDIES = {  # code of the service or HTTP status → what to do
     "training_not_available": f"{STATUS}; train on a machine of your own: {LOCAL_PATH}",
     "insufficient_quota": "the account has no credit; add some, nothing was started",
@@ -589,7 +589,7 @@ def upload(
     save_state(folder, files=known | {part: sent.id})
     return sent.id
 
-# %% ../nbs/60_hosted.ipynb #0103
+
 def create_job(
     folder: Path,  # run folder
     job: JobConfig,
@@ -642,7 +642,7 @@ def known_job(
         )
     return dict(job_id=state["job_id"], status=state["status"])
 
-# %% ../nbs/60_hosted.ipynb #d33c60f6
+
 def check_uploads(
     files: dict,  # train and perhaps valid → file
 ) -> None:
@@ -734,7 +734,7 @@ def job_file(
     stem, end = name.split(".")
     return folder / f"{stem}_{re.sub('[^A-Za-z0-9-]', '_', job_id)}.{end}"
 
-# %% ../nbs/60_hosted.ipynb #0108
+
 def look_at(
     folder: Path,
     job_id: str,
@@ -762,7 +762,7 @@ def look_at(
     )
     return job
 
-# %% ../nbs/60_hosted.ipynb #0109
+
 def wait_for(
     folder: Path,
     job_id: str,
@@ -869,7 +869,7 @@ def list_checkpoints(
         for row in sorted(found, key=lambda row: row["step_number"])
     }
 
-# %% ../nbs/60_hosted.ipynb #0112
+
 def cancel(
     out: str = "runs/hosted",  # run folder
     job_id: str = "",  # of the job; empty: that of the run folder
@@ -942,7 +942,7 @@ def read_replies(
         references=side(references),
     )
 
-# %% ../nbs/60_hosted.ipynb #0146
+
 def ask_cases(
     model: str,
     prompts: list,  # messages of each case
@@ -1014,7 +1014,7 @@ def part_result(
         reading=reading,
     )
 
-# %% ../nbs/60_hosted.ipynb #ed1e2c2b
+
 def plan_questions(
     files: dict,  # part → file
     max_cases: int,  # questions from each of test and validation; 0 for all

@@ -13,14 +13,12 @@ import json
 import logging
 import os
 import re
-import secrets
 import socket
 import sqlite3
 import sys
 import threading
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from .core import file_lock
@@ -34,12 +32,10 @@ from llmft.counter import (
     ServerConfig,
     Store,
     end_job,
-    move_orphans,
+    find_place,
     keep_file,
+    move_orphans,
     new_id,
-    number_in,
-    read_job,
-    refuse_unknown,
     say,
     too_large,
 )
@@ -78,284 +74,6 @@ def page_of(
         first_id=data[0]["id"] if data else None,
         last_id=data[-1]["id"] if data else None,
     )
-
-# %% ../nbs/61_server.ipynb #0068
-NEUTRAL = dict(
-    n=(1,),
-    top_p=(1,),
-    frequency_penalty=(0,),
-    presence_penalty=(0,),
-    logprobs=(False,),
-    top_logprobs=(0,),
-    logit_bias=({},),
-    tools=([],),
-    functions=([],),
-    tool_choice=("none", "auto"),
-    response_format=({"type": "text"},),
-    modalities=(["text"],),
-    store=(False,),
-    parallel_tool_calls=(True, False),
-)
-# they do not change a reply
-HARMLESS = ("user", "metadata", "safety_identifier", "prompt_cache_key", "service_tier")
-CHAT_FIELDS = (
-    "model",
-    "messages",
-    "max_tokens",
-    "max_completion_tokens",
-    "temperature",
-    "seed",
-    "stop",
-    "stream",
-    "stream_options",
-    "chat_template_kwargs",
-)
-
-
-@dataclass(frozen=True)
-class Chat:
-    "What is asked."
-
-    model: str
-    messages: tuple
-    max_new_tokens: int  # 0: as many as the context has room for
-    temperature: float
-    seed: int
-    stop: tuple  # texts at which the reply ends
-    stream: bool = False
-    usage: bool = False  # whether a stream ends with the counts
-    thinking: str | int = "off"  # off, on, or a number: most tokens of a thought
-
-
-def read_message(message, k: int) -> dict:
-    "A message with its content as one text. Raises `Refusal`."
-    if not isinstance(message, dict):
-        raise Refusal(400, f"message {k} must be an object", "messages")
-    content = message.get("content")
-    if isinstance(content, list) and all(
-        isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
-        for part in content
-    ):
-        content = "".join(part["text"] for part in content)
-    if not isinstance(content, str):
-        raise Refusal(
-            400, f"message {k} must have a text, or parts of text, as content", "messages"
-        )
-    return dict(role=message.get("role"), content=content)
-
-# %% ../nbs/61_server.ipynb #0069
-def check_chat(
-    body: dict,  # of the request
-) -> None:
-    "Raise `Refusal` for the first field of a request for a reply that cannot be honoured."
-    refuse_unknown(body, (*CHAT_FIELDS, *NEUTRAL, *HARMLESS))
-    for name, allowed in NEUTRAL.items():
-        if body.get(name) is not None and body[name] not in allowed:
-            words = f"{name} can only be {' or '.join(map(json.dumps, allowed))} at this server"
-            raise Refusal(400, words, name, "unsupported_value")
-    messages, options = body.get("messages"), body.get("stream_options") or {}
-    if not isinstance(body.get("model"), str):
-        raise Refusal(400, "model must be the name of a model", "model")
-    if not isinstance(messages, list) or not messages:
-        raise Refusal(400, "messages must be a list with at least one message", "messages")
-    if not isinstance(options, dict):
-        raise Refusal(400, "stream_options must be an object", "stream_options")
-    for given, name in ((body, "stream"), (options, "include_usage")):
-        if given.get(name) not in (None, True, False):
-            raise Refusal(400, f"{name} must be true or false", name)
-
-
-def read_stops(
-    body: dict,  # of the request
-) -> tuple:  # texts at which the reply ends
-    "The stop words of a request. Raises `Refusal`."
-    stop = body.get("stop") or []
-    stop = [stop] if isinstance(stop, str) else stop
-    right = isinstance(stop, list) and len(stop) <= 4
-    if not right or not all(isinstance(word, str) and 0 < len(word) <= 200 for word in stop):
-        raise Refusal(400, "stop must be a text, or at most four of them", "stop")
-    return tuple(stop)
-
-
-def read_switch(
-    body: dict,  # of the request
-    config: ServerConfig,
-) -> str | int:  # off, on, or a number: most tokens of a thought
-    """Whether to think: as the server is set, or as a request says it, in the words of vLLM.
-
-    Raises `Refusal`.
-    """
-    name = "chat_template_kwargs"
-    words = body.get(name) or dict(enable_thinking=None)
-    if not isinstance(words, dict) or [*words] != ["enable_thinking"]:
-        raise Refusal(400, f"{name} can only hold enable_thinking at this server", name)
-    asked = words["enable_thinking"]
-    if asked not in (None, True, False):
-        raise Refusal(400, "enable_thinking must be true or false", name)
-    if asked is None:
-        return config.thinking
-    return ("on" if config.thinking == "off" else config.thinking) if asked else "off"
-
-
-def read_chat(
-    body: dict,  # of the request
-    config: ServerConfig = ServerConfig(),
-) -> Chat:
-    "Check a request for a reply. Raises `Refusal` that names the field."
-    check_chat(body)
-    most = number_in(body, "max_tokens", 1, config.max_new_tokens, 0)
-    options = body.get("stream_options") or {}
-    return Chat(
-        body["model"],
-        tuple(read_message(message, k) for k, message in enumerate(body["messages"], 1)),
-        number_in(body, "max_completion_tokens", 1, config.max_new_tokens, most),
-        number_in(body, "temperature", 0, 2, 1.0, float),
-        number_in(body, "seed", -(2**63), 2**63 - 1, secrets.randbelow(2**31)),
-        read_stops(body),
-        bool(body.get("stream")),
-        bool(options.get("include_usage")),
-        read_switch(body, config),
-    )
-
-# %% ../nbs/61_server.ipynb #0072
-def until_stop(
-    pieces,  # of a text, one after the other
-    stops: tuple,  # texts
-):  # yields text that is safe to send; returns whether a stop word came
-    "A text up to the stop word that is complete first, piece by piece."
-    held = ""
-    for piece in pieces:
-        held += piece
-        if found := [
-            (held.find(stop) + len(stop), held.find(stop)) for stop in stops if stop in held
-        ]:
-            yield held[: min(found)[1]]
-            return True
-        keep = max(
-            (k for stop in stops for k in range(1, len(stop)) if held.endswith(stop[:k])), default=0
-        )
-        if keep < len(held):
-            yield held[: len(held) - keep]
-        held = held[len(held) - keep :]
-    if held:
-        yield held
-    return False
-
-# %% ../nbs/61_server.ipynb #0075
-def room_for(
-    model,
-    tokenizer,
-    chat: Chat,
-) -> tuple[int, int]:  # tokens of the prompt, most tokens of the reply
-    "How long the reply may be. Raises `Refusal` for messages without prompt or without room."
-    from llmft.chat import prompt_ids
-    from llmft.settings import context_of
-    from llmft.replies import thought_length
-
-    try:
-        n_prompt = len(prompt_ids([*chat.messages], tokenizer, chat.thinking))
-    except ValueError as error:
-        raise Refusal(400, str(error), "messages") from None
-    room, least = context_of(model) - n_prompt, thought_length(tokenizer, chat.thinking)
-    if room <= least:
-        raise Refusal(
-            400,
-            f"the context has {context_of(model)} tokens, the messages have "
-            f"{n_prompt}, and a reply needs room; shorten the messages",
-            "messages",
-            "context_length_exceeded",
-        )
-    if 0 < chat.max_new_tokens <= least:
-        words = f"a thought may take {least} tokens here; ask for more than {least}"
-        raise Refusal(400, words, "max_completion_tokens")
-    return n_prompt, min(chat.max_new_tokens or room, room)
-
-
-def write_reply(
-    model,
-    tokenizer,
-    chat: Chat,
-    tally: dict,  # gets prompt_tokens, completion_tokens, finish_reason
-):  # yields pieces of text
-    "Reply to a chat, piece by piece. Raises `Refusal` before the first piece, or never."
-    from llmft.replies import stop_ids
-    from llmft.ui import stream_reply
-
-    stops = stop_ids(model, tokenizer)
-    tally["prompt_tokens"], most = room_for(model, tokenizer, chat)
-    tally |= dict(completion_tokens=0, finish_reason="length")
-
-    def texts():
-        how = most, chat.temperature, chat.seed, chat.thinking
-        for token in stream_reply(model, tokenizer, [*chat.messages], *how):
-            tally["completion_tokens"] += 1
-            if token.token_id in stops:
-                tally["finish_reason"] = "stop"
-            yield token.answer
-
-    stopped = yield from until_stop(texts(), chat.stop)
-    if stopped:
-        tally["finish_reason"] = "stop"
-
-# %% ../nbs/61_server.ipynb #0078
-def reply_object(
-    chat: Chat,
-    reply: str,
-    tally: dict,
-) -> dict:
-    "A whole reply in the words of the API."
-    choice = dict(
-        index=0,
-        message=dict(role="assistant", content=reply, refusal=None),
-        logprobs=None,
-        finish_reason=tally["finish_reason"],
-    )
-    return dict(
-        id=new_id("chatcmpl"),
-        object="chat.completion",
-        created=int(time.time()),
-        model=chat.model,
-        choices=[choice],
-        usage=usage_of(tally),
-    )
-
-
-def usage_of(tally: dict) -> dict:
-    "The counts of a reply."
-    n, m = tally["prompt_tokens"], tally["completion_tokens"]
-    return dict(prompt_tokens=n, completion_tokens=m, total_tokens=n + m)
-
-
-def reply_chunks(
-    chat: Chat,
-    pieces,  # of the reply
-    tally: dict,
-):  # yields texts for a stream of server-sent events
-    "A streamed reply in the words of the API; a fault after the first chunk is told in the stream."
-    head = dict(
-        id=new_id("chatcmpl"),
-        object="chat.completion.chunk",
-        created=int(time.time()),
-        model=chat.model,
-    )
-    line = lambda **body: f"data: {json.dumps(head | body, ensure_ascii=False)}\n\n"
-    chunk = lambda delta, finish=None: line(
-        choices=[dict(index=0, delta=delta, logprobs=None, finish_reason=finish)]
-    )
-    yield chunk(dict(role="assistant", content=""))
-    try:
-        for piece in pieces:
-            if piece:
-                yield chunk(dict(content=piece))
-    except (RuntimeError, OSError) as error:
-        LOG.error("a stream broke off: %s", error)
-        fault = Refusal(500, "the reply broke off", None, "server_error")
-        yield f"data: {json.dumps(fault.body)}\n\n"
-        return
-    yield chunk({}, tally["finish_reason"])
-    if chat.usage:
-        yield line(choices=[], usage=usage_of(tally))
-    yield "data: [DONE]\n\n"
 
 # %% ../nbs/61_server.ipynb #0081
 HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
@@ -555,7 +273,9 @@ def read_form(
     "What an upload holds. Raises `Refusal`."
     from starlette.datastructures import UploadFile
 
-    refuse_unknown(dict(form), ("file", "purpose"))
+    if unknown := [name for name in form if name not in ("file", "purpose")]:
+        words = f"unrecognized request argument: {unknown[0][:80]}"
+        raise Refusal(400, words, unknown[0][:80], "unknown_parameter")
     file = form.get("file")
     if not isinstance(file, UploadFile):
         raise Refusal(400, "send a form with a file under file", "file")
@@ -625,6 +345,8 @@ def create_job(
     config: ServerConfig,
 ) -> dict:
     "Enter a new job, and say so. Raises `Refusal`."
+    from llmft.serving import read_job
+
     with store.transaction():
         job = store.add("job", read_job(body, store, models, config))
         say(store, job, f"Created fine-tuning job: {job['id']}")
@@ -643,6 +365,22 @@ def cancel_job(
             raise Refusal(400, f"the job has {job['status']} already", "job", "invalid_state")
         end_job(store, job, "cancelled", "The job was cancelled")
         return store.get("job", id)
+
+
+def pause_job(
+    store: Store,
+    id: str,
+    resume: bool = False,  # True: let a paused job go on from its last checkpoint
+) -> dict:
+    "Let a job rest until it is resumed. Raises `Refusal` for one that is not so far, or has ended."
+    with store.transaction():
+        job = find_object(store, "job", id)
+        if job["status"] not in (["paused"] if resume else ["queued", "running"]):
+            what = "resumed" if resume else "paused"
+            words = f"the job is {job['status']} and cannot be {what}"
+            raise Refusal(400, words, "job", "invalid_state")
+        say(store, job, f"The job was {'resumed' if resume else 'paused'}")
+        return store.update("job", id, status="queued" if resume else "paused")
 
 
 def job_routes(app, store: Store, models: dict, config: ServerConfig) -> None:  # app: of FastAPI
@@ -677,23 +415,13 @@ def job_routes(app, store: Store, models: dict, config: ServerConfig) -> None:  
     def cancel(id: str):
         return shown(cancel_job(store, id))
 
-# %% ../nbs/61_server.ipynb #0092
-class Turns:
-    "Lets a few in at once, lets some wait, and asks the rest to come back later."
+    @app.post(jobs + "/{id}/pause")
+    def pause(id: str):
+        return shown(pause_job(store, id))
 
-    def __init__(self, at_once: int, waiting: int):
-        self.free, self.most, self.n = asyncio.Semaphore(at_once), at_once + waiting, 0
-
-    @asynccontextmanager
-    async def turn(self, promised: bool = False):  # promised: was let in before
-        if self.n >= self.most and not promised:
-            raise Refusal(429, f"{self.n} replies are asked for already", code="busy", wait=2)
-        self.n += 1
-        try:
-            async with self.free:
-                yield
-        finally:
-            self.n -= 1
+    @app.post(jobs + "/{id}/resume")
+    def resume(id: str):
+        return shown(pause_job(store, id, resume=True))
 
 # %% ../nbs/61_server.ipynb #0094
 def chat_routes(
@@ -703,39 +431,47 @@ def chat_routes(
     models: dict,
     config: ServerConfig,
 ) -> None:
-    "/v1/chat/completions."
+    "/v1/chat/completions and /v1/responses."
     from fastapi import Request
-    from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+    from starlette.concurrency import run_in_threadpool
     from starlette.responses import StreamingResponse
-    from llmft.ui import model_shelf
 
-    shelf = model_shelf(config.device, config.models_in_memory)
-    turns = Turns(config.concurrency, config.max_waiting)
+    from llmft.serving import (
+        Engine,
+        follow,
+        read_chat,
+        read_response,
+        reply_chunks,
+        reply_object,
+        response_events,
+        response_object,
+    )
+    from llmft.ui import model_shelf, open_cached
+
+    open_engine = lambda name, device: Engine(*open_cached(name, device), config)
+    shelf = model_shelf(config.device, config.models_in_memory, open_engine)
+
+    async def reply_to(chat, whole, streamed):  # both functions of a reply
+        place = find_place(store, models, root, chat.model)
+        engine = await run_in_threadpool(
+            shelf, place or find_object(store, "model", chat.model)["_folder"]
+        )
+        if chat.stream:
+            stream = streamed(*await follow(engine, chat))
+            return StreamingResponse(stream, media_type="text/event-stream")
+        reply = await run_in_threadpool(engine.ask, chat)
+        return whole(await asyncio.wrap_future(reply.done))
 
     @app.post("/v1/chat/completions")
     async def complete(request: Request):
-        chat, tally = read_chat(parse_body(await request.body()), config), {}
-        tuned = {} if chat.model in models else find_object(store, "model", chat.model)
-        name = models.get(chat.model) or str(root / tuned["_folder"])
+        chat = read_chat(parse_body(await request.body()), config)
+        return await reply_to(chat, reply_object, reply_chunks)
 
-        def whole():
-            return reply_object(
-                chat, "".join(write_reply(*shelf(name), chat=chat, tally=tally)), tally
-            )
-
-        async with turns.turn():
-            if not chat.stream:
-                return await run_in_threadpool(whole)
-            model = await run_in_threadpool(shelf, name)
-            room_for(*model, chat=chat)
-
-        async def stream():
-            chunks = reply_chunks(chat, write_reply(*model, chat=chat, tally=tally), tally)
-            async with turns.turn(promised=True):
-                async for chunk in iterate_in_threadpool(chunks):
-                    yield chunk
-
-        return StreamingResponse(stream(), media_type="text/event-stream")
+    @app.post("/v1/responses")
+    async def respond(request: Request):
+        chat, asked = read_response(parse_body(await request.body()), config)
+        whole = lambda reply: response_object(reply, asked, (new_id("resp"), new_id("msg")))
+        return await reply_to(chat, whole, lambda *how: response_events(*how, asked))
 
 
 def model_routes(app, store: Store, models: dict) -> None:  # app: of FastAPI
@@ -948,7 +684,7 @@ def run_server(
 def serve(
     root: str = "runs/server",  # folder of all state: files, jobs, models, state.db
     port: int = 8000,  # of 127.0.0.1; 0: any free one
-    models: str = "base",  # that can be tuned: NAME or NAME=FOLDER, with commas between
+    models: str = "base",  # to be asked and tuned: NAME or NAME=FOLDER, with commas between
     api_key_name: str = "LLMFT_SERVER_KEY",  # variable of the key, in the environment or the file
     env_file: str = ".env",  # file of the key, which git must not track
     config: ServerConfig = ServerConfig(),
