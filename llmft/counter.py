@@ -468,9 +468,8 @@ def train_job(
     model, tokenizer = open_model(job["model"], "cpu", OpenConfig(use="train"))
     model.name_or_path = job["model"]  # as the run and its adapters name their base
     kind = "dpo" if "dpo" in job else "sft"
-    teach, settings_of, share = (
-        (dpo, DPOConfig, PAIRS_LR) if kind == "dpo" else (sft, SFTConfig, 1.0)
-    )
+    run: Any = (dpo, DPOConfig, PAIRS_LR) if kind == "dpo" else (sft, SFTConfig, 1.0)
+    teach, settings_of, share = run
     lr = job[kind].get("lr") or job["multiplier"] * share * peak_lr(width_of(model))
     files = [job["data"], job["eval_data"]]
     if kind == "dpo":
@@ -624,7 +623,8 @@ def read_pair(
     "A preference in the words of the service: input, preferred_output, non_preferred_output."
     example, refusal = read_line(line.rstrip(b"\r\n"))
     given = example.get("input") if isinstance(example, dict) else None
-    prompt = given.get("messages") if isinstance(given, dict) else None
+    given = given if isinstance(given, dict) else {}
+    prompt = given.get("messages")
     if refusal or not isinstance(prompt, list):
         words = "expected input with its messages, preferred_output and non_preferred_output"
         return {}, refusal[1] if refusal else words

@@ -448,7 +448,7 @@ def chat_routes(
     )
     from llmft.ui import model_shelf, open_cached
 
-    open_engine = lambda name, device: Engine(*open_cached(name, device), config)
+    open_engine = lambda name, device: Engine(*open_cached(name, device), config=config)
     shelf = model_shelf(config.device, config.models_in_memory, open_engine)
 
     async def reply_to(chat, whole, streamed):  # both functions of a reply
@@ -471,7 +471,9 @@ def chat_routes(
     async def respond(request: Request):
         chat, asked = read_response(parse_body(await request.body()), config)
         whole = lambda reply: response_object(reply, asked, (new_id("resp"), new_id("msg")))
-        return await reply_to(chat, whole, lambda *how: response_events(*how, asked))
+        return await reply_to(
+            chat, whole, lambda reply, pieces: response_events(reply, pieces, asked)
+        )
 
 
 def model_routes(app, store: Store, models: dict) -> None:  # app: of FastAPI
