@@ -27,7 +27,7 @@ HARMONY_MARKERS = (
 # %% ../nbs/41_harmony.ipynb #0008
 HARMONY_ROLES = ("system", "developer", "user", "assistant", "tool")
 
-# %% ../nbs/41_harmony.ipynb #0009
+
 CHANNELS = ("analysis", "commentary", "final")
 
 # %% ../nbs/41_harmony.ipynb #0012
@@ -135,13 +135,13 @@ def write_harmony(
 # %% ../nbs/41_harmony.ipynb #0028
 EFFORTS = ("low", "medium", "high")
 
-# %% ../nbs/41_harmony.ipynb #0029
+
 DIALECTS = {  # who the model is, and until when it has read, as it was trained to be told
     "gpt-oss": ("You are ChatGPT, a large language model trained by OpenAI.", "2024-06"),
     "llm-jp": ("You are LLM-jp-4, a large language model trained by LLM-jp.", "2025-12"),
 }
 
-# %% ../nbs/41_harmony.ipynb #0030
+
 def system_text(
     effort: str = "medium",  # one of EFFORTS
     date: str | None = None,  # YYYY-MM-DD; None is today
@@ -193,7 +193,7 @@ def type_name(
         return "string" + null
     return names.get(kind, kind) if kind in ("number", "integer", "boolean", "object") else "any"
 
-# %% ../nbs/41_harmony.ipynb #0035
+
 def parameter_text(
     name: str,
     schema: dict,
@@ -209,7 +209,7 @@ def parameter_text(
         text += f", // default: {default}"
     return text + ",\n"
 
-# %% ../nbs/41_harmony.ipynb #0036
+
 def tools_text(
     tools: list[dict] | tuple,  # as transformers takes them: {"type": "function", "function": {…}}
 ) -> str:  # empty without tools
@@ -249,7 +249,7 @@ def call_message(
         content_type=call.get("content_type", "json"),
     )
 
-# %% ../nbs/41_harmony.ipynb #0040
+
 def assistant_messages(
     turn: dict,  # of an assistant: content, thinking, tool_calls
     dialect: str = "gpt-oss",  # one of DIALECTS
@@ -273,7 +273,7 @@ def assistant_messages(
     first = [Message("assistant", thinking, "analysis")] if thinking else []
     return [*first, *map(call_message, calls)]
 
-# %% ../nbs/41_harmony.ipynb #0041
+
 def from_chat(
     messages: list,  # of {"role", "content", "thinking", "tool_calls"}, or of Message
     dialect: str = "gpt-oss",  # one of DIALECTS
@@ -424,11 +424,11 @@ def next_marker(
         "written into a content?"
     )
 
-# %% ../nbs/41_harmony.ipynb #0063
+
 ENDS = ("<|end|>", "<|return|>", "<|call|>")
 NEXT_CALL = re.compile(r"<\|start\|>assistant(?:<\|channel\|>\w+)? to=functions")
 
-# %% ../nbs/41_harmony.ipynb #0064
+
 def scan_harmony(
     text: str,  # a conversation, or a reply without its <|start|>assistant
 ) -> list[tuple]:  # (Message, its end marker, start and end in the text) of each
@@ -483,7 +483,7 @@ def check_end(
             "of a text; write <|end|> in a history"
         )
 
-# %% ../nbs/41_harmony.ipynb #83a411a6
+
 def join_markers(
     text: str,  # that a model wrote, decoded
 ) -> str:
@@ -492,7 +492,7 @@ def join_markers(
         return text
     return re.sub(MARKER.pattern + " ", lambda found: found[0][:-1], text)
 
-# %% ../nbs/41_harmony.ipynb #0066
+
 def parse_harmony(
     text: str,  # a conversation, or a reply without its <|start|>assistant
 ) -> list[Message]:  # as they stand in the text
@@ -546,17 +546,7 @@ def check_markers(
             "of gpt-oss, or add_markers for a model that is made from nothing"
         )
 
-# %% ../nbs/41_harmony.ipynb #0079
-def add_markers(
-    tokenizer,  # of transformers; changed in place
-):  # the same tokenizer
-    "Add the markers as special tokens; the model needs `len(tokenizer)` rows, all to be trained."
-    tokenizer.add_special_tokens(
-        dict(extra_special_tokens=[*HARMONY_MARKERS]), replace_extra_special_tokens=False
-    )
-    return tokenizer
 
-# %% ../nbs/41_harmony.ipynb #0081
 def encode_harmony(
     text: str,  # as `build_harmony` writes it
     tokenizer,
@@ -577,6 +567,16 @@ def encode_harmony(
     spoken = [any(a <= at < b for a, b in spans) for at, _ in made["offset_mapping"]]
     labels = [i if s else -100 for i, s in zip(made["input_ids"], spoken)]
     return dict(input_ids=list(made["input_ids"]), labels=labels)
+
+# %% ../nbs/41_harmony.ipynb #0079
+def add_markers(
+    tokenizer,  # of transformers; changed in place
+):  # the same tokenizer
+    "Add the markers as special tokens; the model needs `len(tokenizer)` rows, all to be trained."
+    tokenizer.add_special_tokens(
+        dict(extra_special_tokens=[*HARMONY_MARKERS]), replace_extra_special_tokens=False
+    )
+    return tokenizer
 
 # %% ../nbs/41_harmony.ipynb #0090
 HARMONY_TEMPLATE = r"""
@@ -660,16 +660,3 @@ def read_channels(
         if found and who and who["role"] == "assistant" and who["channel"]:
             spoken.setdefault(who["channel"], []).append(MARKER.split(content)[0])
     return {channel: "\n".join(texts) for channel, texts in spoken.items()}
-
-# %% ../nbs/41_harmony.ipynb #0113
-def each_answer(
-    messages: list,  # chat records or Messages of one conversation
-) -> list[list]:  # one conversation for each reply, ending with it
-    "Split a conversation: for every reply, what led to it, and the reply as the end."
-    talk = from_chat(messages)
-    ends = [
-        k
-        for k, message in enumerate(talk, 1)
-        if message.role == "assistant" and (message.channel == "final" or message.recipient)
-    ]
-    return [talk[:end] for end in ends]
