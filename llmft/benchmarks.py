@@ -58,7 +58,7 @@ class OpenItem:
 # %% ../nbs/55_benchmarks.ipynb #83b85466
 NLI = ("entailment", "contradiction", "neutral")
 POLARITY = ("positive", "negative")
-WORDS = dict(zip((*NLI, *POLARITY), ("含意", "矛盾", "中立", "ポジティブ", "ネガティブ")))
+WORDS: dict = dict(zip((*NLI, *POLARITY), ("含意", "矛盾", "中立", "ポジティブ", "ネガティブ")))
 
 
 def labelled_item(

@@ -319,8 +319,8 @@ def fuse_rankings(
     k: int = 60,  # the larger, the less the first places count
 ) -> list:  # indices, the best first
     "Several rankings as one. Source: Cormack, Clarke and Büttcher 2009, SIGIR."
-    scores: Counter = Counter()
+    scores: dict = {}
     for ranking in rankings:
         for rank, i in enumerate(ranking, 1):
-            scores[i] += 1 / (k + rank)
+            scores[i] = scores.get(i, 0.0) + 1 / (k + rank)
     return sorted(scores, key=lambda i: -scores[i])
