@@ -183,7 +183,7 @@ def look_at_bos(
     bos = tokenizer.bos_token_id
     ids = prompt_ids(question_of(example), tokenizer, config.thinking)
     n = next((t for t, i in enumerate(ids) if i != bos), len(ids)) if bos is not None else 0
-    said = f"{tokenizer.bos_token} {n} times" if n > 1 else (tokenizer.bos_token if n else "none")
+    said = f"{tokenizer.bos_token} {'once' if n == 1 else f'{n} times'}" if n else "none"
     return n < 2, said, "take {{ bos_token }} out of the chat template, or out of the records"
 
 # %% ../nbs/28_doctor.ipynb #39c3c5f8

@@ -96,8 +96,6 @@ def keep_largest(
 ) -> Tensor:  # (…), the other numbers are 0
     "Step 1 of TIES. At least one number is kept."
     n = max(1, int(density * update.numel()))
-    if n == update.numel():
-        return update
     flat, kept = update.flatten(), torch.zeros(update.numel(), dtype=update.dtype)
     places = flat.abs().argsort(descending=True)[:n]  # as mergekit does, so that equals are equal
     kept[places] = flat[places]
