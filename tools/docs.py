@@ -6,6 +6,7 @@ import tempfile
 import time
 import tomllib
 from importlib.resources import files
+from multiprocessing import get_context
 from pathlib import Path
 
 from common import ROOT
@@ -17,30 +18,36 @@ from sphinx.util.console import nocolor
 SITE, STATIC = ROOT / "_site", ROOT / "tools" / "docs_static"
 
 
-def build():
-    "Write the site anew. A warning of Sphinx ends the program."
-    begin = time.perf_counter()
+def build_edition(language, stage, place):
+    "One language, in a process of its own: Sphinx keeps what a first site has registered. A warning of Sphinx ends it."
     settings = tomllib.loads((STATIC / "sphinx.toml").read_text(encoding="utf-8"))
     settings |= dict(html_static_path=[str(STATIC)], html_favicon=str(STATIC / "llmft.svg"))
+    names = make_stage(stage, language)
+    settings["linkcode_resolve"] = lambda domain, info: cell_link(names, **info)
+    settings["language"] = language
+    trees = stage.with_name(f"trees-{language}")
+    app = Sphinx(stage, None, place, trees, "html", settings, status=None, warningiserror=True)
+    app.build(force_all=True)
+    clean(place)
+    sys.exit(app.statuscode)
+
+
+def build():
+    "Write the site anew, both languages side by side."
+    begin = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "html"
+        out, jobs = Path(folder) / "html", []
         for language, place in (("en", out), ("ja", out / "ja")):
-            stage, trees = (Path(folder) / f"{name}-{language}" for name in ("stage", "trees"))
-            names = make_stage(stage, language)
-            settings["linkcode_resolve"] = lambda domain, info: cell_link(names, **info)
-            settings["language"] = language
-            app = Sphinx(
-                stage, None, place, trees, "html", settings, status=None, warningiserror=True
-            )
-            app.build(force_all=True)
-            if app.statuscode:
-                sys.exit("docs: Sphinx found something to mend; see above")
-            clean(place)
+            words = (language, Path(folder) / f"stage-{language}", place)
+            jobs.append(get_context("spawn").Process(target=build_edition, args=words))
+            jobs[-1].start()
+        for job in jobs:
+            job.join()
+        any(job.exitcode for job in jobs) and sys.exit("docs: something to mend; see above")
         shutil.rmtree(SITE, ignore_errors=True)
         shutil.copytree(out, SITE)
-    sizes = [path.stat().st_size for path in SITE.rglob("*") if path.is_file()]
-    spent = time.perf_counter() - begin
-    print(f"{sum(sizes) / 2**20:.0f} MiB, {spent:.0f} s: _site/index.html")
+    size = sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file()) / 2**20
+    print(f"{size:.0f} MiB, {time.perf_counter() - begin:.0f} s: _site and _site/ja/index.html")
 
 
 def clean(place):

@@ -1,7 +1,4 @@
-"""The style of the book, measured: sizes, docstrings, use, words, papers. `tools/check.py` calls the checks.
-
-`[tool.llmft]` in pyproject.toml holds the caps, which may only fall, and the words of the commands.
-"""
+"""Sizes, docstrings, use, words and papers: checks of tools/check.py, whose caps and words stand in [tool.llmft] of pyproject.toml."""
 
 import ast
 import re
@@ -275,7 +272,3 @@ def check_papers():
 
 
 CHECKS = (check_sizes, check_docs, check_use, check_words, check_papers)
-
-if __name__ == "__main__":
-    for check in CHECKS:
-        print(check.__doc__, *check(), sep="\n    ")
