@@ -45,6 +45,7 @@ from llmft.benchmarks import (
 from llmft.choice import (
     ROTATIONS,
     ChoiceItem,
+    choice_messages,
     ending_logprobs,
     exam_records,
     find_exam,
