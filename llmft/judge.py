@@ -233,6 +233,8 @@ def judge_requests(
     template: str,  # as `read_template` gives it
 ) -> list[Request]:  # pair: one for each order; single: one for each reply; likelihood: one
     "What a judge is asked about a pair."
+    if config.form == "likelihood" and not all(text.strip() for text in pair.replies):
+        return []  # an empty reply has no probability, and loses without being asked about
     if config.form == "likelihood":
         return [Request((dict(role="user", content=pair.question),), texts=pair.replies)]
     shown = dict(question=pair.question, scale=config.scale)
@@ -264,6 +266,8 @@ def pair_signs(
     config: JudgeConfig,
 ) -> list:  # 1, 0, −1 as `sign`, or None without a verdict; in form pair one for each order
     "What a judge says of a pair, always in the order of the pair."
+    if not answers:
+        return [sign(bool(pair.first.strip()) - bool(pair.second.strip()))]
     if any("failed" in answer for answer in answers):
         return [None] * (len(answers) if config.form == "pair" else 1)
     if config.form == "likelihood":
