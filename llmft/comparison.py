@@ -192,7 +192,7 @@ def find_training_file(
     files = filter(Path.is_file, (Path(noted["path"]), Path(data), *beside))
     return next((path for path in files if file_sha256(path) == noted["sha256"]), None)
 
-# %% ../nbs/52_comparison.ipynb #0017
+
 def keep_unlearnt(
     questions: list[Question],
     train: str | Path | None,  # training file of the tuned model; None: not known
@@ -231,7 +231,7 @@ def as_request(
     chat = (dict(role="user", content=asked.prompt),)
     return Request(asked.prompt if plain else chat, max_new_tokens)
 
-# %% ../nbs/52_comparison.ipynb #cd197839
+
 def collect_replies(
     backend,  # LocalModel or Endpoint
     questions: list[Question],
@@ -264,7 +264,7 @@ def mean_of(sums):
     "The mean: the first of the two sums over the second."
     return float(sums[0] / sums[1])
 
-# %% ../nbs/52_comparison.ipynb #0029
+
 def summands(
     name: str,  # of the metric
     score,  # Score or Failed
@@ -423,7 +423,7 @@ def count_wins(
     wins, losses = sum(gain > 1e-9 for gain in gains), sum(gain < -1e-9 for gain in gains)
     return dict(wins=wins, losses=losses, ties=len(gains) - wins - losses)
 
-# %% ../nbs/52_comparison.ipynb #d62531d0
+
 def compare_metric(
     name: str,
     scores: tuple,  # Score or Failed before, and after
@@ -480,7 +480,7 @@ def main_metric(
         return "facts"
     return "support" if document else "chrf"
 
-# %% ../nbs/52_comparison.ipynb #0044
+
 def score_side(
     questions: list[Question],
     replies: list[str],
@@ -650,7 +650,7 @@ width:4px}}
 
 WIDTH = 420  # of a picture, in pixels when it is not scaled
 
-# %% ../nbs/52_comparison.ipynb #0051
+
 def draw_svg(
     title: str,  # what a screen reader says
     height: float,  # in pixels
@@ -726,7 +726,7 @@ def draw_changes(
         shapes.append(draw_words(y, row["metric"], said))
     return draw_svg("Gain of each metric in points, with 95 % intervals", bottom + 24, shapes)
 
-# %% ../nbs/52_comparison.ipynb #0053
+
 def draw_wins(
     rows: list[dict],  # from `judge_rows`
 ) -> str:  # SVG
@@ -757,7 +757,7 @@ def shorten(
     "The beginning of a long text, and how long it is."
     return text if len(text) <= size else f"{text[:size]}… ({len(text):,} characters)"
 
-# %% ../nbs/52_comparison.ipynb #952182ad
+
 def headline(
     row: dict,  # of the main metric
 ) -> str:
@@ -881,7 +881,7 @@ def example_lines(
         lines.append(table_line([example["outcome"], *[shorten(text, 120) for text in texts]]))
     return lines
 
-# %% ../nbs/52_comparison.ipynb #5c02ad0a
+
 def markdown_report(
     result: dict,  # as `write_comparison` takes it
 ) -> str:
@@ -931,7 +931,7 @@ dl{margin:.3rem 0;display:grid;grid-template-columns:5.5rem 1fr;gap:.15rem .6rem
 dt{color:var(--soft);font-size:.85rem}dd{margin:0;overflow-wrap:anywhere;white-space:pre-wrap}
 """.replace("FONT", FONT)
 
-# %% ../nbs/52_comparison.ipynb #0062
+
 def show_card(
     row: dict,  # a question with its replies
     outcome: str,  # win, loss, tie; or empty
@@ -1029,7 +1029,7 @@ def write_answers(
     )
     write_csv(path, columns, rows)
 
-# %% ../nbs/52_comparison.ipynb #5202c053
+
 def write_comparison(
     result: dict,  # from `compare_replies`, with base, tuned, config, notes, questions_file
     folder: str | Path,
