@@ -1052,6 +1052,10 @@ def peak_memory_mb() -> float:  # MiB
     mark = next((line for line in lines if line.startswith("VmHWM")), None)
     if mark:
         return int(mark.split()[1]) / 2**10
+    if sys.platform == "win32":
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset / 2**20
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
