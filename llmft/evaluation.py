@@ -952,7 +952,7 @@ def name_of(
 def open_backend(
     model,  # anything that `open_model` opens; a name at the server, or NAME@http://…/v1
     device: str = "auto",  # auto, cpu, cuda, mps
-    config=EvalConfig(),  # batch_size and context
+    config: Any = EvalConfig(),  # with batch_size and context
     base_url: str = "",  # of a server; empty: a model on this machine, or the address in the name
     api_key_name: str = "OPENAI_API_KEY",  # environment variable of the key
 ):  # Endpoint or LocalModel

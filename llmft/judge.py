@@ -279,7 +279,9 @@ def pair_signs(
             expected_grade(a["logprobs"]) if scored else read_verdict(a["reply"], scale)
         )
         one, two = map(grade, answers)
-        return [None if one is None or two is None else sign(one - two, config.margin)]
+        return [
+            None if one is None or two is None else sign(float(one) - float(two), config.margin)
+        ]
     if scored:
         letters: list = ["ABC"[row.index(max(row))] for row in (a["logprobs"] for a in answers)]
     else:
@@ -725,8 +727,9 @@ def judge_models(
     if config.prompt:
         decisive["prompt"] = content_hash(read_text(config.prompt))
     settings = dict(models=models, judge=judge, data=describe_file(data), config=decisive)
-    sizes = dict(batch_size=config.batch_size, context=config.context)
-    asking = CompareConfig(max_new_tokens=config.max_new_tokens, **sizes)
+    asking = CompareConfig(
+        max_new_tokens=config.max_new_tokens, batch_size=config.batch_size, context=config.context
+    )
     with claim_run(out, settings) as folder:
         lock = folder / "answers.lock"
         with file_lock(lock, "another judging is using the same answers"):

@@ -26,7 +26,7 @@ def is_english(
 ) -> bool:
     "Whether a message has English words to translate, outside of code, formulas, links and tags."
     bare = re.sub(ATOM, " ", text, flags=re.DOTALL) if not text.startswith("```") else text
-    bare = re.sub(r"\]\([^)]*\)|<[^>]+>|https?://\S+", " ", bare)
+    bare = re.sub(r"\]\([^)]*\)|<code>.*?</code>|<[^>]+>|https?://\S+", " ", bare)
     words = re.findall(r"[A-Za-z]{2,}", bare)
     sentence = len([word for word in words if word.islower()]) >= 3
     return sentence or sum(map(len, words)) > 2 * len(JAPANESE.findall(bare))
@@ -106,10 +106,6 @@ def translated_source(
         after = end
     return "".join([*parts, source[after:]])
 
-# %% ../nbs/88_translation.ipynb #2351dde5
-# the Japanese lines at the head of an English page
-SUMMARY = re.compile(r"\*\*(?:この(?:ページ|章)について|ひとことで)\*\*.*?(?:\n\n|\Z)", re.DOTALL)
-
 # %% ../nbs/88_translation.ipynb #7f9a01cc
 def notebook_messages(
     notebook,  # as nbformat reads it
@@ -118,9 +114,8 @@ def notebook_messages(
     found = {}
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            source = SUMMARY.sub("", cell.source)
-            for begin, end in message_spans(source):
-                found.setdefault(one_line(source[begin:end]), cell.id)
+            for begin, end in message_spans(cell.source):
+                found.setdefault(one_line(cell.source[begin:end]), cell.id)
     return found
 
 # %% ../nbs/88_translation.ipynb #42992ef9
@@ -194,7 +189,7 @@ def translate_notebook(
     copy, kept = deepcopy(notebook), []
     for cell in copy.cells:
         if cell.cell_type == "markdown":
-            cell.source = translated_source(SUMMARY.sub("", cell.source).strip(), catalog)
+            cell.source = translated_source(cell.source, catalog)
         if export or not re.search(r"#\|\s*default_exp|nbdev_export\(", cell.source):
             kept.append(cell)
     copy.cells = kept
