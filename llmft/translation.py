@@ -107,6 +107,28 @@ def translated_source(
     return "".join([*parts, source[after:]])
 
 # %% ../nbs/88_translation.ipynb #7f9a01cc
+def read_page(
+    path: Path,  # a notebook, or a file of Markdown
+):  # a notebook; that of a file of Markdown has one cell
+    "What is translated as one page."
+    import nbformat
+
+    if path.suffix == ".ipynb":
+        return nbformat.read(path, as_version=4)
+    text = path.read_text(encoding="utf-8")
+    return nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell(text, id=path.stem.lower())]
+    )
+
+
+def pages_of(
+    nbs: str | Path,  # folder of the notebooks
+) -> list[Path]:
+    "The notebooks, and CONTRIBUTING.md beside their folder."
+    beside = Path(nbs).resolve().parent / "CONTRIBUTING.md"
+    return sorted(Path(nbs).glob("[0-9]*.ipynb")) + [beside] * beside.exists()
+
+# %% ../nbs/88_translation.ipynb #bd97ef93
 def notebook_messages(
     notebook,  # as nbformat reads it
 ) -> dict[str, str]:  # message → id of the first cell that holds it
@@ -249,14 +271,12 @@ def read_glossary(
 
 # %% ../nbs/88_translation.ipynb #9ff845f8
 def page_faults(
-    path: Path,  # notebook
+    path: Path,  # notebook, or file of Markdown
     po: Path,  # its catalog
     patterns: tuple = (),  # from `read_glossary`
 ) -> list[str]:
     "What is missing, fuzzy or broken in the translation of a page."
-    import nbformat
-
-    found = notebook_messages(nbformat.read(path, as_version=4))
+    found = notebook_messages(read_page(path))
     done, fuzzy = read_po(po)
     faults = [f"fuzzy: {m[:60]!r}" for m in found if m in fuzzy]
     faults += [f"not translated: {m[:60]!r}" for m in found if m not in done and m not in fuzzy]
@@ -274,12 +294,9 @@ def update_catalogs(
     po: str = "po/ja",  # folder of the catalogs
 ) -> None:
     "Write a catalog for each notebook; what is translated stays."
-    import nbformat
-
-    paths = sorted(Path(nbs).glob("[0-9]*.ipynb"))
+    paths = pages_of(nbs)
     for path in paths:
-        found = notebook_messages(nbformat.read(path, as_version=4))
-        write_po(Path(po) / f"{path.stem}.po", found)
+        write_po(Path(po) / f"{path.stem}.po", notebook_messages(read_page(path)))
     for left in {*Path(po).glob("*.po")} - {Path(po) / f"{path.stem}.po" for path in paths}:
         print(f"{left}: its page is gone; delete it when nothing in it is of use")
 

@@ -21,7 +21,7 @@ import style
 from common import LIMITS, PAGES, ROOT, read_notebook, run, stale
 
 from llmft.spread import ARITHMETICS, environment, spread_table
-from llmft.translation import page_faults, read_glossary
+from llmft.translation import page_faults, pages_of, read_glossary
 
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 os.environ.setdefault("LLMFT_CACHE", str(ROOT / ".cache"))
@@ -114,7 +114,9 @@ def check_spread():
 def check_translation():
     "Every message of the pages has its Japanese, none is fuzzy, and none lost a number, code, a formula, a link or a tag."
     patterns, po = read_glossary(ROOT / "po" / "GLOSSARY.md"), ROOT / "po" / "ja"
-    return [fault for p in PAGES for fault in page_faults(p, po / f"{p.stem}.po", patterns)]
+    return [
+        f for p in pages_of(ROOT / "nbs") for f in page_faults(p, po / f"{p.stem}.po", patterns)
+    ]
 
 
 def report(check):
