@@ -704,8 +704,7 @@ def summarize(
 
 # %% ../nbs/54_judge.ipynb #91e43714
 def judge_models(
-    data: str
-    | Path,  # questions as sft reads them; records with a short `answer` measure the judge
+    data: str | Path,  # questions as sft reads them; a short `answer` measures the judge
     models: tuple[str, ...],  # two or more: anything that `open_model` opens, or NAME@http://…/v1
     judge: str = "rules",  # the same kinds of names; rules: those of page 87, which need the answers
     out: str = "runs/judge",  # folder for report.md, report.json, rows.csv; a killed run goes on

@@ -113,10 +113,8 @@ def check_spread():
 
 def check_translation():
     "Every message of the pages has its Japanese, none is fuzzy, and none lost a number, code, a formula, a link or a tag."
-    patterns, po = read_glossary(ROOT / "po" / "GLOSSARY.md"), ROOT / "po" / "ja"
-    return [
-        f for p in pages_of(ROOT / "nbs") for f in page_faults(p, po / f"{p.stem}.po", patterns)
-    ]
+    patterns, pages = read_glossary(ROOT / "po" / "GLOSSARY.md"), pages_of(ROOT / "nbs")
+    return [f for p in pages for f in page_faults(p, ROOT / f"po/ja/{p.stem}.po", patterns)]
 
 
 def report(check):
