@@ -28,7 +28,7 @@ Settings are `SFTConfig`, `GRPOConfig` and so on: `llmft.sft(data, config=llmft.
 book: `llmft.finetuning` is nbs/23_finetuning.ipynb.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # name → module; a module is imported when one of its names is first used (PEP 562)
 _MODULES = {
