@@ -333,7 +333,7 @@ FAULTS = {  # what an error holds: what the page tells; {0}, {1} are what the br
         "質問（{0} トークン）と返答（{1} トークン）が、このモデルで読める {2} トークンに収まりません。"
         "質問を短くするか、最大の長さを小さくしてください。"
     ),
-    r"contains (\S+), which would begin": "質問に制御記号 {0} が含まれています。取り除いてください。",
+    r"contains (\S+), which would begin": "質問に特殊トークン {0} が含まれています。取り除いてください。",
     r"thinking=(\S+) leaves no room .* more than (\d+)": (
         "考える長さの上限が {0} のとき、最大の長さは {1} より大きくしてください。"
     ),
@@ -499,7 +499,7 @@ def answer_waiting(
 
 # %% ../nbs/24_ui.ipynb #0068
 NOTE = (
-    "色のないトークンは確かで、橙色が濃いほど確率が低いことを示します。"
+    "色のないトークンは確かで、オレンジ色が濃いほど確率が低いことを示します。"
     "トークンに触れると、確率と候補が出ます。"
 )
 
@@ -634,7 +634,7 @@ def mask_tab(
 ) -> None:
     "The half of the page with the loss mask of an example."
     model = gr.Dropdown(
-        choices, value=name, label="モデル（トークナイザーとテンプレート）", allow_custom_value=True
+        choices, value=name, label="モデル（トークナイザとテンプレート）", allow_custom_value=True
     )
     number = gr.Number(
         1, label=f"例の番号（1 から {len(records)}）", precision=0, minimum=1, maximum=len(records)
