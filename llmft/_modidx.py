@@ -372,7 +372,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'llmft.counter.new_id': ('counter.html#new_id', 'llmft/counter.py'),
                                'llmft.counter.new_lines': ('counter.html#new_lines', 'llmft/counter.py'),
                                'llmft.counter.note_start': ('counter.html#note_start', 'llmft/counter.py'),
-                               'llmft.counter.pairs_problem': ('counter.html#pairs_problem', 'llmft/counter.py'),
                                'llmft.counter.publish': ('counter.html#publish', 'llmft/counter.py'),
                                'llmft.counter.publish_checkpoint': ('counter.html#publish_checkpoint', 'llmft/counter.py'),
                                'llmft.counter.publish_checkpoints': ('counter.html#publish_checkpoints', 'llmft/counter.py'),

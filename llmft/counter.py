@@ -646,36 +646,27 @@ def read_pair(
     return record, "both answers are the same; delete the line" * same
 
 
-def pairs_problem(
-    path: Path,
-    most_mb: float,
-    least: int = 10,  # pairs
-) -> tuple[str, int]:  # what is wrong, empty when nothing; number of pairs
-    "Validate a file of pairs."
-    if faults := size_faults(path, int(most_mb * 2**20)):
-        return str(faults[0]), 0
-    n = 0
-    with open(path, "rb") as file:
-        for n, line in enumerate(file, 1):
-            if fault := read_pair(line)[1]:
-                return f"line {n}: {fault}", 0
-    return (f"{n} examples, at least {least}" if n < least else ""), n
-
-
 def file_problem(
     path: Path,
     most_mb: float,
     least: int = 10,  # examples
+    kind: str = "supervised",  # or dpo, a file of pairs
 ) -> tuple[str, int]:  # what is wrong, empty when nothing; number of examples
     "Validate a file with the rules of the service, and those of this server."
-    faults, n = validate_file(path, max_bytes=int(most_mb * 2**20), min_examples=least), 0
+    most, n, pairs = int(most_mb * 2**20), 0, kind == "dpo"
+    faults = (
+        size_faults(path, most)
+        if pairs
+        else validate_file(path, max_bytes=most, min_examples=least)
+    )
     if faults:
         return f"{faults[0]}" + f" (and {len(faults) - 1} more faults)" * (len(faults) > 1), 0
     with open(path, "rb") as file:
         for n, line in enumerate(file, 1):
-            if fault := example_fault(json.loads(line)):
+            fault = read_pair(line)[1] if pairs else example_fault(json.loads(line))
+            if fault:
                 return f"line {n}: {fault}", 0
-    return "", n
+    return (f"{n} examples, at least {least}" if n < least else ""), n
 
 # %% ../nbs/62_counter.ipynb #09f9315a
 def validate_job(
@@ -686,11 +677,10 @@ def validate_job(
 ) -> None:
     "Check the files of a new job, settle what the client left open, and queue it; or let it fail."
     n, kind = {}, job["method"]["type"]
-    check = pairs_problem if kind == "dpo" else file_problem
     for name, least in dict(training_file=10, validation_file=1).items():
         if not job[name]:
             continue
-        problem, n[name] = check(root / "files" / job[name], config.max_file_mb, least)
+        problem, n[name] = file_problem(root / "files" / job[name], config.max_file_mb, least, kind)
         if problem:
             return fail_job(store, job, f"{name}: {problem}", f"invalid_{name}", name)
     chosen = settle_job(job, n["training_file"])
