@@ -75,9 +75,6 @@ def read_symbols():
     return [symbol for symbol in found if not symbol.name.startswith("_")]
 
 
-# sizes
-
-
 def body_lines(node):
     "Lines of a function's body, without its docstring."
     body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
@@ -89,10 +86,14 @@ def code_lines(source):
     return len([line for line in source.splitlines() if line.strip() and line[:2] != "#|"])
 
 
+def prose(path):
+    "The Markdown of a page."
+    return "\n".join(cell.source for cell in read_notebook(path, "markdown"))
+
+
 def exercises(path):
     "Bold headings like **2 (middle).** below the heading Exercises."
-    text = "\n".join(cell.source for cell in read_notebook(path, "markdown"))
-    return re.findall(r"^\*\*\d+ \(\w+\)", text.partition("## Exercises")[2], re.MULTILINE)
+    return re.findall(r"^\*\*\d+ \(\w+\)", prose(path).partition("## Exercises")[2], re.MULTILINE)
 
 
 def measures():
@@ -100,7 +101,8 @@ def measures():
     cells, pages = read_cells(), [*PAGES, ROOT / "nbs" / "index.ipynb"]
     asserting = Counter(c.page for c in cells if re.search("assert|expect_fail", c.source))
     yield "asserting cells", {path.stem: asserting[path.stem] for path in PAGES}, 10, None
-    yield "cells", {path.stem: len(read_notebook(path)) for path in PAGES}, None, 210
+    yield "cells", {path.stem: len(read_notebook(path)) for path in PAGES}, None, 135
+    yield "words", {path.stem: len(prose(path).split()) for path in PAGES}, None, 2200
     yield "KB", {path.stem: path.stat().st_size // 1000 for path in pages}, None, 500
     asked = Counter(path.stem[0] for path in PAGES for _ in exercises(path))
     yield "exercises", {f"chapter {k}": asked[str(k)] for k in range(1, 7)}, 3, None
@@ -118,13 +120,9 @@ def check_sizes():
         values = sorted(counts.values())
         usual = f"median {median(values):.0f}, 90 % {values[int(0.9 * len(values))]}"
         print(f"        {name}: {values[0]} to {values[-1]}, {usual}")
-        few = [
-            f"{at}: {n} {name}, at least {least}" for at, n in counts.items() if n < (least or 0)
-        ]
-        many = [
-            f"{at}: {n} {name}, at most {most}" for at, n in counts.items() if most and n > most
-        ]
-        faults += few + many
+        wrong = [(at, n, f"at least {least}") for at, n in counts.items() if n < (least or 0)]
+        wrong += [(at, n, f"at most {most}") for at, n in counts.items() if most and n > most]
+        faults += [f"{at}: {n} {name}, {bound}" for at, n, bound in wrong]
     return faults
 
 
