@@ -21,10 +21,12 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from llmft.core import (
+    read_json,
     read_jsonl,
     read_results,
     repository_root,
     write_atomic,
+    write_json,
     write_results,
 )
 
@@ -223,21 +225,31 @@ def merge_records(
 
 def measure_spread(
     only: str = "",  # beginning of the names of pages; empty: all, and all bases
+    machine: str = "",  # a second one: only its native runs are made, and kept under this name
 ) -> None:
     "Train the bases, execute the pages on them, and write spread.json and SPREAD.md."
     root = repository_root()
-    caches, old = root / ".cache" / "spread", read_results("spread", root)["figures"]
+    caches, study = root / ".cache" / "spread", read_results("spread", root)
+    old = study["figures"]
     pages = [path for path in learning_pages(root / "nbs") if path.stem.startswith(only)]
     others = [(a, seed) for a in ARITHMETICS for seed in SEEDS if (a, seed) not in CHAINS]
-    jobs = [*CHAINS, *([] if only else others)]
+    chosen = lambda jobs: [job for job in jobs if not machine or job[0] == "native"]
+    chains, jobs = chosen(CHAINS), chosen([*CHAINS, *([] if only else others)])
     run_chain = lambda job: [run_page(path, job, caches) for path in pages]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         bases = [*pool.map(lambda job: run_base(job, caches), jobs)]
-        fresh = sum(pool.map(run_chain, CHAINS), [])
-    figures = dict(
+        fresh = sum(pool.map(run_chain, chains), [])
+    for record in [*bases, *fresh]:
+        record["arithmetic"] = machine or record["arithmetic"]
+    figures = old | dict(
         base=merge_records(old["base"], bases, ("arithmetic", "seed")),
         pages=merge_records(old["pages"], fresh, ("page", "arithmetic", "seed")),
     )
-    write_results("spread", figures, [*SEEDS], root)
+    path = write_results("spread", figures, [*SEEDS], root)
+    if machine:  # the file stays that of the first one
+        figures["machines"] = old.get("machines", {}) | {
+            machine: read_json(path) | dict(figures={})
+        }
+        write_json(path, study | dict(figures=figures))
     with write_atomic(root / "SPREAD.md") as file:
         file.write(spread_table(root)[0])
