@@ -242,6 +242,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'llmft.comparison.keep_answered': ('comparison.html#keep_answered', 'llmft/comparison.py'),
                                   'llmft.comparison.keep_shared': ('comparison.html#keep_shared', 'llmft/comparison.py'),
                                   'llmft.comparison.keep_unlearnt': ('comparison.html#keep_unlearnt', 'llmft/comparison.py'),
+                                  'llmft.comparison.like_ends': ('comparison.html#like_ends', 'llmft/comparison.py'),
                                   'llmft.comparison.main_metric': ('comparison.html#main_metric', 'llmft/comparison.py'),
                                   'llmft.comparison.markdown_report': ('comparison.html#markdown_report', 'llmft/comparison.py'),
                                   'llmft.comparison.mean_of': ('comparison.html#mean_of', 'llmft/comparison.py'),

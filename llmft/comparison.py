@@ -64,6 +64,7 @@ from llmft.statistics import (
     interval_of_draws,
     mcnemar,
     paired_interval,
+    rate_interval,
     permutation_test,
 )
 from .encoding import read_text
@@ -379,6 +380,22 @@ def keep_shared(
     return Paired(name, base, tuned, each, reference, labels)
 
 # %% ../nbs/52_comparison.ipynb #8c292cdf
+def like_ends(
+    paired: Paired,  # rates that should be as those of the references
+    low: float,  # from the draws
+    high: float,
+) -> tuple[float, float]:
+    "The interval of a gain in likeness, within what is possible."
+    reference = paired.reference
+    if high - low < 1e-12:  # all draws are the same, but each side is known only so well
+        sides = [rate_interval(side, paired.clusters) for side in zip(*paired.each)]
+        points = [[*ends] + [reference] * (ends[0] < reference < ends[1]) for ends in sides]
+        gains = [gain_of(one, two, reference) for one in points[0] for two in points[1]]
+        low, high = min(gains), max(gains)
+    most = max(reference, 1 - reference)
+    return max(low, -most), min(high, most)
+
+
 def estimate(
     paired: Paired,
     config: CompareConfig,
@@ -398,6 +415,8 @@ def estimate(
         draws, n = bootstrap_draws(len(base), resamples, seed, paired.clusters)
         drawn = [paired.change(*sums) for sums in zip(draws @ base, draws @ tuned)]
         low, high = interval_of_draws(gain, drawn, n, 0.95)
+        if paired.reference is not None and KNOWN[paired.name].scale == "0–1":
+            low, high = like_ends(paired, low, high)
     relative = gain / before if paired.reference is None and before > 0 else None
     return dict(before=before, after=after, gain=gain, low=low, high=high, relative=relative)
 

@@ -484,6 +484,8 @@ class JsonGuard:
         if ids[-1] in self.special:
             return False
         text = self.tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+        if not text.startswith(self.text):  # bytes that form no character spoil one before them
+            return False
         rest = json_rest(text[len(self.text) :], self.rest)
         inside = rest and rest[0] == "S"
         if rest is None or not inside and text[-MOST_BLANKS:].isspace():

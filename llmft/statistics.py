@@ -264,15 +264,15 @@ def paired_interval(
 ) -> tuple[float, float]:  # (low, high) of after − before
     """The interval of the mean gain: Tango's for yes and no, else Student's.
 
-    Where no score changed, a change can still be as rare as Tango says, and as large as the scores
-    lie apart. Raises `ValueError` for lists of other lengths, and for scores in a single cluster.
+    Where all scores changed alike, another change can still be as rare as Tango says, and as large
+    as the scores lie apart. Raises `ValueError` for lists of other lengths, and for scores in a single cluster.
     Source: Tango 1998; with clusters Yang, Sun and Hardin 2013, Statistics in Medicine 32, 1336.
     """
     pairs = [(float(one), float(two)) for one, two in check_pairs(before, after)]
     gains, values = [two - one for one, two in pairs], {value for pair in pairs for value in pair}
     mean, variance, df = measure_spread(gains, clusters)
     factor = student_factor(df, confidence)
-    if not any(gains) or values <= {0.0, 1.0}:
+    if variance < 1e-18 or values <= {0.0, 1.0}:
         wins, losses = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
         share, n = share_kept(wins, losses, variance, len(gains), clusters), len(gains)
         factor = student_factor(n - 1, confidence) if clusters is None else factor
