@@ -7,6 +7,7 @@ __all__ = ['VERDICTS', 'denies', 'judge_fact', 'bare_pieces', 'states_answer']
 
 # %% ../nbs/87_judging.ipynb #82f140ff
 import re
+from calendar import monthrange
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import takewhile
@@ -19,7 +20,7 @@ from llmft.grading import (
     normalize_answer,
     whole,
 )
-from .japanese import find_numbers, notation, words
+from .japanese import find_numbers, notation, tagger, words
 from .text import normalize
 
 # %% ../nbs/87_judging.ipynb #f3809f92
@@ -27,6 +28,10 @@ VARIANTS = str.maketrans(
     "邊邉齋齊髙﨑澤國廣濱嶋櫻瀧龍眞榮惠",
     "辺辺斎斉高崎沢国広浜島桜滝竜真栄恵",  # 斎藤 and 斉藤 are two names
 )
+DIGIT = "〇一二三四五六七八九"
+FIGURES = str.maketrans(DIGIT, "0123456789")
+NATIVE = "ふた みっ よっ いつ むっ なな やっ ここの"
+NAME = "[一-龯ァ-ヴー]"
 SPELLINGS = (
     ("ヴァ", "バ"),
     ("ヴィ", "ビ"),
@@ -37,6 +42,20 @@ SPELLINGS = (
     ("(?<=[ァ-ヴ]{2})ー(?![ァ-ヴー])", ""),  # メモリー
     ("(?<=[一-龯])[ヶヵケ](?=[一-龯])", "が"),
     *((rf"(\d){name}バイト", rf"\1{sign}B") for name, sign in zip(("キロ", "メガ", "ギガ"), "KMG")),
+    *((rf"{name}つ(?![^\W\d_ぁ-ゖ])", f"{n}個") for n, name in enumerate(NATIVE.split(), 2)),
+    (r"(?<![\d.])([1-9])つ", r"\1個"),
+    (r"(\d)m(\d\d)(?:cm)?(?![\d.])", r"\1.\2m"),  # 1メートル82
+    (r"(?<=\d[年月])の(?=\d+[月日])", ""),
+    (r"(\d+)月末日", lambda run: f"{run[1]}月{monthrange(2023, int(run[1]) % 12 or 12)[1]}日"),
+    (r"(?<!日)\(([月火水木金土日])\)", r"\1曜日"),
+    (f"(?<=第)[{DIGIT}](?={NAME})", lambda run: run[0].translate(FIGURES)),
+    ("(?<=[ァ-ヴー])河", "川"),
+    (r"(\d)F(?![A-Za-z])", r"\1階"),
+    (f"(?<={NAME})[〜―—–−-](?={NAME})", "〜"),  # 新橋―横浜
+    ("米国|(?<=アメリカ)合衆国", "アメリカ"),
+    ("英国", "イギリス"),
+    ("豪州", "オーストラリア"),
+    ("アメリカアメリカ", "アメリカ"),
 )
 BULLET = re.compile(r"^\s*(?:[-*・#>|]+\s+|[・•]|\d+[.)]\s+)")
 
@@ -57,7 +76,14 @@ def tidy(
     reply: str,
 ) -> str:  # lines, without bullets and Markdown
     "A reply as the judge reads it."
-    text = notation(re.sub(r"摂氏|満(?=[一二三四五六七八九十\d])", "", reply))
+    reply = re.sub(r"摂氏|セ氏|満(?=[一二三四五六七八九十\d])", "", reply)
+    for mark, sign in (("・", "."), ("対", "-")):  # 八・二%, 三対一
+        reply = re.sub(
+            f"[{DIGIT}]+{mark}[{DIGIT}]+(?!(?![度倍割])[一-龯・])",
+            lambda run: run[0].replace(mark, sign).translate(FIGURES),
+            reply,
+        )
+    text = notation(re.sub(r"(?<=\d)対(?=\d)", "-", reply))
     lines = re.split(r"[\r\n]+", re.sub(r"\*\*|__|`", "", text))
     return spelling("\n".join(filter(None, (normalize_answer(BULLET.sub("", s)) for s in lines))))
 
@@ -72,10 +98,13 @@ def lemmas(
 # A negative itself: 林茂では**ない**
 NOT = lemmas("ず 無い ない まい")
 # Another value came in its place: 24か月から**変更**された
-CHANGES = lemmas("変更 移る 移転 交代 替わる 変わる 早まる 延びる 伸びる 延期 訂正 直す")
+CHANGES = lemmas(
+    "変更 移る 移転 移動 交代 交替 替わる 変わる 代わる 切り替わる 切り替える 改める 改正 改定 早まる 早める 延びる 延ばす 伸びる 延期 延長 短縮 "
+    "繰り上がる 繰り上げる 繰り下がる 繰り下げる ずれ込む 値上がり 値下がり 値上げ 値下げ 引き上げる 引き下げる 訂正 直す"
+)
 # The statement is called false or is taken back: 林茂というのは**誤り**です
 REFUTED = lemmas(
-    "違う 違い 誤り 誤る 間違い 間違う 勘違い 嘘 偽 虚偽 誤解 誤報 誤植 デマ 俗説 迷信 濡れ衣 的外れ 否 否定 撤回 取り消す 取り消し "
+    "違う 違い 誤り 誤る 間違い 間違う 勘違い 嘘 偽 虚偽 誤解 誤報 誤植 デマ 俗説 迷信 混同 取り違える 錯覚 濡れ衣 的外れ 否 否定 撤回 取り消す 取り消し "
     "無効 反する 却下 廃止 訂正 別人 古い 欠く 見送る 辞める 止める 引退 早計"
 )
 # All of them, and words that exclude: 林茂**以外**です
@@ -92,7 +121,7 @@ AFFIRMS = re.compile(
     r"に違い(?:な|あ)\w*|に相違\w*|間違い?(?:ない|な[くし]|あり?ません|ございません)"
     r"|に(?:他|ほか)な(?:ら|り)\w*|しか(?:あり|い|でき|考えられ)?(?:ない|ません)"
     r"|な(?:ければ|くては|いと|きゃ)(?:なら|なり|いけ|だめ)\w*|だけで(?:は)?なく|のみならず"
-    r"|問題は?(?:ない|ありません)|構(?:わない|いません)|欠かせ(?:ない|ません)|言うまでもな\w|疑い(?:よう)?[のが]?な\w"
+    r"|を過ぎ(?:ると|て)[^。]*(?:ません|ない)|問題は?(?:ない|ありません)|構(?:わない|いません)|欠かせ(?:ない|ません)|言うまでもな\w|疑い(?:よう)?[のが]?な\w"
 )
 # The next clause refutes what was quoted: 林茂ですが、**その話は事実ではありません**
 REFUTES = re.compile(
@@ -133,9 +162,10 @@ def clause_end(
     for i in range(1, len(told)):
         if told[i].surface not in "、,;":
             continue
-        last, coming = told[i - 1], takewhile(lambda w: w.surface not in "、,;", told[i + 1 :])
+        last, coming = told[i - 1], [*takewhile(lambda w: w.surface not in "、,;", told[i + 1 :])]
         closed = last.pos in ("動詞", "形容詞", "助動詞") or last.surface == "で"
-        if closed or last.pos2 == "接続助詞" or any(is_particle(w, "は") for w in coming):
+        topic = any(is_particle(w, "は") or w.surface in ("なら", "たら") for w in coming)
+        if closed or last.pos2 == "接続助詞" or topic:
             return i
     return len(told)
 
@@ -146,6 +176,20 @@ def clauses(
     "Cut what stands behind a mention."
     told = words("甲" + AFFIRMS.sub("", re.split("[。!?\n]", rest)[0]))[1:]
     return told[: clause_end(told)], told[clause_end(told) :]
+
+
+def segments(
+    text: str,
+) -> list[list]:  # of Words
+    "The clauses of a text."
+    found = []
+    for sentence in re.split("[。!?\n]", text):
+        told = words(sentence)
+        while told:
+            end = clause_end(told)
+            found.append(told[:end])
+            told = told[end + 1 :]
+    return [told for told in found if told]
 
 
 def ends_in_but(
@@ -174,12 +218,16 @@ def denies(
         return any(w.lemma in marks - free and not (b and b.surface == "を") for w, b in pairs)
 
     open_end = ends_in_but(clause) or any(is_particle(w, "と って とも") for w in clause)
-    if clause[0].pos == "助動詞" and clause[0].surface not in ("で", "じゃ") and not open_end:
+    closed = clause[0].pos == "助動詞" and clause[0].surface not in ("で", "じゃ")
+    if closed and not open_end and not any(w.pos2 == "準体助詞" for w in clause[:4]):
         return False
     topic = is_particle(clause[0], "は に へ が") and any(is_particle(w, "は") for w in clause)
     if holds(clause, DENYING) or topic and holds(tail, NOT):
         return True
-    return open_end and (holds(tail, REFUTED) or bool(REFUTES.search(surface(tail))))
+    past = re.search("(?:でし|だっ)たが?", surface(clause[-3:]))  # 7月10日の予定でしたが、延期です
+    return open_end and (
+        holds(tail, DENYING if past else REFUTED) or bool(REFUTES.search(surface(tail)))
+    )
 
 # %% ../nbs/87_judging.ipynb #e927b414
 def named_values(
@@ -215,7 +263,12 @@ def judge_fact(
 # %% ../nbs/87_judging.ipynb #1e1f5ca8
 EMPTY = lemmas(
     "為る 居る 有る 成る 言う 事 物 の 様 方 所 さん 氏 年 月 日 人 個 つ 円 回 分 時 何 誰 どこ 今 無い 致す 下さる 頂く 御座る "
-    "其れ 此れ 申す 為 訳 市 県 町 中 現在 甲"
+    "其れ 此れ 申す 為 訳 市 県 町 中 現在 甲 位 番 目"
+)
+# Another one of the kind that is asked for: **前**館長は林茂です
+CONTRASTS = lemmas(
+    "準 仮 非 サブ-sub 其れ迄 前 元 旧 副 次期 先代 前任 後任 翌 翌日 翌年 昨 隣 隣り 別 他 支 以前 昔 嘗て 昨年 昨年度 去年 先月 先週 昨日 前年 前日 前回 次回 来年 "
+    "来月 来季 来期 当初 最初 元々 従来 代理 補佐 途中 速報 通説 世間"
 )
 CONTENT = ("名詞", "動詞", "形容詞", "形状詞", "接尾辞")
 
@@ -235,6 +288,44 @@ def asked_words(
     return tuple(content(words(question)))
 
 
+def topic_of(
+    told: list,  # of Word
+) -> list:
+    "The words before the first は, が, なら or colon."
+    marks = lambda w: (
+        is_particle(w, "は")
+        or w.surface in (":", "：", "なら")
+        or w.pos2 == "格助詞"
+        and w.lemma == "が"
+    )
+    return told[: next((i for i, word in enumerate(told) if marks(word)), 0)]
+
+
+def compounds(
+    told: list,  # of Word
+) -> list[list]:  # of Words
+    "The runs of nouns, without numbers: 総務 課, 八戸 駅."
+    runs = [[]]
+    for word in told:
+        if word.pos in NOUNS and word.pos2 != "数詞" and word.surface != "甲":
+            runs[-1].append(word)
+        elif runs[-1]:
+            runs.append([])
+    return [run for run in runs if run]
+
+
+@lru_cache(maxsize=4096)
+def head_of(
+    question: str,
+) -> set:  # of one lemma, or empty
+    "What a question asks for: 月額 in 奨学金の月額はいくらですか, 着く in 何時に着きますか."
+    told = words(question)
+    topic = topic_of(told)
+    verbs = [w for w in content(told[len(topic) :]) if w.pos in ("動詞", "形容詞")]
+    head = (verbs or content(topic) or content(told))[-1:]
+    return {word.lemma for word in head}
+
+# %% ../nbs/87_judging.ipynb #f4c81f7b
 @dataclass(frozen=True)
 class Mention:
     "A place where a text names the answer."
@@ -254,6 +345,8 @@ class Mention:
     asks_roughly: bool = field(init=False)
     asked: frozenset = field(init=False)  # lemmas of the question
     kanji: set = field(init=False)  # of the question
+    heads: set = field(init=False)  # the lemma of what is asked for
+    runs: tuple = field(init=False)  # compounds of the question, as lists of Word
 
     def __post_init__(self):
         asked, number = asked_words(self.question), bool(find_numbers(self.answer))
@@ -266,15 +359,34 @@ class Mention:
             asks_roughly=bool(re.search(rough, self.question)),
             asked=frozenset(word.lemma for word in asked),
             kanji=set(re.findall("[一-龯]", surface(asked))),
+            heads=head_of(self.question),
+            runs=tuple(compounds(words(self.question))),
         )
         self.__dict__.update(facts)
 
     def is_known(self, word) -> bool:  # it has a lemma or a kanji of the question
         return word.lemma in self.asked or bool(set(word.surface) & self.kanji)
 
-    def same(self, told: list) -> list:  # those of the same lemma, or one kanji of a longer word
-        alike = lambda w: w.pos == "名詞" and w.surface in self.kanji
-        return [word for word in content(told) if word.lemma in self.asked or alike(word)]
+    def knows(self, word) -> bool:  # it has the same lemma, or is one kanji of a longer word
+        return word.lemma in self.asked or word.pos == "名詞" and word.surface in self.kanji
+
+    def sister(self, run: list) -> bool:  # a compound: 経理課, where the question has 総務課
+        head, before = run[-1], [w for w in run[:-1] if w in content(run) or w.lemma in CONTRASTS]
+        if not before or any(map(self.is_known, before)) or not self.knows(head):
+            return False
+        own = [len(asked) for asked in self.runs if asked[-1].lemma == head.lemma]
+        return max(own, default=1) > 1 or before[-1].lemma in CONTRASTS
+
+    def same(self, told: list) -> list:  # the words that the question has, but not in a sister
+        other = [run[-1] for run in compounds(told) if self.sister(run)]
+        return [w for w in content(told) if self.knows(w) and not any(w is one for one in other)]
+
+    def bond(self, told: list) -> tuple:  # the larger, the more a clause speaks of what is asked
+        other = [run[-1] for run in compounds(told) if self.sister(run)]
+        known = [w for w in content(told) if self.is_known(w) and not any(w is o for o in other)]
+        asked = any(word.lemma in self.heads for word in known)
+        numbers = {*find_numbers(self.question)} & {*find_numbers(surface(told))}
+        return asked, len(self.same(told)) + len(numbers), len(known)
 
 
 def find_mentions(
@@ -302,12 +414,16 @@ HEDGES = re.compile(
     r"|という(?:人|声|意見|線|説)[もがはを]|という案|暫定|目安|に近い|聞い[たて]|聞[きまお]|どちらか|どっち|いずれか|どれか|どうか"
     r"|っけ|か(?:な|しら)[あぁ]?(?:[。、]|$)|たような|じゃない(?:[?か]|$)|ではないか|のではない|だったり|だったか|なのか|かと(?:[。、]|$)"
     r"|です(?:か|かね|よね)[?。]?$|ですか|でしたか|(?:確|たし)か(?![にでめ認])|たら(?:ごめん|すみ)|ところもあ|もあれば|五分五分|たいところ|によりけり"
-    r"|によって(?:違|異)|[うくすつぬむるただ]か(?=[^らなとは]|$)"
+    r"|によって(?:違|異)|と(?:する|の)[^、。]{1,8}も(?:い|あ)|確実視|期待|打診|[調交協審]\w{1,2}中|[うくすつぬむるただ]か(?=[^らなとはが]|$)"
+)
+# A view that the sentence turns away from: **田中清と思われがちですが**、林茂です
+OTHERS_VIEW = re.compile(
+    "^[^、]*と(?:も|は)?(?:思|言|考|見|さ|呼|勘|誤|混)[^、]*(?:が|けれど|けれども|けど|ものの)、"
 )
 # In any sentence: 林茂です。**断言はできません**
 UNSURE = re.compile(
     r"(?:わか|分か|知)り?ら?(?:ません|ない|ず)(?!こと|点|場合|方)|断[言定]?(?:でき|[はし])?\w*(?:ません|ない|かね)|言い?切れ\w*(?:ません|ない)"
-    r"|決め\w*(?:かね|られ|ません)|判断が\w*ま|はっきりし?(?:ません|ない)|(?:覚えて|思い出せ)い?(?:ません|ない)|申し上げられ|何とも言え"
+    r"|[決定固]ま?[めっ]\w*(?:かね|られ|ません|ない|ず)|判断が\w*ま|はっきりし?(?:ません|ない)|(?:覚えて|思い出せ)い?(?:ません|ない)|申し上げられ|何とも言え"
     r"|確認(?:しないと|が必要|でき(?:て|ない))|忘れ(?:た|ちゃ|て[しい]|まし)|保留|自信が|当てずっぽう|[絞し](?:ぼ)?りきれ"
 )
 
@@ -316,7 +432,8 @@ def hedge(
     m: Mention,
 ) -> str:  # empty where there is none
     "What leaves open whether a mention is so."
-    own = re.sub(r"\([^()]*\)", "", f"{m.before}甲{m.behind}{m.later[:1].strip('。!')}")
+    before = OTHERS_VIEW.sub("", m.before)
+    own = re.sub(r"\([^()]*\)", "", f"{before}甲{m.behind}{m.later[:1].strip('。!')}")
     for found in HEDGES.finditer(own):
         asked = re.match("[一-龯]", found[0]) and found[0] in m.question
         if not asked and not (found[0] == "予定" and m.is_date and not m.asks_past):
@@ -326,6 +443,54 @@ def hedge(
     found = UNSURE.search(own + m.later + m.earlier)
     return found[0] if found else ""
 
+# %% ../nbs/87_judging.ipynb #8ab28bd4
+OPPOSITES = [
+    {*pair.split("/")}
+    for pair in (
+        "始まる/終わる 始める/終える 開始/終了 開く/閉まる 開ける/閉める 開館/閉館 開店/閉店 開会/閉会 開園/閉園 出発/到着 発つ/着く 発車/到着 "
+        "発送/到着 入社/退社 入学/卒業 入場/退場 入室/退室 入院/退院 買う/売る 購入/売却 貸す/借りる 貸し出し/返却 生まれる/亡くなる "
+        "生まれる/死ぬ 誕生/死去 出生/死亡 生年/没年 勝つ/負ける 勝つ/敗れる 優勝/準優勝 勝利/敗北 最大/最小 最高/最低 最長/最短 最多/最少 最古/最新 最初/最後 "
+        "大きい/小さい 高い/低い 高い/安い 多い/少ない 長い/短い 早い/遅い 速い/遅い 古い/新しい 増える/減る 増加/減少 上がる/下がる 往路/復路 行き/帰り "
+        "就任/退任 着任/離任 男性/女性 男子/女子 父/母 兄/弟 姉/妹 夫/妻 大人/子供 一般/学生 平日/休日 平日/週末 平日/祝日 午前/午後 国内/海外 公立/私立 収入/支出 "
+        "輸出/輸入 賛成/反対 吸収/放出 吸う/吐く 黒字/赤字 合格/不合格 前期/後期 前半/後半 上期/下期 上半期/下半期 東/西 南/北 左/右 申し込み/解約 "
+        "新品/中古 片道/往復 縦/横 表/裏 昼/夜 夏/冬 春/秋 原因/結果 作詞/作曲 売り上げ/利益 定価/割引 会員/非会員 正社員/パート"
+    ).split()
+]
+
+
+def opposite(
+    m: Mention,
+) -> str:
+    "A word in the clause of a mention that is the opposite of one of the question."
+    part = next((part for part in segments(f"{m.before}甲{m.behind}") if "甲" in surface(part)), [])
+    told, asked = (
+        {form for w in some for form in (w.lemma, w.surface)} for some in (part, words(m.question))
+    )
+    for pair in OPPOSITES:
+        if len(pair & asked) == 1 and not pair & asked & told and (other := pair & told):
+            return f"opposite {other.pop()}"
+    for run in compounds(part):
+        if m.sister(run) and not any(w.lemma in m.heads for w in run):
+            if not any(
+                surface(own) in surface(part) for own in m.runs if own[-1].lemma == run[-1].lemma
+            ):
+                return f"not asked {surface(run)}"
+    return ""
+
+
+def kind_of(
+    m: Mention,
+):  # a function of a list of Word
+    "A test for the values of the same kind as the answer: its unit, its last word, names of persons or of places."
+    if m.is_number:
+        unit = re.escape(re.search(r"\d(\D?)[^\d]*$", m.answer)[1])
+        return lambda told: bool(re.search(rf"\d{unit}", surface(told)))
+    own = words(m.answer)
+    names = lambda run: {w.pos3 for w in run if w.pos2 == "固有名詞"} & {"人名", "地名"}
+    alike = lambda run: names(own) & names(run) or run[-1].surface[-1] == m.answer[-1]
+    fresh = lambda run: surface(run) not in m.question
+    return lambda told: any(fresh(run) and alike(run) for run in compounds(told))
+
 # %% ../nbs/87_judging.ipynb #31954583
 # May stand between a name and what governs it: 林茂**さん**です, 「林茂**」**です
 TITLES = "(?:さん|さま|様|氏|君|くん|ちゃん|先生|殿|博士|選手|教授|[部課社町市]長|監督|[県市町村駅間]|[」』\"”’)】*`'])*"
@@ -333,43 +498,29 @@ TITLES = "(?:さん|さま|様|氏|君|くん|ちゃん|先生|殿|博士|選手
 BESIDE = re.compile(
     r"より(?!$)|以[上下外降前内後]|未満|超|弱|強|引き|どころ|など(?!は)|ずつ|も(?![っちの])|や|とか|又は|または|もしくは|あるいは|及び|および"
     r"|なり|ばかり|前後|程度|くらい|ぐらい|ほど|頃|ごろ|付近|あたり|近[くい]|から(?=.*(?:変更|移|時間|近|分|延|早))|か(?![らか])"
-    r"|と[同並比]|過ぎ|を(?:超|除|下回|上回|切|割(?=[るっら])|それ|逸|避|外|離|去|追|しの|凌)"
+    r"|と[同並比]|過ぎ|を(?:超|除|下回|上回|切|割(?=[るっら])|それ|逸|避|外|離|去|追|しの|凌|抜|破|倒)"
+    r"|に(?:代|替|次[いぐ]|続[いく]|敗|負|勝[っつ]|満た|届か|迫|達する前)"
 )
 # Those that are right where the question asks for a rough figure: 5万円**ほど**
 ROUGHLY = re.compile("前後|程度|くらい|ぐらい|ほど|頃|ごろ|付近|あたり|近く|弱|強|を超")
-# Another one of the kind that is asked for: **前**館長は林茂です
-CONTRASTS = lemmas(
-    "前 元 旧 副 次期 先代 前任 後任 翌 翌日 翌年 昨 隣 隣り 別 他 支 以前 昔 嘗て 昨年 去年 先月 先週 昨日 前年 前日 前回 次回 来年 "
-    "来月 来季 来期 当初 最初 元々 従来 代理 補佐 途中 速報 通説 世間"
-)
 # Kanji of nouns that name a relation: 林茂の**息子**, 仙台市の**隣**
 RELATIVE = set(
-    "息娘妻夫父母兄姉弟妹孫祖叔甥姪師徒子親同秘友僚司奥嫁隣向近前後次翌昨倍半差側外内周麓上下先輩東西南北代際敵相"
+    "息娘妻夫父母兄姉弟妹孫祖叔甥姪師徒供親同秘友僚司奥嫁隣向近前後次翌昨倍半差側外内周麓上下先輩東西南北代際敵相"
 )
-SHIFTING = set("半倍前後次翌差隣")  # the same for numbers: 5万円の**半額**
+SHIFTING = set("半倍前後次翌差隣上下")  # the same for numbers: 5万円の**半額**
 # Nouns behind の that only say it more exactly: 6月5日の**午後**
 REFINING = lemmas("午前 午後 朝 昼 夕方 夜 晩 正午 時点 前半 後半 内 中 方 形 名 下旬 上旬 中旬")
 # Verbs that give a name or a value: 林茂と**申します**
 NAMING = lemmas(
     "言う 申す 成る 為る 呼ぶ 書く 決まる 決める 定める 答える 分かる 発表 規定 記す 記載 表す 称する 名付ける 言える 断言 有る 表記 "
-    "明記 出る 致す 頂く 考える 結論 載る"
+    "明記 出る 致す 頂く 考える 結論 載る 乗る"
 )
 # Nouns without a meaning of their own: 林茂が務める**こと**
 FORMAL = lemmas(
     "事 為 時 物 所 方 訳 通り 筈 様 予定 形 場合 後 前 決まり 仕組み 運び 名 名前 中 途中 間"
 )
 # The clause before such a noun describes somebody: 林茂が推薦した**人**
-PERSONS = lemmas("人 者 人物 選手 作家 弟子 会社 チーム 隊")
-
-
-def topic_of(
-    told: list,  # of Word
-) -> list:
-    "The words before the first は, が or colon."
-    marks = lambda w: (
-        is_particle(w, "は") or w.surface in ":：" or w.pos2 == "格助詞" and w.lemma == "が"
-    )
-    return told[: next((i for i, word in enumerate(told) if marks(word)), 0)]
+PERSONS = lemmas("人 者 人物 選手 作家 弟子")
 
 
 def before_fault(
@@ -378,10 +529,17 @@ def before_fault(
     "What stands before a mention and makes another thing of it."
     told = words(m.before)
     last, second = [*[None] * 2, *told][:-3:-1]
+    if last and len(m.answer) == 1 and re.search("名詞.*[一-龯]$", last.pos + last.surface):
+        return last.surface
     if last and last.lemma in "か や 又は 若しくは 或いは 又 とか 及び 並びに".split():
         return "" if second and second.surface in ("何", "誰", "どこ", "いつ") else last.surface
     if second and is_particle(last, "と") and second.pos in NOUNS:
         return "" if second.surface in m.question else "と"
+    for i, word in enumerate(told):
+        given = content(told[: i + 1])
+        early = word.pos == "形容詞" and word.cform.startswith("仮定") and word.lemma != "無い"
+        if given and (word.surface == "なら" or early) and not m.same(given):
+            return f"if {word.surface}"
     for word in words(re.split("[、,]", m.before)[-1]):
         kanji = set(re.findall("[一-龯]", word.lemma))
         if word.lemma in CONTRASTS - m.asked and not kanji <= set(m.question):
@@ -400,10 +558,17 @@ def beside_fault(
 ) -> str:
     "What stands directly behind a mention: 以上, より, や, か, ごろ."
     if found := BESIDE.match(tail):
+        if m.is_date and re.match("より(?![^、]*[前後先早遅])", tail):
+            return ""
         rough = m.asks_roughly and ROUGHLY.match(found[0])
         if not rough and not (len(found[0]) > 1 and found[0] in m.question):
             return found[0]
-    bounded = re.match("まで(?!に?[遡さ])", tail) and (m.is_date or not m.is_number)
+    if (
+        len(found := re.match("(?:[をにが][^、。]{1,9}[うくぐすつぬぶむる]前|)", tail)[0])
+        and "前" not in m.question
+    ):
+        return found
+    bounded = re.match("まで(?!に?[遡さ]|、?[おご])", tail) and (m.is_date or not m.is_number)
     if bounded and not re.search("まで|[締期限]", m.question + m.before):
         return "まで"
     return ""
@@ -479,10 +644,22 @@ def clause_fault(
         verbs = [w for w in content(clause) if w.pos == "動詞" or w.pos3 == "サ変可能"]
         if not m.same(clause) and not any(map(m.is_known, verbs)):
             return f"は{surface(clause[1:])}"
+    if re.search("は[^、]*まで(?:です|でし|だ|で|$)", surface(clause)):
+        return "until then"
     if is_particle(first, "は が"):
+        if re.search("最|1番|一番", m.question) and re.search(
+            "[2-9二三四五](?:番|位)", surface(clause)
+        ):
+            return "second"
         for word, after in zip(clause, clause[1:]):
             if word.lemma in CONTRASTS - m.asked and m.is_known(after):
                 return word.surface + after.surface
+    if re.search("(?:だった|でした)の[はが]", m.behind) and not m.asks_past:
+        return "was"
+    if first.pos == "助詞" and not is_particle(first, "は が") and not m.is_number:
+        for run, after in zip(clause, clause[1:]):
+            if is_particle(after, "が") and kind_of(m)(clause[1 : clause.index(after)]):
+                return f"subject {run.surface}"
     past = ends_in_but(clause) and first.pos == "助動詞" and "た" in [w.lemma for w in clause]
     return "was, but" if past and not m.asks_past else ""
 
@@ -493,42 +670,56 @@ def relation(
     "Why a mention is only a way to something else."
     tail = m.behind[re.match(TITLES, m.behind).end() :]
     clause, _ = clauses(tail)
-    return before_fault(m) or beside_fault(m, tail) or (clause_fault(m, clause) if clause else "")
+    titles = lambda text: {*re.findall("『([^甲』]+)』", text)}
+    if (own := titles(m.question)) and (other := titles(m.before + m.behind)) and not own & other:
+        return f"『{other.pop()}』"
+    because = re.match("[がは][^。]*(?:ため|ので|から)、(.*)", tail)
+    if because and kind_of(m)(words(because[1])):
+        return "because"
+    return (
+        opposite(m)
+        or before_fault(m)
+        or beside_fault(m, tail)
+        or (clause_fault(m, clause) if clause else "")
+    )
 
 # %% ../nbs/87_judging.ipynb #71c25a40
-def segments(
-    text: str,
-) -> list[list]:  # of Words
-    "The clauses of a text."
-    found = []
-    for sentence in re.split("[。!?\n]", text):
-        told = words(sentence)
-        while told:
-            end = clause_end(told)
-            found.append(told[:end])
-            told = told[end + 1 :]
-    return [told for told in found if told]
-
-
 def elsewhere(
     m: Mention,
 ) -> str:
-    "Another clause that speaks of what is asked, where the clause of a mention does not."
+    "Another clause that speaks more of what is asked than the clause of a mention, with another value."
     parts = segments(m.text)
     at = next((i for i, part in enumerate(parts) if "甲" in surface(part)), None)
-    if not m.question or at is None or m.same(parts[at]):
+    if not m.question or at is None:
         return ""
-    own = bool(content(topic_of(parts[at])))
-    verb = any(w.pos in ("動詞", "形容詞") for w in content(parts[at]))
-    argument = any(is_particle(w, "に が を") for w in parts[at])
-    told = re.search(f"甲{TITLES}(?:です|でした|だ|だった|である)?$", f"甲{m.behind}")
-    if told or not (own or verb or argument):
+    mine, rival = parts[at], kind_of(m)
+    own, topic = m.bond(mine), content(topic_of(mine))
+    argument = any(is_particle(w, "に が を") for w in mine)
+    verb = any(w.pos in ("動詞", "形容詞") for w in content(mine))
+    bare = re.search(f"甲{TITLES}(?:です|でした|だ|だった|である)?$", f"甲{m.behind}")
+    if not topic and (bare or not (verb or argument)):
         return ""
-    for part in [*parts[at + 1 :], *(parts[:at] if own else [])]:
-        topic = topic_of(part)
-        number = bool(find_numbers(surface(part[len(topic) :])))
+    strange = topic and not m.same(topic_of(mine))
+    goes_on = bool(clauses(m.behind)[1])
+    for i, part in enumerate(parts):
+        about = topic_of(part)
+        if about and about[-1].surface in ("で", "に") and not goes_on:
+            about = []
+        told = part[len(about) :]
         denied = re.search("(?:では|じゃ)(?:ない|なく|あり)", surface(part))
-        if topic and not denied and number == m.is_number and m.same(part):
+        past = any(w.lemma in CONTRASTS - m.asked for w in part)
+        next_to = i == at + 1 and not own[1] and goes_on
+        if i == at or denied or past or i < at and not topic or not (about or next_to):
+            continue
+        bond, beyond = m.bond(part), re.search("その[上下前後次隣翌横裏奥向先]", surface(told))
+        same_kind = rival(told) or beyond
+        number = bool(find_numbers(surface(told))) == m.is_number
+        thing = any(run[-1].pos3 != "サ変可能" for run in compounds(told)) or m.is_number
+        if about and not own[1] and bond[1] and number and thing:
+            return surface(part)
+        if same_kind and (
+            bond > own and not own[0] or bond == own and strange and (i > at or not m.same(about))
+        ):
             return surface(part)
     return ""
 
@@ -581,16 +772,18 @@ def listed(
     place = re.search("[都道府県市区町村国島湖山川駅]$", m.answer)
 
     def competes(piece):
-        if piece in m.question or piece.startswith("甲"):
+        time = all(word.pos3 == "副詞可能" for word in words(piece))  # 先月
+        if piece in m.question or piece.startswith("甲") or time:
             return False
-        alike = piece[-1] == m.answer[-1] or not place
-        return alike and bool(find_numbers(piece)) == m.is_number
+        if m.is_number:
+            return kind_of(m)(words(piece))
+        return (piece[-1] == m.answer[-1] or not place) and not find_numbers(piece)
 
     other = [piece for piece in pieces if competes(piece)]
-    sentences = [
-        bare_pieces(part) for part in re.split("[。!?]", "".join(kept)) if "甲" not in part
-    ]
-    other += [part[0] for part in sentences if len(part) == 1 and part[0] not in m.question]
+    for sentence in re.split("[。!?]", "".join(kept)):
+        found = bare_pieces(sentence)
+        alone = len(found) == 1 and not re.search("[甲、,]", sentence)
+        other += found if alone and found[0] not in m.question else []
     return other[0] if other and "甲" in pieces else ""
 
 # %% ../nbs/87_judging.ipynb #78d05944
@@ -668,6 +861,34 @@ def objection(
     return ""
 
 
+KANA = re.compile("[ぁ-ゖァ-ヺー]+")
+
+
+@lru_cache(maxsize=4096)
+def readings(text: str) -> list:  # of (surface, its kana, its lemma)
+    "How a text is read, word by word."
+    return [(n.surface, n.feature.kana or n.surface, n.feature.lemma) for n in tagger()(text)]
+
+
+def respell(
+    text: str,  # after `tidy`
+    answer: str,
+) -> str:
+    "Write another form of the answer as the answer: さくらじま for 桜島, 林檎 for リンゴ, 長野 for 長野県."
+    told, own = readings(text), readings(answer)
+    read, lemma = "".join(kana for _, kana, _ in own), own[0][2] if len(own) == 1 else None
+    for i in range(len(told)):
+        for j in range(i + 1, min(i + 5, len(told) + 1)):
+            seen = "".join(word[0] for word in told[i:j])
+            kana = KANA.fullmatch(seen) or KANA.fullmatch(answer)
+            alike = "".join(word[1] for word in told[i:j]) == read
+            if kana and len(read) > 2 and (alike or lemma and [lemma] == [w[2] for w in told[i:j]]):
+                return text.replace(seen, answer)
+    if re.fullmatch(f"{NAME}{{2,}}[都府県]", answer):
+        return re.sub(f"(?<!{NAME}){answer[:-1]}(?!{NAME})", answer, text)
+    return text
+
+
 def mentions_in(
     reply: str,  # or what stands behind 「答え：」
     answer: str,  # after `normalize_answer`
@@ -684,7 +905,7 @@ def mentions_in(
     ):  # アルベルト・アインシュタイン
         text = tidy(re.sub(f"(?:[ァ-ヴー]+[・=])+(?={answer[:2]})", "", normalize(reply)))
         found = find_mentions(text, answer, question)
-    return found
+    return found or find_mentions(respell(text, answer), answer, question)
 
 # %% ../nbs/87_judging.ipynb #78e297d8
 def states_answer(
