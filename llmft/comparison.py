@@ -382,11 +382,11 @@ def keep_shared(
 # %% ../nbs/52_comparison.ipynb #8c292cdf
 def like_ends(
     paired: Paired,  # rates that should be as those of the references
+    reference: float,
     low: float,  # from the draws
     high: float,
 ) -> tuple[float, float]:
     "The interval of a gain in likeness, within what is possible."
-    reference = paired.reference
     if high - low < 1e-12:  # all draws are the same, but each side is known only so well
         sides = [rate_interval(side, paired.clusters) for side in zip(*paired.each)]
         points = [[*ends] + [reference] * (ends[0] < reference < ends[1]) for ends in sides]
@@ -416,7 +416,7 @@ def estimate(
         drawn = [paired.change(*sums) for sums in zip(draws @ base, draws @ tuned)]
         low, high = interval_of_draws(gain, drawn, n, 0.95)
         if paired.reference is not None and KNOWN[paired.name].scale == "0–1":
-            low, high = like_ends(paired, low, high)
+            low, high = like_ends(paired, paired.reference, low, high)
     relative = gain / before if paired.reference is None and before > 0 else None
     return dict(before=before, after=after, gain=gain, low=low, high=high, relative=relative)
 
