@@ -989,6 +989,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'llmft.judging.Mention.bond': ('judging.html#mention.bond', 'llmft/judging.py'),
                                'llmft.judging.Mention.is_known': ('judging.html#mention.is_known', 'llmft/judging.py'),
                                'llmft.judging.Mention.knows': ('judging.html#mention.knows', 'llmft/judging.py'),
+                               'llmft.judging.Mention.own_words': ('judging.html#mention.own_words', 'llmft/judging.py'),
                                'llmft.judging.Mention.same': ('judging.html#mention.same', 'llmft/judging.py'),
                                'llmft.judging.Mention.sister': ('judging.html#mention.sister', 'llmft/judging.py'),
                                'llmft.judging.asked_words': ('judging.html#asked_words', 'llmft/judging.py'),

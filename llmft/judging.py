@@ -377,16 +377,19 @@ class Mention:
         own = [len(asked) for asked in self.runs if asked[-1].lemma == head.lemma]
         return max(own, default=1) > 1 or before[-1].lemma in CONTRASTS
 
+    def own_words(self, told: list) -> list:  # what a clause says, without the heads of sisters
+        other = [id(run[-1]) for run in compounds(told) if self.sister(run)]
+        return [word for word in content(told) if id(word) not in other]
+
     def same(self, told: list) -> list:  # the words that the question has, but not in a sister
-        other = [run[-1] for run in compounds(told) if self.sister(run)]
-        return [w for w in content(told) if self.knows(w) and not any(w is one for one in other)]
+        return [word for word in self.own_words(told) if self.knows(word)]
 
     def bond(self, told: list) -> tuple:  # the larger, the more a clause speaks of what is asked
-        other = [run[-1] for run in compounds(told) if self.sister(run)]
-        known = [w for w in content(told) if self.is_known(w) and not any(w is o for o in other)]
+        own = self.own_words(told)
+        known = [word for word in own if self.is_known(word)]
         asked = any(word.lemma in self.heads for word in known)
         numbers = {*find_numbers(self.question)} & {*find_numbers(surface(told))}
-        return asked, len(self.same(told)) + len(numbers), len(known)
+        return asked, sum(map(self.knows, own)) + len(numbers), len(known)
 
 
 def find_mentions(

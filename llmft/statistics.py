@@ -265,7 +265,8 @@ def paired_interval(
     """The interval of the mean gain: Tango's for yes and no, else Student's.
 
     Where all scores changed alike, another change can still be as rare as Tango says, and as large
-    as the scores lie apart. Raises `ValueError` for lists of other lengths, and for scores in a single cluster.
+    as the scores lie apart. Raises `ValueError` for lists of other lengths, and for scores in a
+    single cluster.
     Source: Tango 1998; with clusters Yang, Sun and Hardin 2013, Statistics in Medicine 32, 1336.
     """
     pairs = [(float(one), float(two)) for one, two in check_pairs(before, after)]
