@@ -161,7 +161,7 @@ UNIT = (
 )
 LIMIT = "(?:以内|以上|以下|未満)"
 COUNT = (
-    rf"(?:(?<!{DIGIT})(?<![年月時]){DIGIT}+{UNIT}"
+    rf"(?:(?<!{DIGIT})(?<![年月時])(?<![一二三四五六七八九数]、){DIGIT}+{UNIT}"
     rf"(?:(?=前まで|{LIMIT})|(?![一-龥々ァ-ヶ]|の[一二三])))"
 )
 YEAR = rf"(?:(?:(?:明治|大正|昭和|平成|令和)(?:元|{DIGIT}{{1,3}})|[12１２][0-9０-９]{{3}})年)"
@@ -199,19 +199,25 @@ def ask_definition(
     return found and Fact("definition", f"「{found[1]}」とは何ですか。", found[2], sentence)
 
 
+NO_NAME = ("数詞", "動詞的", "形状詞的", "形容詞的")  # 三, 唐めい(た), ロシアっぽい
+ADVERBS = ("大方", "大分", "平生", "どおり")  # which UniDic takes for places, names, or counters
+
+
 def noun_runs(
     sentence: str,
 ) -> list[tuple]:  # (text, list of Words)
-    "Nouns in a row, of which one is a proper noun (固有名詞): 三枝庄造, 汐見台研究所."
+    "Nouns in a row with their prefixes, one of them a proper noun (固有名詞): 三枝庄造, 大観音."
     runs, run, found = [], [], words(sentence)
     for word, after in zip([*found, None], [*found[1:], None, None]):
-        noun = word and word.pos in ("名詞", "接尾辞") and word.pos2 != "数詞"
+        noun = word and word.pos in ("名詞", "接頭辞", "接尾辞") and word.surface not in ADVERBS
         names = run and after and run[-1].pos3 == after.pos3 == "人名"
-        between = word and word.pos == "空白" and names
-        if between or noun and word.pos3 != "副詞可能":
+        dot = word and word.surface == "・" and run and after and after.pos == "名詞"
+        between = dot or word and word.pos == "空白" and names
+        if between or noun and word.pos2 not in NO_NAME and word.pos3 != "副詞可能":
             run.append(word)
         else:
-            if any(w.pos2 == "固有名詞" for w in run):
+            cut = word and word.pos == "接尾辞" and word.surface not in ADVERBS  # within 唐めいた
+            if any(w.pos2 == "固有名詞" for w in run) and not cut:
                 runs.append(("".join(w.surface for w in run), run))
             run = []
     return runs
@@ -266,7 +272,7 @@ def ask_date(
     return Fact("date", f"{rest}これはいつのことですか。", dates[0], sentence)
 
 
-VAGUE = "^[一二三両]人$|つ$|^一[度本回日時年分]$"
+VAGUE = "^[一二三両]人$|つ$|^一(?:[度本回日時年分枚匹軒台]|年間|時間)$|^十分$"
 
 
 def ask_gap(
