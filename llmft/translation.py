@@ -82,7 +82,10 @@ def message_spans(
             after = spans[-1][1]
         elif token.type == "html_block":
             spans += html_spans(source, begin, end)
-        elif token.type == "fence" and re.search(r"(?m)(?:^|\s)# \w+,? \w+ \w+", token.content):
+        elif token.type == "fence" and (
+            token.info.strip() == "text"  # a drawing
+            or re.search(r"(?m)(?:^|\s)# \w+,? \w+ \w+", token.content)
+        ):
             spans.append((begin, begin + len(source[begin:end].rstrip())))
     return [span for span in spans if is_english(source[slice(*span)])]
 
@@ -234,12 +237,19 @@ def marks_of(
     return Counter(kept), Counter(re.sub(r"^0+(?=\d)", "", number) for number in numbers)
 
 # %% ../nbs/88_translation.ipynb #20483b07
+DRAWING = "```text\n"
+
+
 def message_faults(
     message: str,
     translation: str,
     patterns: tuple,  # from `read_glossary`
 ) -> list[str]:  # what is wrong, in words
     "Compare a translation with its message."
+    if message.startswith(DRAWING):  # its words are translated like any others
+        if not (translation.startswith(DRAWING) and translation.endswith("\n```")):
+            return ["the block is lost"]
+        message, translation = (text[len(DRAWING) : -4] for text in (message, translation))
     (kept, numbers), (kept_ja, numbers_ja) = marks_of(message), marks_of(translation)
     faults = [f"{mark!r} is lost" for mark in kept - kept_ja]
     faults += [f"{mark!r} is new" for mark in kept_ja - kept]

@@ -1,6 +1,6 @@
 """Does the package work elsewhere? `make wheel` builds the wheel, installs it in an empty environment, and uses it in an empty folder.
 
-There it knows neither nbs/ nor data/. The commands make a town, pretrain, fine-tune and evaluate on it, and the ten lines of README.md run.
+There it knows neither nbs/ nor data/. The commands make a town, pretrain, fine-tune and evaluate on it, and the program of README.md runs.
 Every command that the READMEs show must exist, with its options.
 """
 
@@ -87,14 +87,11 @@ def use(folder, home):
         sys.exit(f"FAILED  pretraining did not learn: loss {first:.2f} → {last:.2f}")
     printed, shown = here("python", "-c", block("python")), block("text")
     if printed.split("。")[0] != shown.split("。")[0]:
-        sys.exit(f"FAILED  the ten lines printed {printed!r}, README.md shows {shown!r}")
-    print("passed  the ten lines of README.md", flush=True)
+        sys.exit(f"FAILED  the program printed {printed!r}, README.md shows {shown!r}")
+    print("passed  the program of README.md", flush=True)
 
 
 if __name__ == "__main__":
-    lines = [line for line in block("python").splitlines() if line.strip()]
-    if len(lines) != 10:
-        sys.exit(f"README.md promises ten lines, its first program has {len(lines)}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         wheel, home, empty = build(folder), folder / "env", folder / "empty"
