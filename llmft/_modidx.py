@@ -724,6 +724,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'llmft.formats.check_supported': ('formats.html#check_supported', 'llmft/formats.py'),
                                'llmft.formats.custom_classes': ('formats.html#custom_classes', 'llmft/formats.py'),
                                'llmft.formats.custom_model': ('formats.html#custom_model', 'llmft/formats.py'),
+                               'llmft.formats.default_system': ('formats.html#default_system', 'llmft/formats.py'),
                                'llmft.formats.define_cache': ('formats.html#define_cache', 'llmft/formats.py'),
                                'llmft.formats.define_config': ('formats.html#define_config', 'llmft/formats.py'),
                                'llmft.formats.define_model': ('formats.html#define_model', 'llmft/formats.py'),
