@@ -1002,6 +1002,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'llmft.judging.clauses': ('judging.html#clauses', 'llmft/judging.py'),
                                'llmft.judging.compounds': ('judging.html#compounds', 'llmft/judging.py'),
                                'llmft.judging.content': ('judging.html#content', 'llmft/judging.py'),
+                               'llmft.judging.counted': ('judging.html#counted', 'llmft/judging.py'),
                                'llmft.judging.denies': ('judging.html#denies', 'llmft/judging.py'),
                                'llmft.judging.describes': ('judging.html#describes', 'llmft/judging.py'),
                                'llmft.judging.elsewhere': ('judging.html#elsewhere', 'llmft/judging.py'),

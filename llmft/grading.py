@@ -85,27 +85,45 @@ LARGER = (
     ("kg", "g", 1000),
     ("t", "kg", 1000),
     ("L", "mL", 1000),
+    ("L", "cc", 1000),
+    ("mL", "cc", 1),
+    ("キロ", "m", 1000),
+    ("キロ", "g", 1000),
+    ("年", "か月", 12),
+    ("週", "日", 7),
 )
+LIMIT = "以内|以上|以下|未満|前|後"  # stays behind the amount
 
 
 def other_units(
     text: str,  # after `notation`
 ) -> list[str]:  # the same amount in the next unit, 5キロ for 5km, 3度 for 3回, 1時間30分 for 90分
     "Other ways to say one amount."
-    if not (found := re.fullmatch(r"(\d[\d.]*)([a-zA-Z]+|回|分|時間)(?:(\d+)分)?", text)):
+    pattern = rf"(\d[\d.]*)([a-zA-Z]+|キロ|[回分年日週]|か月|時間)(?:(\d+)分|(半))?({LIMIT})?"
+    if text.startswith("半年"):
+        return [text.replace("半年", "6か月")]
+    if not (found := re.fullmatch(pattern, text)):
         return []
     value, unit, minutes = float(found[1]), found[2], int(found[3] or 0)
+    if unit == "年" and value > 99 or unit == "日" and not found[5]:
+        return []  # 1989年 and 14日 are dates
+    value += 0.5 * bool(found[4])
     forms = [f"{value * n:.12g}{small}" for large, small, n in LARGER if unit == large]
     forms += [f"{value / n:.12g}{large}" for large, small, n in LARGER if unit == small]
+    if unit in ("か月", "日"):  # 18か月 is 1年半, 10日 is no 1.43週
+        forms = [re.sub(r"\.5年", "年半", form) for form in forms]
+        forms = [form.replace("0年半", "半年") for form in forms if "." not in form]
     if unit in ("km", "kg"):
         forms.append(f"{found[1]}キロ")
+    if unit == "キロ":
+        forms += [f"{found[1]}km", f"{found[1]}kg"]
     if unit == "回":
         forms.append(f"{found[1]}度")
     if unit == "時間":
         forms.append(f"{value * 60 + minutes:.12g}分")
     if unit == "分" and value > 60:
         forms.append(f"{value // 60:.12g}時間{value % 60:.12g}分".replace("時間0分", "時間"))
-    return forms
+    return [form + (found[5] or "") for form in forms]
 
 # %% ../nbs/95_grading.ipynb #54c0d757
 def accepted_answers(

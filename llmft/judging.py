@@ -104,7 +104,7 @@ CHANGES = lemmas(
 )
 # The statement is called false or is taken back: 林茂というのは**誤り**です
 REFUTED = lemmas(
-    "違う 違い 誤り 誤る 間違い 間違う 勘違い 嘘 偽 虚偽 誤解 誤報 誤植 デマ 俗説 迷信 混同 取り違える 錯覚 濡れ衣 的外れ 否 否定 撤回 取り消す 取り消し "
+    "不正解 外れ 違う 違い 誤り 誤る 間違い 間違う 勘違い 嘘 偽 虚偽 誤解 誤報 誤植 デマ 俗説 迷信 混同 取り違える 錯覚 濡れ衣 的外れ 否 否定 撤回 取り消す 取り消し "
     "無効 反する 却下 廃止 訂正 別人 古い 欠く 見送る 辞める 止める 引退 早計"
 )
 # All of them, and words that exclude: 林茂**以外**です
@@ -113,7 +113,7 @@ DENYING = (
     | CHANGES
     | REFUTED
     | lemmas(
-        "以外 異なる 取り止め 取り止める 中止 反対 除く 別物 別 落選 次点 負ける 漏れる 外れる 禁止 退ける 辞退 不正解 兼ねる 撤退 退任 どころ"
+        "以外 異なる 取り止め 取り止める 中止 反対 除く 別物 別 落選 次点 負ける 漏れる 外れる 禁止 退ける 辞退 無くなる 閉鎖 解体 兼ねる 撤退 退任 どころ"
     )
 )
 # Negatives that affirm, removed before the search: 林茂に**違いありません**
@@ -126,7 +126,7 @@ AFFIRMS = re.compile(
 # The next clause refutes what was quoted: 林茂ですが、**その話は事実ではありません**
 REFUTES = re.compile(
     r"(?:その|この|そんな|説|話|情報|報道|見方|意見|記事|噂|名|事実)[^、。]*(?:ません|ない|退け|ず)"
-    r"|正しくは|実際[はに]|本当[はの]|事実(?:に|では)|(?:いや|失礼|訂正)[、し]"
+    r"|正しくは|不正解|ハズレ|実際[はに]|本当[はの]|事実(?:に|では)|(?:いや|失礼|訂正)[、し]"
 )
 # A later sentence corrects the reply: 林茂です。**失礼しました、**田中清です
 RETRACTS = re.compile(
@@ -326,6 +326,13 @@ def head_of(
     return {word.lemma for word in head}
 
 # %% ../nbs/87_judging.ipynb #f4c81f7b
+def counted(
+    text: str,
+) -> set:  # 2階 and 2本 are two things
+    "The numbers of a text, each with the character behind it."
+    return {*re.findall(r"\d[\d.]*\D?", text)}
+
+
 @dataclass(frozen=True)
 class Mention:
     "A place where a text names the answer."
@@ -388,7 +395,7 @@ class Mention:
         own = self.own_words(told)
         known = [word for word in own if self.is_known(word)]
         asked = any(word.lemma in self.heads for word in known)
-        numbers = {*find_numbers(self.question)} & {*find_numbers(surface(told))}
+        numbers = counted(self.question) & counted(surface(told))
         return asked, sum(map(self.knows, own)) + len(numbers), len(known)
 
 
@@ -416,12 +423,13 @@ HEDGES = re.compile(
     r"|未発表|自信|確証|定か|疑[いっう]|あいまい|曖昧|記憶|思[うわっ]|思い(?!出)|(?<!ご)存じ|気が[しす]|[見み]られて|言われ|伝えられ|可能性"
     r"|という(?:人|声|意見|線|説)[もがはを]|という案|暫定|目安|に近い|聞い[たて]|聞[きまお]|どちらか|どっち|いずれか|どれか|どうか"
     r"|っけ|か(?:な|しら)[あぁ]?(?:[。、]|$)|たような|じゃない(?:[?か]|$)|ではないか|のではない|だったり|だったか|なのか|かと(?:[。、]|$)"
-    r"|です(?:か|かね|よね)[?。]?$|ですか|でしたか|(?:確|たし)か(?![にでめ認])|たら(?:ごめん|すみ)|ところもあ|もあれば|五分五分|たいところ|によりけり"
+    r"|とも[^。、]{1,12}とも|です(?:か|かね|よね)[?。]?$|ですか|でしたか|(?:確|たし)か(?![にでめ認])|たら(?:ごめん|すみ)|ところもあ|もあれば|五分五分|たいところ|によりけり"
     r"|によって(?:違|異)|と(?:する|の)[^、。]{1,8}も(?:い|あ)|確実視|期待|打診|[調交協審]\w{1,2}中|[うくすつぬむるただ]か(?=[^らなとはが]|$)"
 )
 # A view that the sentence turns away from: **田中清と思われがちですが**、林茂です
-OTHERS_VIEW = re.compile(
-    "^[^、]*と(?:も|は)?(?:思|言|考|見|さ|呼|勘|誤|混)[^、]*(?:が|けれど|けれども|けど|ものの)、"
+# and from another value: **候補の大阪ではなく**、名古屋です
+TURNED_FROM = re.compile(
+    "^[^、]*(?:と(?:も|は)?(?:思|言|考|見|さ|呼|勘|誤|混)[^、]*(?:が|けれど|けれども|けど|ものの)|予定(?:でした|だった)(?:が|けど)|(?:では|じゃ)なくて?)、"
 )
 # In any sentence: 林茂です。**断言はできません**
 UNSURE = re.compile(
@@ -435,7 +443,7 @@ def hedge(
     m: Mention,
 ) -> str:  # empty where there is none
     "What leaves open whether a mention is so."
-    before = OTHERS_VIEW.sub("", m.before)
+    before = TURNED_FROM.sub("", m.before)
     own = re.sub(r"\([^()]*\)", "", f"{before}甲{m.behind}{m.later[:1].strip('。!')}")
     for found in HEDGES.finditer(own):
         asked = re.match("[一-龯]", found[0]) and found[0] in m.question
@@ -540,9 +548,16 @@ def before_fault(
         return "" if second.surface in m.question else "と"
     for i, word in enumerate(told):
         given = content(told[: i + 1])
+        known = m.same(given) or counted(surface(told[: i + 1])) & counted(m.question)
         early = word.pos == "形容詞" and word.cform.startswith("仮定") and word.lemma != "無い"
-        if given and (word.surface == "なら" or early) and not m.same(given):
+        unless = word.surface == "なら" or surface(told[max(i - 1, 0) : i + 1]) == "でしたら"
+        if given and (unless or early) and not known:
             return f"if {word.surface}"
+    subject = content(words(re.split("[、,]", m.before)[-1]))
+    known = any(m.is_known(word) for word in subject if word.pos3 != "助数詞可能")
+    if m.question and subject and not known and re.search("(?<!です)が約?$", m.before):
+        if subject[-1].lemma not in NAMING:
+            return f"subject {surface(subject)}"
     for word in words(re.split("[、,]", m.before)[-1]):
         kanji = set(re.findall("[一-龯]", word.lemma))
         if word.lemma in CONTRASTS - m.asked and not kanji <= set(m.question):
@@ -865,6 +880,7 @@ def objection(
 
 
 KANA = re.compile("[ぁ-ゖァ-ヺー]+")
+kanji = lambda text: {*re.findall("[一-龯]", text)}
 
 
 @lru_cache(maxsize=4096)
@@ -877,15 +893,18 @@ def respell(
     text: str,  # after `tidy`
     answer: str,
 ) -> str:
-    "Write another form of the answer as the answer: さくらじま for 桜島, 林檎 for リンゴ, 長野 for 長野県."
+    "Write another form of the answer as the answer: さくらじま for 桜島, 林檎 for リンゴ, 長野 for 長野県, tn480 for TN-480."
+    if code := re.fullmatch(r"([A-Za-z]+)-?(\d+)-?([A-Za-z]*)", answer):
+        form = "-?".join(filter(None, code.groups()))
+        return re.sub(rf"(?<![A-Za-z\d]){form}(?![A-Za-z\d])", answer, text, flags=re.IGNORECASE)
     told, own = readings(text), readings(answer)
     read, lemma = "".join(kana for _, kana, _ in own), own[0][2] if len(own) == 1 else None
     for i in range(len(told)):
         for j in range(i + 1, min(i + 5, len(told) + 1)):
             seen = "".join(word[0] for word in told[i:j])
-            kana = KANA.fullmatch(seen) or KANA.fullmatch(answer)
-            alike = "".join(word[1] for word in told[i:j]) == read
-            if kana and len(read) > 2 and (alike or lemma and [lemma] == [w[2] for w in told[i:j]]):
+            kana = KANA.search(seen) and kanji(seen) < kanji(answer) or KANA.fullmatch(answer)
+            alike = len(read) > 2 and "".join(word[1] for word in told[i:j]) == read
+            if kana and (alike or lemma and [lemma] == [w[2] for w in told[i:j]]):
                 return text.replace(seen, answer)
     if re.fullmatch(f"{NAME}{{2,}}[都府県]", answer):
         return re.sub(f"(?<!{NAME}){answer[:-1]}(?!{NAME})", answer, text)
