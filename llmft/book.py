@@ -13,6 +13,7 @@ import re
 import sys
 import threading
 import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -372,26 +373,48 @@ class Progress:
 
     def __init__(
         self,
-        names: list,  # of the notebooks
+        names: list,  # of the notebooks that run
         known: dict,  # notebook → what an earlier run measured, with seconds
+        workers: int,  # notebooks side by side
     ):
-        self.names, self.begin = names, time.perf_counter()
-        self.earlier = [known.get(name, {}).get("seconds") for name in names]
+        self.begin, self.workers, self.lock = time.perf_counter(), workers, threading.Lock()
+        self.earlier = {name: known.get(name, {}).get("seconds") for name in names}
+        self.running, self.n_done, self.stopped = {}, 0, False
 
-    def left(self, number, part):  # notebooks that are done, and the share of the present one
+    def left(self):
         "How long the rest took in the last run, in words; empty where that is not known."
-        if not all(self.earlier):
+        if not all(self.earlier.values()):
             return ""
-        done = sum(self.earlier[:number]) + self.earlier[number] * part
-        return f", about {(sum(self.earlier) - done) / 60:.1f} min left"
+        done = sum(self.earlier[name] * cell / n for name, (cell, n) in self.running.items())
+        return f", about {(sum(self.earlier.values()) - done) / self.workers / 60:.1f} min left"
 
     def show(self, name, cell, n_cells):  # of the notebook; index of the cell, and their number
         "Write the line over the last one."
-        number = self.names.index(name)
-        minutes = (time.perf_counter() - self.begin) / 60
-        place = f"[{number + 1}/{len(self.names)}] {name}, cell {cell + 1}/{n_cells}"
-        line = f"{place}, {minutes:.1f} min{self.left(number, cell / n_cells)}"
-        print(f"\r{line}    ", end="", file=sys.stderr, flush=True)
+        with self.lock:
+            self.running[name] = cell, n_cells
+            minutes = (time.perf_counter() - self.begin) / 60
+            n_all = self.n_done + len(self.earlier)
+            places = (f"{name}, cell {k + 1}/{n}" for name, (k, n) in self.running.items())
+            place = f"[{self.n_done + len(self.running)}/{n_all}] {'; '.join(places)}"
+            line = f"{place}, {minutes:.1f} min{self.left()}"
+            print(f"\r{line:79}", end="", file=sys.stderr, flush=True)
+
+    def finish(self, name, line):
+        "Write how a notebook went."
+        with self.lock:
+            self.running.pop(name, None)
+            self.earlier.pop(name)
+            self.n_done += 1
+            print(f"\r{line:79}", file=sys.stderr)
+
+    def stop(self):
+        "End the notebooks that run: what they have written so far is no page."
+        import psutil
+
+        self.stopped = True
+        for child in psutil.Process().children():
+            if "ipykernel_launcher" in child.cmdline():
+                child.kill()
 
 # %% ../nbs/83_book.ipynb #26f44897
 def write_pages(
@@ -421,17 +444,23 @@ def write_pages(
 def print_notebook(
     path: Path,  # .ipynb file
     out: Path,  # folder of the pages
-    tell,  # called before each cell that runs
+    progress: Progress,
     stop_on_error: bool,
     slow: bool,  # run its slow cells, too
-) -> dict:  # what `write_pages` tells, seconds, peak_mb, errors; key: fingerprint of the notebook
+    workers: int,  # notebooks that run now, and share the cores
+) -> dict:  # what `write_pages` tells, seconds, peak_mb, errors, workers; key: fingerprint
     "Run one notebook, write its page, and say how it went."
     key = hashlib.sha256(path.read_bytes()).hexdigest()
-    notebook, seconds, peak, errors = execute_notebook(path, tell, {}, stop_on_error, slow)
+    threads = str(max(1, (os.cpu_count() or 1) // workers))
+    env = {} if workers == 1 or "OMP_NUM_THREADS" in os.environ else dict(OMP_NUM_THREADS=threads)
+    tell = partial(progress.show, path.stem)
+    notebook, seconds, peak, errors = execute_notebook(path, tell, env, stop_on_error, slow)
+    if progress.stopped:
+        raise KeyboardInterrupt
     told = write_pages(path, notebook, errors, out)
-    state = f"{'failed' if errors else 'ok':50}"
-    print(f"\r{path.stem:16} {seconds:6.1f} s  {peak:6.0f} MB  {state}", file=sys.stderr)
-    return dict(told, key=key, seconds=seconds, peak_mb=peak, errors=errors)
+    line = f"{path.stem:16} {seconds:6.1f} s  {peak:6.0f} MB  {'failed' if errors else 'ok'}"
+    progress.finish(path.stem, line)
+    return dict(told, key=key, seconds=seconds, peak_mb=peak, errors=errors, workers=workers)
 
 # %% ../nbs/83_book.ipynb #0034a
 def is_finished(
@@ -487,7 +516,7 @@ def index_html(
 ) -> str:  # HTML
     "The body of the first page."
     rows = "\n".join(chapter_row(name, known[name], edition) for name in sorted(known))
-    total = sum(chapter["seconds"] for chapter in known.values())
+    total = sum(chapter["seconds"] / chapter.get("workers", 1) for chapter in known.values())
     peak = max(chapter["peak_mb"] for chapter in known.values())
     place, word = ("../", "English") if edition else ("ja/", "日本語")
     line = "A book that runs: build, fine-tune and judge Japanese language models."
@@ -526,6 +555,17 @@ def first_page(
     reads_japanese = next(filter(None, words), "").startswith("ja")
     return japanese if reads_japanese and japanese.exists() else folder / "index.html"
 
+# %% ../nbs/83_book.ipynb #b83wait0
+def wait_for(
+    jobs,  # futures
+) -> None:
+    "Wait for all, in short turns: Windows hears Ctrl-C only between them."
+    left = {*jobs}
+    while left:
+        done, left = wait(left, 0.5, FIRST_COMPLETED)
+        for job in done:
+            job.result()
+
 # %% ../nbs/83_book.ipynb #f0d10b02
 def run_book(
     nbs: str = "nbs",  # folder of the notebooks
@@ -534,11 +574,13 @@ def run_book(
     resume: bool = False,  # keep pages of notebooks that have not changed since they were finished
     stop_on_error: bool = False,  # stop at the first cell that fails
     slow: bool = False,  # run slow cells, too: studies of many minutes
+    workers: int = 0,  # notebooks side by side; 0: two, with two cores and 12 GB; one with slow
 ) -> Path:  # index.html
     """Run the notebooks in order and write them as offline pages.
 
-    A notebook that fails is marked on its page and in the index, and the next one is run. Raises
-    `ValueError` at the end, with the list of all cells that failed.
+    The first one runs alone, so that there is something to read early. A notebook that fails is
+    marked on its page and in the index, and the next one is run. Raises `ValueError` at the end,
+    with the list of all cells that failed.
     """
     paths = sorted(path for path in Path(nbs).glob("[0-9]*.ipynb") if only in path.name)
     if not paths:
@@ -549,20 +591,33 @@ def run_book(
     folder.mkdir(exist_ok=True, parents=True)
     record = folder / "book.json"
     known = read_json(record) if record.exists() else {}
-    progress = Progress([path.stem for path in paths], known)
-    for path in paths:
-        if resume and is_finished(path, known):
-            continue
-        tell = partial(progress.show, path.stem)
-        known[path.stem] = print_notebook(path, folder, tell, stop_on_error, slow)
-        write_json(record, known)
-        write_index(folder, known)
-        if path == paths[0]:
-            page_of = f"read along in {first_page(folder)}"
-            print(f"{page_of}: a page is added after each notebook", file=sys.stderr)
-        failed += [f"{path.name}, {why}" for why in known[path.stem]["errors"].values()]
+    todo = [path for path in paths if not (resume and is_finished(path, known))]
+    has_room = (os.cpu_count() or 1) > 1 and machine()["memory_gb"] >= 12 and not slow
+    workers = max(1, min(workers or 1 + has_room, len(todo) - 1))
+    progress, turn = Progress([path.stem for path in todo], known, workers), threading.Lock()
+
+    def run(path, n_beside=workers):
         if failed and stop_on_error:
-            break
+            return
+        chapter = print_notebook(path, folder, progress, stop_on_error, slow, n_beside)
+        with turn:
+            known[path.stem] = chapter
+            write_json(record, known)
+            write_index(folder, known)
+            failed.extend(f"{path.name}, {why}" for why in chapter["errors"].values())
+            if path == paths[0]:
+                page_of = f"read along in {first_page(folder)}"
+                print(f"{page_of}: a page is added after each notebook", file=sys.stderr)
+
+    pool = ThreadPoolExecutor(workers)
+    try:
+        wait_for(pool.submit(run, path, 1) for path in todo[:1])
+        wait_for(pool.submit(run, path) for path in todo[1:])
+    except BaseException:
+        progress.stop()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
     if failed:
         advice = "with these cells marked; --resume runs again only what failed or changed"
         lines = [f"{len(failed)} cells failed:", *failed]

@@ -528,16 +528,17 @@ def define_model(
             past_key_values=None,
             labels=None,
             use_cache=None,
+            cache=None,  # what past_key_values is called from transformers 5.24 on
             **others,
         ):
-            past = past_key_values
+            past = past_key_values if cache is None else cache
             if use_cache and past is None:
                 past = DynamicCache(config=self.config)
-            cache, seen = (
+            adapter, seen = (
                 (CacheAdapter(past), past.get_seq_length()) if past is not None else (None, 0)
             )
             mask, positions = read_mask(input_ids, attention_mask, position_ids, seen)
-            logits = self.gpt(input_ids, cache=cache, positions=positions, attention_mask=mask)
+            logits = self.gpt(input_ids, cache=adapter, positions=positions, attention_mask=mask)
             loss = None if labels is None else shifted_loss(logits, labels)
             return CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=past)
 
