@@ -399,7 +399,7 @@ class Progress:
             line = f"{place}, {minutes:.1f} min{self.left()}"
             print(f"\r{line:79}", end="", file=sys.stderr, flush=True)
 
-    def finish(self, name, line):
+    def finish(self, name, line):  # of the notebook; what is said of it
         "Write how a notebook went."
         with self.lock:
             self.running.pop(name, None)
