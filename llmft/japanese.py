@@ -225,7 +225,7 @@ def numbers_with_units(
     return "".join(f"{part}{unit}" for part, unit in zip(parts, units))
 
 
-# The hours that a word moves by twelve; 夜2時 is 2時, and 朝 moves none.
+# The hours that a word moves by twelve; 夜2時 is 2時, 夜12時 is 0時, and 朝 moves none.
 LATER = {"午後": range(12), "昼": range(1, 6), "夕方": range(1, 12), "夜": range(5, 12)}
 
 
@@ -233,7 +233,7 @@ def hour_of_day(
     found: re.Match,  # of a part of the day and an hour
 ) -> str:
     "午後3時 and 昼の3時 as 15時; 今夜8時 as 今夜20時."
-    part, hour = found[2], int(found[3])
+    part, hour = found[2], int(found[3]) % (12 if "夜" in found[2] else 25)
     hours = next((hours for word, hours in LATER.items() if part.endswith(word)), ())
     kept = found[1] and f"{found[1]}{part}"
     return f"{kept}{hour + 12 * (hour in hours)}"
