@@ -92,7 +92,23 @@ LARGER = (
     ("年", "か月", 12),
     ("週", "日", 7),
 )
+PARTS_OF_DAY = {"昼": range(13, 18), "夕方": range(15, 20), "夜": range(17, 24)}  # their hours
 LIMIT = "以内|以上|以下|未満|前|後"  # stays behind the amount
+
+
+def other_hours(
+    text: str,  # after `notation`
+) -> list[
+    str
+]:  # 夜10時15分 and 夜の10時15分 for 22時15分, and back; empty for what is no time of the day
+    "The same time with a part of the day, or without it."
+    if not (found := re.fullmatch(r"(?:(昼|夕方|夜)の?)?(\d{1,2})(時(?:\d{1,2}分)?)", text)):
+        return []
+    part, hour, rest = found[1], int(found[2]), found[3]
+    if part:
+        return [f"{hour + 12}{rest}"] * (hour + 12 in PARTS_OF_DAY[part])
+    parts = [part for part, hours in PARTS_OF_DAY.items() if hour in hours]
+    return [f"{part}{link}{hour - 12}{rest}" for part in parts for link in ("", "の")]
 
 
 def other_units(
@@ -132,7 +148,7 @@ def accepted_answers(
     "The accepted answers, 5キロ and 5000m too for 5km. Raises `ValueError` where one is empty."
     answers = [answer] if isinstance(answer, str) else answer
     accepted = [normalize_answer(text) for text in answers]
-    accepted += [form for text in accepted for form in other_units(text)]
+    accepted += [f for text in accepted for f in (*other_units(text), *other_hours(text))]
     if not accepted or not all(accepted):
         raise ValueError(
             f"expected an answer, or a list of answers, with text, got {answer!r}; "

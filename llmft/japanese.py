@@ -225,18 +225,11 @@ def numbers_with_units(
     return "".join(f"{part}{unit}" for part, unit in zip(parts, units))
 
 
-# The hours that a word moves by twelve; 夜2時 is 2時, 夜12時 is 0時, and 朝 moves none.
-LATER = {"午後": range(12), "昼": range(1, 6), "夕方": range(1, 12), "夜": range(5, 12)}
-
-
 def hour_of_day(
-    found: re.Match,  # of a part of the day and an hour
+    found: re.Match,  # of 午前 or 午後 and an hour
 ) -> str:
-    "午後3時 and 昼の3時 as 15時; 今夜8時 as 今夜20時."
-    part, hour = found[2], int(found[3]) % (12 if "夜" in found[2] else 25)
-    hours = next((hours for word, hours in LATER.items() if part.endswith(word)), ())
-    kept = found[1] and f"{found[1]}{part}"
-    return f"{kept}{hour + 12 * (hour in hours)}"
+    "午後3時 as 15時."
+    return str(int(found[2]) + 12 * (found[1] == "午後" and int(found[2]) < 12))
 
 
 DAY, MONTH = r"(3[01]|[12]\d|0?[1-9])", r"(1[0-2]|0?[1-9])"
@@ -244,9 +237,6 @@ ERA_YEAR = re.compile(rf"({'|'.join(ERAS)})(元|\d{{1,2}})年")
 FULL_DATE = re.compile(rf"(?<!\d)(\d{{4}})([/.-]){MONTH}\2{DAY}(?!\d)")
 SHORT_DATE = re.compile(rf"(?<![\d/]){MONTH}/{DAY}(?![\d/])")
 TIME = re.compile(r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d)(?![\d:])")
-PART_OF_DAY = re.compile(
-    r"([今昨毎翌明同]?)(午前|午後|早朝|朝|お?昼|夕方|深夜|真?夜中|夜)の?(\d{1,2})(?=時(?!間))"
-)
 
 
 def notate_dates(
@@ -258,7 +248,7 @@ def notate_dates(
     text = SHORT_DATE.sub(lambda found: numbers_with_units(found, "月日"), text)
     text = TIME.sub(lambda found: numbers_with_units(found, "時分"), text)
     text = re.sub(r"(\d時)半", r"\g<1>30分", text).replace("正午", "12時")
-    return PART_OF_DAY.sub(hour_of_day, text)
+    return re.sub(r"(午前|午後)(\d{1,2})(?=時)", hour_of_day, text)
 
 
 FROM_TO = re.compile(rf"(\d{UNIT}*)から(-?\d[\d.]*{UNIT}*)まで")
