@@ -115,7 +115,7 @@ def other_units(
     text: str,  # after `notation`
 ) -> list[str]:  # the same amount in the next unit, 5キロ for 5km, 3度 for 3回, 1時間30分 for 90分
     "Other ways to say one amount."
-    pattern = rf"(\d[\d.]*)([a-zA-Z]+|キロ|[回分年日週]|か月|時間)(?:(\d+)分|(半))?({LIMIT})?"
+    pattern = rf"(\d+(?:\.\d+)?)([a-zA-Z]+|キロ|[回分年日週]|か月|時間)(?:(\d+)分|(半))?({LIMIT})?"
     if text.startswith("半年"):
         return [text.replace("半年", "6か月")]
     if not (found := re.fullmatch(pattern, text)):

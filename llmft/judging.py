@@ -104,7 +104,7 @@ CHANGES = lemmas(
 )
 # The statement is called false or is taken back: 林茂というのは**誤り**です
 REFUTED = lemmas(
-    "不正解 外れ 違う 違い 誤り 誤る 間違い 間違う 勘違い 嘘 偽 虚偽 誤解 誤報 誤植 デマ 俗説 迷信 混同 取り違える 錯覚 濡れ衣 的外れ 否 否定 撤回 取り消す 取り消し "
+    "違う 違い 誤り 誤る 間違い 間違う 勘違い 嘘 偽 虚偽 誤解 誤報 誤植 デマ 俗説 迷信 混同 取り違える 錯覚 濡れ衣 的外れ 否 否定 撤回 取り消す 取り消し "
     "無効 反する 却下 廃止 訂正 別人 古い 欠く 見送る 辞める 止める 引退 早計"
 )
 # All of them, and words that exclude: 林茂**以外**です
@@ -113,7 +113,7 @@ DENYING = (
     | CHANGES
     | REFUTED
     | lemmas(
-        "以外 異なる 取り止め 取り止める 中止 反対 除く 別物 別 落選 次点 負ける 漏れる 外れる 禁止 退ける 辞退 無くなる 閉鎖 解体 兼ねる 撤退 退任 どころ"
+        "以外 異なる 取り止め 取り止める 中止 反対 除く 別物 別 落選 次点 負ける 漏れる 外れる 禁止 退ける 辞退 無くなる 閉鎖 兼ねる 撤退 退任 どころ"
     )
 )
 # Negatives that affirm, removed before the search: 林茂に**違いありません**
@@ -126,7 +126,7 @@ AFFIRMS = re.compile(
 # The next clause refutes what was quoted: 林茂ですが、**その話は事実ではありません**
 REFUTES = re.compile(
     r"(?:その|この|そんな|説|話|情報|報道|見方|意見|記事|噂|名|事実)[^、。]*(?:ません|ない|退け|ず)"
-    r"|正しくは|不正解|ハズレ|実際[はに]|本当[はの]|事実(?:に|では)|(?:いや|失礼|訂正)[、し]"
+    r"|正しくは|不正解|実際[はに]|本当[はの]|事実(?:に|では)|(?:いや|失礼|訂正)[、し]"
 )
 # A later sentence corrects the reply: 林茂です。**失礼しました、**田中清です
 RETRACTS = re.compile(
@@ -555,9 +555,14 @@ def before_fault(
             return f"if {word.surface}"
     subject = content(words(re.split("[、,]", m.before)[-1]))
     known = any(m.is_known(word) for word in subject if word.pos3 != "助数詞可能")
-    if m.question and subject and not known and re.search("(?<!です)が約?$", m.before):
-        if subject[-1].lemma not in NAMING:
-            return f"subject {surface(subject)}"
+    ends = [w for w in told if w.surface not in ("約", "およそ")][-1:]
+    if (
+        m.question
+        and subject
+        and not known
+        and any(w.pos2 == "格助詞" and w.lemma == "が" for w in ends)
+    ):
+        return f"subject {surface(subject)}"
     for word in words(re.split("[、,]", m.before)[-1]):
         kanji = set(re.findall("[一-龯]", word.lemma))
         if word.lemma in CONTRASTS - m.asked and not kanji <= set(m.question):
