@@ -1017,6 +1017,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'llmft.judging.hedge': ('judging.html#hedge', 'llmft/judging.py'),
                                'llmft.judging.is_particle': ('judging.html#is_particle', 'llmft/judging.py'),
                                'llmft.judging.judge_fact': ('judging.html#judge_fact', 'llmft/judging.py'),
+                               'llmft.judging.kanji_in': ('judging.html#kanji_in', 'llmft/judging.py'),
                                'llmft.judging.kind_of': ('judging.html#kind_of', 'llmft/judging.py'),
                                'llmft.judging.lemmas': ('judging.html#lemmas', 'llmft/judging.py'),
                                'llmft.judging.listed': ('judging.html#listed', 'llmft/judging.py'),

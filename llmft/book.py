@@ -390,6 +390,8 @@ class Progress:
 
     def show(self, name, cell, n_cells):  # of the notebook; index of the cell, and their number
         "Write the line over the last one."
+        if self.stopped:  # its kernel had not begun when the others were ended
+            raise KeyboardInterrupt
         with self.lock:
             self.running[name] = cell, n_cells
             minutes = (time.perf_counter() - self.begin) / 60

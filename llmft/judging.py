@@ -326,6 +326,13 @@ def head_of(
     return {word.lemma for word in head}
 
 # %% ../nbs/87_judging.ipynb #f4c81f7b
+def kanji_in(
+    text: str,
+) -> set:  # of str
+    "The kanji of a text."
+    return {*re.findall("[一-龯]", text)}
+
+
 def counted(
     text: str,
 ) -> set:  # 2階 and 2本 are two things
@@ -365,7 +372,7 @@ class Mention:
             asks_past=bool(re.search("た(?:か|の|です|$)", self.question)),
             asks_roughly=bool(re.search(rough, self.question)),
             asked=frozenset(word.lemma for word in asked),
-            kanji=set(re.findall("[一-龯]", surface(asked))),
+            kanji=kanji_in(surface(asked)),
             heads=head_of(self.question),
             runs=tuple(compounds(words(self.question))),
         )
@@ -564,7 +571,7 @@ def before_fault(
     ):
         return f"subject {surface(subject)}"
     for word in words(re.split("[、,]", m.before)[-1]):
-        kanji = set(re.findall("[一-龯]", word.lemma))
+        kanji = kanji_in(word.lemma)
         if word.lemma in CONTRASTS - m.asked and not kanji <= set(m.question):
             return word.surface
     head = [word for word in topic_of(told)[-1:] if word.pos in NOUNS]
@@ -885,7 +892,6 @@ def objection(
 
 
 KANA = re.compile("[ぁ-ゖァ-ヺー]+")
-kanji = lambda text: {*re.findall("[一-龯]", text)}
 
 
 @lru_cache(maxsize=4096)
@@ -907,7 +913,7 @@ def respell(
     for i in range(len(told)):
         for j in range(i + 1, min(i + 5, len(told) + 1)):
             seen = "".join(word[0] for word in told[i:j])
-            kana = KANA.search(seen) and kanji(seen) < kanji(answer) or KANA.fullmatch(answer)
+            kana = KANA.search(seen) and kanji_in(seen) < kanji_in(answer) or KANA.fullmatch(answer)
             alike = len(read) > 2 and "".join(word[1] for word in told[i:j]) == read
             if kana and (alike or lemma and [lemma] == [w[2] for w in told[i:j]]):
                 return text.replace(seen, answer)
