@@ -67,6 +67,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                             'llmft.book.print_notebook': ('book.html#print_notebook', 'llmft/book.py'),
                             'llmft.book.prose_html': ('book.html#prose_html', 'llmft/book.py'),
                             'llmft.book.run_book': ('book.html#run_book', 'llmft/book.py'),
+                            'llmft.book.running_order': ('book.html#running_order', 'llmft/book.py'),
                             'llmft.book.wait_for': ('book.html#wait_for', 'llmft/book.py'),
                             'llmft.book.write_index': ('book.html#write_index', 'llmft/book.py'),
                             'llmft.book.write_pages': ('book.html#write_pages', 'llmft/book.py')},

@@ -568,6 +568,16 @@ def wait_for(
         for job in done:
             job.result()
 
+# %% ../nbs/83_book.ipynb #b83order
+def running_order(
+    paths: list,  # notebooks, in the order of the book
+    workers: int,  # how many of them run side by side
+) -> list:
+    "Side by side, those that would only wait for the model of chapter 1 come last; the first of its users makes it."
+    uses_base = re.compile(r'base_run|base_folder|\\"base\\"')  # in a file of JSON
+    users = [path for path in paths if uses_base.search(path.read_text(encoding="utf-8"))]
+    return sorted(paths, key=users[1:].__contains__) if workers > 1 else paths
+
 # %% ../nbs/83_book.ipynb #f0d10b02
 def run_book(
     nbs: str = "nbs",  # folder of the notebooks
@@ -578,11 +588,11 @@ def run_book(
     slow: bool = False,  # run slow cells, too: studies of many minutes
     workers: int = 0,  # notebooks side by side; 0: two, with two cores and 12 GB; one with slow
 ) -> Path:  # index.html
-    """Run the notebooks in order and write them as offline pages.
+    """Run the notebooks and write them as offline pages.
 
-    The first one runs alone, so that there is something to read early. A notebook that fails is
-    marked on its page and in the index, and the next one is run. Raises `ValueError` at the end,
-    with the list of all cells that failed.
+    The first one runs alone, so that there is something to read early; for the others see
+    `running_order`. A notebook that fails is marked on its page and in the index, and the next one
+    is run. Raises `ValueError` at the end, with the list of all cells that failed.
     """
     paths = sorted(path for path in Path(nbs).glob("[0-9]*.ipynb") if only in path.name)
     if not paths:
@@ -596,6 +606,7 @@ def run_book(
     todo = [path for path in paths if not (resume and is_finished(path, known))]
     has_room = (os.cpu_count() or 1) > 1 and machine()["memory_gb"] >= 12 and not slow
     workers = max(1, min(workers or 1 + has_room, len(todo) - 1))
+    todo = running_order(todo, workers)
     progress, turn = Progress([path.stem for path in todo], known, workers), threading.Lock()
 
     def run(path, n_beside=workers):
