@@ -286,6 +286,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                             'llmft.core.cut_unfinished_line': ('core.html#cut_unfinished_line', 'llmft/core.py'),
                             'llmft.core.describe_file': ('core.html#describe_file', 'llmft/core.py'),
                             'llmft.core.discard_part': ('core.html#discard_part', 'llmft/core.py'),
+                            'llmft.core.existing_file': ('core.html#existing_file', 'llmft/core.py'),
                             'llmft.core.expect_fail': ('core.html#expect_fail', 'llmft/core.py'),
                             'llmft.core.explain_full_disk': ('core.html#explain_full_disk', 'llmft/core.py'),
                             'llmft.core.file_lock': ('core.html#file_lock', 'llmft/core.py'),

@@ -262,6 +262,19 @@ def write_atomic(
     with write_beside(path) as new, open(new, mode, **text) as file:
         yield file
 
+# %% ../nbs/90_core.ipynb #90exist0
+def existing_file(
+    path: str | Path,
+    kind: str,  # what it should be: "a JSON file"
+) -> Path:  # the same
+    "Raise `ValueError` that says what stands there, if it is no file."
+    path = Path(path)
+    if not path.is_file():
+        there = "something that is no file" if path.exists() else "nothing there"
+        found = "a folder; name a file in it" if path.is_dir() else there
+        raise ValueError(f"{path}: expected {kind}, found {found}")
+    return path
+
 # %% ../nbs/90_core.ipynb #0030
 def write_json(
     path: str | Path,  # file to make or replace
@@ -277,9 +290,7 @@ def read_json(
     path: str | Path,  # file to read, in UTF-8 with or without BOM
 ):  # the object in it
     "Read JSON. Raises `ValueError` naming the file, and the line if one is broken."
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path}: expected a JSON file, found nothing")
+    path = existing_file(path, "a JSON file")
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:
@@ -341,9 +352,7 @@ def read_jsonl(
     path: str | Path,  # file to read, in UTF-8 with or without BOM
 ) -> list:  # one object a line; empty lines are passed over
     "Read JSON Lines. Raises `ValueError` that lists the broken lines, up to a hundred of them."
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path}: expected a JSON Lines file, found nothing")
+    path = existing_file(path, "a JSON Lines file")
     records, faults = [], []
     with open(path, "rb") as file:
         for number, line in enumerate(file, 1):
@@ -675,8 +684,7 @@ def load_tensors(
     from safetensors import SafetensorError, safe_open
 
     remedy = "use an earlier checkpoint, or make the file again"
-    if not Path(path).is_file():
-        raise ValueError(f"{path}: expected a safetensors file, found nothing")
+    existing_file(path, "a safetensors file")
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = dict(file.metadata() or {})

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .core import existing_file
+
 # %% ../nbs/89_encoding.ipynb #e258c53f
 def is_common_kanji(
     c: str,  # one character
@@ -289,6 +291,4 @@ def read_text(
 
     Raises `ValueError` if there is no such file, and as `detect_encoding` and `iter_text` do.
     """
-    if not Path(path).is_file():
-        raise ValueError(f"{path}: expected a text file, found nothing there")
-    return "".join(iter_text(path, encoding))
+    return "".join(iter_text(existing_file(path, "a text file"), encoding))

@@ -23,6 +23,7 @@ from itertools import chain
 from pathlib import Path
 from xml.parsers.expat import ExpatError
 
+from .core import existing_file
 from .encoding import character_values, iter_text, read_text
 
 # %% ../nbs/99_readers.ipynb #0d050e58
@@ -221,9 +222,7 @@ def read_pdf(
     Raises `ValueError` naming the file and the page if it is encrypted, broken, a scan, or if its
     text is unreadable. Warns of single pages that hold a picture and no text.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path}: expected a PDF file, found nothing there")
+    path = existing_file(path, "a PDF file")
     with open_pdf(path) as document:
         found = [read_page(document, n, f"{path}, page {n + 1}") for n in range(len(document))]
     if not any(text.strip() for text, _ in found):
@@ -308,8 +307,7 @@ def office_file(
     """
     from pptx.exc import PythonPptxError
 
-    if not path.is_file():
-        raise ValueError(f"{path}: expected a file, found nothing there")
+    existing_file(path, "a file")
     with open(path, "rb") as file:
         if file.read(8) == bytes.fromhex("D0CF11E0A1B11AE1"):
             kind = path.suffix.lower()

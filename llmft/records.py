@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from logging import NullHandler, getLogger
 from pathlib import Path
 
+from .core import existing_file
 from .encoding import decode_strictly, read_text
 from .readers import READERS, sheet_rows, table_rows
 
@@ -365,9 +366,7 @@ def read_records(
 
     Raises `ValueError` if there is no such file, for documents, and for tables that cannot be read.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path}: expected a file of records, found nothing")
+    path = existing_file(path, "a file of records")
     if path.suffix.lower() in {*READERS} - {*TABLES}:
         raise ValueError(
             f"{path}: expected records ({', '.join(TABLES)}, JSON or JSON Lines), got a document; "
