@@ -566,18 +566,19 @@ def plain_settings(
 
 # %% ../nbs/90_core.ipynb #c1579637
 def check_finite(
-    config,  # a dataclass
+    config,  # a dataclass, or a dict
 ) -> None:
-    "Raise `ValueError` naming every setting of a dataclass that is, or holds, nan or infinity."
+    "Raise `ValueError` naming every setting that is, or holds, nan or infinity."
 
     def endless(value):
         if isinstance(value, (list, tuple)):
             return any(map(endless, value))
         return isinstance(value, Real) and (value != value or abs(value) == math.inf)
 
-    values = {field.name: getattr(config, field.name) for field in fields(config)}
+    if not isinstance(config, dict):
+        config = {field.name: getattr(config, field.name) for field in fields(config)}
     wrong = [
-        f"{name} must be finite, got {value}" for name, value in values.items() if endless(value)
+        f"{name} must be finite, got {value}" for name, value in config.items() if endless(value)
     ]
     if wrong:
         raise ValueError("; ".join(wrong))

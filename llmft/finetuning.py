@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['teach_template', 'summed_loss', 'SFTRun', 'sft_step', 'rows_loss', 'measure', 'prepare_model', 'sft',
-           'answer_question', 'judge']
+           'answer_question', 'mark_replies']
 
 # %% ../nbs/23_finetuning.ipynb #0003
 import math
@@ -782,7 +782,7 @@ def train_trl(
     return from_peft(trainer.model, folder / "trl" / "adapter") if adapter else trainer.model
 
 # %% ../nbs/23_finetuning.ipynb #0104
-def judge(
+def mark_replies(
     model,
     tokenizer,
     pairs: list,  # dicts with prompt and completion

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from .core import read_json, write_beside, write_json
 from .export import quiet_transformers
-from .finetuning import judge, rows_loss
+from .finetuning import mark_replies, rows_loss
 from llmft.lora import (
     ADAPTERS,
     base_quantization,
@@ -90,7 +90,7 @@ def audit_model(
         logits = model(input_ids=ids, use_cache=False).logits
     return dict(
         loss=rows_loss(model, rows),
-        right=sum(row["right"] for row in judge(model, tokenizer, pairs)) / len(pairs),
+        right=sum(row["right"] for row in mark_replies(model, tokenizer, pairs)) / len(pairs),
         logits=logits,
         gap=None if reference is None else (logits - reference).abs().mean().item(),
     )
@@ -131,6 +131,10 @@ def merge_run(
     about = dict(model=str(model), into=into)
     check_target(Path(out), about)
     opened, tokenizer = open_model(model, device, OpenConfig(use="text"))
+    if not hasattr(opened, "lora_config"):
+        raise ValueError(
+            f"{model}: there is no adapter to merge; it is whole already, use it as it is"
+        )
     if base_quantization(opened) == "none":
         merged = merge_lora(opened)  # of plain LoRA the restored weights are the original ones
     else:

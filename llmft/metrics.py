@@ -18,7 +18,15 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from .core import Timer, cache_dir, content_hash, file_lock, progress, write_json
+from llmft.core import (
+    Timer,
+    cache_dir,
+    check_settings,
+    content_hash,
+    file_lock,
+    progress,
+    write_json,
+)
 from .grading import character_f1, exact_match, keigo_rate, repeated_share, support
 from .statistics import wilson_interval
 from .japanese import japanese_ratio, readability, surfaces
@@ -345,6 +353,12 @@ class EncoderConfig:
     lr: float = 2e-3  # peak; warm-up over 20 steps, then linear to 0
     masked: float = 0.3  # share of tokens to guess
     seed: int = 0  # of weights, order and gaps
+
+    def __post_init__(self):
+        counts = dict.fromkeys(
+            ("width", "n_layers", "n_heads", "context", "steps", "batch_size"), 1
+        )
+        check_settings(self, at_least=counts, above=dict(lr=0, masked=0), below=dict(masked=1))
 
 # %% ../nbs/50_metrics.ipynb #6c6ef6dc
 def encoder_texts() -> list[str]:  # different sentences

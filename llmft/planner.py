@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from .core import check_settings, read_json
+from .core import check_finite, check_settings, read_json
 
 # %% ../nbs/32_planner.ipynb #0008
 @dataclass(frozen=True)
@@ -1238,6 +1238,7 @@ def plan(
     Nothing is loaded or downloaded. Raises `ValueError` for an unknown model, rows longer than its
     context, or no free memory.
     """
+    check_finite(dict(gpu_gb=gpu_gb, reserve_gb=reserve_gb))
     shape = read_shape(load_config(model))
     budget = min(gpu_gb - reserve_gb, FREE_SHARE * gpu_gb) * 2**30
     if budget <= 0:

@@ -14,6 +14,8 @@ from functools import cache
 from statistics import NormalDist, fmean, stdev
 from typing import Any
 
+from .core import check_finite
+
 # %% ../nbs/53_statistics.ipynb #0041
 def student_central(
     t: float,  # at least 0
@@ -454,6 +456,7 @@ def count_questions(
     Raises `ValueError` for a gain larger than the share of answers that differ.
     Source: Connor 1987, Biometrics 43, 207–211; Kish 1965 for the effect of clusters.
     """
+    check_finite(dict(gain=gain, differ=differ, power=power, cluster_size=cluster_size))
     if not 0 < gain <= differ <= 100:
         raise ValueError(
             f"expected 0 < gain <= differ <= 100, got gain {gain:g}, differ {differ:g}"

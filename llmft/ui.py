@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ReplyToken', 'stream_reply', 'reply_text', 'Exchange', 'talk', 'model_shelf', 'find_models', 'show_mask',
-           'build_page', 'make_app', 'bind_socket', 'serving', 'run_ui']
+           'build_page', 'make_app', 'bind_socket', 'page_server', 'run_ui']
 
 # %% ../nbs/24_ui.ipynb #0003
 import html
@@ -745,7 +745,7 @@ def bind_socket(
 
 
 @contextmanager
-def serving(
+def page_server(
     app,  # of `make_app`
     port: int = 7860,  # 0: any free one
 ):  # yields the address
@@ -796,6 +796,6 @@ def run_ui(
     app = make_app(build_page(shelf, base, tuned, data))
     for name in (base, tuned):
         shelf(name)
-    with serving(app, port) as url:
+    with page_server(app, port) as url:
         print(f"{url}\nブラウザーで開いてください。Ctrl-C で終わります。", flush=True)
         wait_for_interrupt()
