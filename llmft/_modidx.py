@@ -296,6 +296,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                             'llmft.core.in_use': ('core.html#in_use', 'llmft/core.py'),
                             'llmft.core.is_quiet': ('core.html#is_quiet', 'llmft/core.py'),
                             'llmft.core.largest_difference': ('core.html#largest_difference', 'llmft/core.py'),
+                            'llmft.core.link_file': ('core.html#link_file', 'llmft/core.py'),
                             'llmft.core.load_tensors': ('core.html#load_tensors', 'llmft/core.py'),
                             'llmft.core.lock_part': ('core.html#lock_part', 'llmft/core.py'),
                             'llmft.core.machine': ('core.html#machine', 'llmft/core.py'),

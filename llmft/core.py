@@ -275,6 +275,17 @@ def existing_file(
         raise ValueError(f"{path}: expected {kind}, found {found}")
     return path
 
+
+def link_file(
+    path: Path,  # of a file
+    name: Path,  # where it is to be found, too
+) -> None:
+    "Give a file a second name: by a link or, where a system forbids links, by a copy."
+    try:
+        name.symlink_to(path.resolve())
+    except OSError:  # Windows lets only some people make links
+        shutil.copyfile(path, name)
+
 # %% ../nbs/90_core.ipynb #0030
 def write_json(
     path: str | Path,  # file to make or replace

@@ -23,7 +23,7 @@ import torch
 from torch import nn
 
 from .chat import use_chat_template
-from .core import cache_dir, pick_device, pick_dtype, progress, read_json
+from .core import cache_dir, link_file, pick_device, pick_dtype, progress, read_json
 from llmft.export import (
     GenerateConfig,
     base_folder,
@@ -529,7 +529,7 @@ def open_gguf(
     unpack = dict(quantization_config=GgufConfig(dequantize=True), trust_remote_code=False)
     options = dict(gguf_file="model.gguf", dtype=wanted_dtype(config.dtype, device), **unpack)
     with tempfile.TemporaryDirectory() as alone:
-        (Path(alone) / "model.gguf").symlink_to(path.resolve())
+        link_file(path, Path(alone) / "model.gguf")
         with one_line(path):
             settings = gguf_settings(alone, about)
         check_causal(path, settings)

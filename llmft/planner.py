@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from .core import check_finite, check_settings, read_json
+from .core import check_finite, check_settings, link_file, read_json
 
 # %% ../nbs/32_planner.ipynb #0008
 @dataclass(frozen=True)
@@ -271,7 +271,7 @@ def stored_config(
     if kind == "pretraining run":
         return transformers_config(load_checkpoint(place, device="cpu")[0].config).to_dict()
     with tempfile.TemporaryDirectory() as alone:
-        (Path(alone) / "model.gguf").symlink_to(place.resolve())
+        link_file(place, Path(alone) / "model.gguf")
         return gguf_settings(alone, read_gguf(place)).to_dict()
 
 # %% ../nbs/32_planner.ipynb #4977c2b2

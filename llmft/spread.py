@@ -140,9 +140,11 @@ TABLE = """\
 # How far right runs lie apart
 
 A trained model depends on its seed and, through the order of additions, on the processor and the number of threads. Each row
-is a test in a notebook (`assert_learnt`): its value over runs that each have another seed of the base model and another
-arithmetic, and how many standard deviations lie between the mean and the nearest limit. A test is kept only if that is at
-least {enough}. A deviation of 0 means that all runs gave the same value. `make spread` makes the runs; commit {commit}, {cpu}.
+is a test in a notebook (`assert_learnt`): its value over runs with another seed of the base model, another arithmetic, or
+both, and how many standard deviations lie between the mean and the nearest limit. A test is kept only if that is at least
+{enough}. A deviation of 0 means that all runs gave the same value. Two or three runs know a deviation only roughly, so a short
+distance of few runs promises less than its number says. `make spread` makes the runs, on {cpu}; the last ones at commit {commit},
+those of pages that have not changed since before it.
 
 | page | what was learnt | runs | mean | standard deviation | limits | distance |
 |---|---|---|---|---|---|---|
@@ -228,6 +230,8 @@ def measure_spread(
     machine: str = "",  # a second one: only its native runs are made, and kept under this name
 ) -> None:
     "Train the bases, execute the pages on them, and write spread.json and SPREAD.md."
+    for name in ARITHMETICS["avx2"]:
+        os.environ.pop(name, None)  # native is what the processor takes by itself
     root = repository_root()
     caches, study = root / ".cache" / "spread", read_results("spread", root)
     old = study["figures"]
