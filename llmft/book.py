@@ -590,9 +590,10 @@ def run_book(
 ) -> Path:  # index.html
     """Run the notebooks and write them as offline pages.
 
-    The first one runs alone, so that there is something to read early; for the others see
-    `running_order`. A notebook that fails is marked on its page and in the index, and the next one
-    is run. Raises `ValueError` at the end, with the list of all cells that failed.
+    The first one runs alone, so that there is something to read early; side by side, those that
+    would only wait for the model of chapter 1 come last. A notebook that fails is marked on its
+    page and in the index, and the next one is run. Raises `ValueError` at the end, with the list of
+    all cells that failed.
     """
     paths = sorted(path for path in Path(nbs).glob("[0-9]*.ipynb") if only in path.name)
     if not paths:

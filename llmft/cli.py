@@ -106,7 +106,7 @@ COMMANDS = {
     "report": ("llmft.report:report_runs",
         "Write the report of a run again, or a page that compares several; each is one offline "
         "file."),
-    "book": ("llmft.book:run_book", "Run the notebooks in order and write them as offline pages."),
+    "book": ("llmft.book:run_book", "Run the notebooks and write them as offline pages."),
 }
 # fmt: on
 
