@@ -818,6 +818,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'llmft.grading.keeps_style': ('grading.html#keeps_style', 'llmft/grading.py'),
                                'llmft.grading.keigo_rate': ('grading.html#keigo_rate', 'llmft/grading.py'),
                                'llmft.grading.normalize_answer': ('grading.html#normalize_answer', 'llmft/grading.py'),
+                               'llmft.grading.other_fractions': ('grading.html#other_fractions', 'llmft/grading.py'),
                                'llmft.grading.other_hours': ('grading.html#other_hours', 'llmft/grading.py'),
                                'llmft.grading.other_units': ('grading.html#other_units', 'llmft/grading.py'),
                                'llmft.grading.quantities': ('grading.html#quantities', 'llmft/grading.py'),

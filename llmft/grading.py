@@ -141,13 +141,24 @@ def other_units(
         forms.append(f"{value // 60:.12g}時間{value % 60:.12g}分".replace("時間0分", "時間"))
     return [form + (found[5] or "") for form in forms]
 
+
+def other_fractions(
+    text: str,  # an answer
+) -> list[str]:  # 1/3 for 3分の1, and back; empty for what is no fraction
+    "The other way to write a fraction."
+    if found := re.fullmatch(r"(\d+)分の(\d+)|(\d+)/(\d+)", text):
+        return [f"{found[4]}分の{found[3]}" if found[3] else f"{found[2]}/{found[1]}"]
+    return []
+
 # %% ../nbs/95_grading.ipynb #54c0d757
 def accepted_answers(
     answer: str | list,  # one answer, or all that are accepted
 ) -> list[str]:  # normalized
     "The accepted answers, 5キロ and 5000m too for 5km. Raises `ValueError` where one is empty."
-    answers = [answer] if isinstance(answer, str) else answer
+    answers = [answer] if isinstance(answer, str) else [*answer]
+    answers += [form for text in answers for form in other_fractions(normalize(text).strip())]
     accepted = [normalize_answer(text) for text in answers]
+    accepted += [text for text in answers if re.fullmatch(r"\d+/\d+", text)]  # 確率は1/2 holds it
     accepted += [f for text in accepted for f in (*other_units(text), *other_hours(text))]
     if not accepted or not all(accepted):
         raise ValueError(

@@ -187,8 +187,9 @@ NOTATION = (
     (r"≦|⩽|<=", "≤"),
     (r"!=", "≠"),
     (r"(?<=[\w)])(?:の(\d+)乗|\*\*(\d+)|\^\{(\d+)\})", r"^\1\2\3"),
-    (r"(?:[△▲]|(?:マイナス|氷点下|零下)の?)(?=[¥$]?\d)", "-"),
+    (r"(?:[△▲]|(?:マイナス|氷点下|零下)の?) ?(?=[¥$]?\d)", "-"),
     (r"(?<![\dA-Za-z)])[−‐‑–](?=[¥$]?\d)", "-"),
+    (r"(?<![^\s、。,:(「])[—―ー](?=[¥$]?\d)", "-"),  # behind a word it is a dash or a long vowel
     (r"プラス(?=\d)|(?<![\w+)])\+(?=\d)|(?:西暦|摂氏)(?=\d)", ""),
     (r"¥(\d[\d.]*)", r"\1円"),
     (r"\$(\d[\d.]*)", r"\1ドル"),
@@ -218,7 +219,9 @@ def numbers_with_units(
     found: re.Match,  # of (year, month,) day or of hour, minute
     units: str,
 ) -> str:
-    "6/15 as 6月15日, 9:00 as 9時."
+    "6/15 as 6月15日, 9:00 as 9時; 確率は1/2 stays."
+    if PORTION.search(found.string[: found.start()]):
+        return found[0]
     parts = [int(part) for part in found.groups() if part.isdigit()]
     if units == "時分" and not parts[1]:
         parts = parts[:1]
@@ -236,6 +239,7 @@ DAY, MONTH = r"(3[01]|[12]\d|0?[1-9])", r"(1[0-2]|0?[1-9])"
 ERA_YEAR = re.compile(rf"({'|'.join(ERAS)})(元|\d{{1,2}})年")
 FULL_DATE = re.compile(rf"(?<!\d)(\d{{4}})([/.-]){MONTH}\2{DAY}(?!\d)")
 SHORT_DATE = re.compile(rf"(?<![\d/]){MONTH}/{DAY}(?![\d/])")
+PORTION = re.compile(r"(?:確率|割合|比率|比)[はがも:]?(?:約|およそ|ほぼ)?$")  # what 1/2 is then
 TIME = re.compile(r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d)(?![\d:])")
 
 
@@ -252,15 +256,16 @@ def notate_dates(
 
 
 FROM_TO = re.compile(rf"(\d{UNIT}*)から(-?\d[\d.]*{UNIT}*)まで")
-DASH = re.compile(rf"(\d{UNIT}*)[〜–—ー](?=-?\d)|(\d{UNIT}+)[-−](?=\d)")
+FROM_TO_SAME = re.compile(rf"(\d({UNIT}))から(-?\d[\d.]*\2)(?=[。、でのに]|$)")
+DASH = re.compile(rf"(\d{UNIT}*)[〜–—―ー](?=-?\d)|(\d{UNIT}+)[-−](?=\d)")
 ONE_UNIT = re.compile(rf"(?<![\d.])(\d[\d.]*)〜(-?\d[\d.]*)({UNIT})")
 
 
 def notate_ranges(
     text: str,
 ) -> str:
-    "Ranges in one form: 10時から18時まで, 10時-18時 and 10~18時 become 10時〜18時."
-    text = FROM_TO.sub(r"\1〜\2", text)
+    "Ranges in one form: 10時から18時, 10時から18時まで, 10時-18時 and 10~18時 become 10時〜18時."
+    text = FROM_TO_SAME.sub(r"\1〜\3", FROM_TO.sub(r"\1〜\2", text))
     text = DASH.sub(r"\1\2〜", text)
     return ONE_UNIT.sub(r"\1\3〜\2\3", text)
 
