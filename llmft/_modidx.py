@@ -1568,6 +1568,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'llmft.records.from_question_answer': ('records.html#from_question_answer', 'llmft/records.py'),
                                'llmft.records.from_sharegpt': ('records.html#from_sharegpt', 'llmft/records.py'),
                                'llmft.records.json_records': ('records.html#json_records', 'llmft/records.py'),
+                               'llmft.records.key_faults': ('records.html#key_faults', 'llmft/records.py'),
                                'llmft.records.message_faults': ('records.html#message_faults', 'llmft/records.py'),
                                'llmft.records.mixed_formats': ('records.html#mixed_formats', 'llmft/records.py'),
                                'llmft.records.named_keys': ('records.html#named_keys', 'llmft/records.py'),

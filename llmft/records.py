@@ -22,6 +22,26 @@ from .readers import READERS, sheet_rows, table_rows
 ROLES = ("system", "developer", "user", "assistant", "tool")
 
 # %% ../nbs/26_records.ipynb #fd087314
+MESSAGE_KEYS = (  # what templates and services read of a message
+    "role content weight name thinking reasoning_content tool_calls tool_call_id function_call "
+    "refusal"
+).split()
+
+
+def key_faults(
+    part: dict,  # of a conversation
+    known: Sequence[str],  # keys that it may have; others are allowed where they hold nothing
+    place: str,  # of the part, for the messages
+) -> list[str]:  # one for each key
+    "Keys inside a conversation that nobody reads: most are a known one with a slip."
+    return [
+        f"{place} has the key {key!r}, which is neither used nor known; use {', '.join(known)}, "
+        "or delete it"
+        for key, value in part.items()
+        if key not in known and value not in (None, "")
+    ]
+
+
 def message_faults(
     messages,  # what should be a list of {"role": …, "content": …}
 ) -> list[str]:  # what is wrong, each with its remedy; empty when nothing is
@@ -33,6 +53,7 @@ def message_faults(
         if not isinstance(message, dict):
             faults.append(f"message {k} is {type(message).__name__}; write {{role, content}}")
             continue
+        faults += key_faults(message, MESSAGE_KEYS, f"message {k}")
         role, content = message.get("role"), message.get("content")
         if role not in ROLES:
             faults.append(f"message {k} has the role {role!r}; use one of {', '.join(ROLES)}")
@@ -192,11 +213,16 @@ def from_sharegpt(record: dict) -> Example:
     """`{"conversations": [{"from": "human" or "gpt", "value"}, …]}`
 
     `tools`, a description of functions, is told to the model in the system message. Raises
-    `ValueError` for anything but a list.
+    `ValueError` for anything but a list, and for turns with other keys than these and `weight`.
     """
     turns, system, tools = (record.get(key) for key in ("conversations", "system", "tools"))
     if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
         raise ValueError("'conversations' must be a list of {from, value}; write one")
+    strange = [
+        key_faults(t, ("from", "value", "weight"), f"turn {k}") for k, t in enumerate(turns, 1)
+    ]
+    if faults := sum(strange, []):
+        raise ValueError("; ".join(faults))
     if tools:
         told = tools if isinstance(tools, str) else json.dumps(tools, ensure_ascii=False)
         system = f"{system}\n\n{told}" if system else told

@@ -60,7 +60,14 @@ from llmft.losses import (
     stack_replies,
 )
 from .models import OpenConfig, open_model
-from .records import LOG, format_of, named_keys, parse_record, read_records
+from llmft.records import (
+    LOG,
+    format_of,
+    message_faults,
+    named_keys,
+    parse_record,
+    read_records,
+)
 from .report import finish_run
 from .rewards import as_rewards, choose_rewards, mean_rewards, reward_table, total_rewards
 from .run import RunFolder, fill_tensors, no_number, open_run, start_accelerator
@@ -788,8 +795,9 @@ def with_answer(
     last = turns[-1] if isinstance(turns, list) and turns else None
     if not isinstance(last, dict) or last.get("role", last.get("from")) in ("assistant", "gpt"):
         return record
-    reply = {"role": "assistant", "content": "?", "from": "gpt", "value": "?"}
-    return record | {kind: [*turns, reply]}
+    if kind == "conversations":
+        return record | {kind: [*turns, {"from": "gpt", "value": "?"}]}
+    return record | {kind: [*turns, dict(role="assistant", content="?")]}
 
 
 def as_prompt(
@@ -810,6 +818,8 @@ def as_prompt(
     )
     if not prompt or not (isinstance(prompt, str) or chat):
         raise ValueError("prompt must be a text, or messages with role and content")
+    if chat and (faults := message_faults(prompt)):
+        raise ValueError("; ".join(faults))
     if chat and prompt[-1]["role"] == "assistant":
         raise ValueError("the last message is the assistant's; end with the user's")
     return record
