@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from logging import NullHandler, getLogger
 from pathlib import Path
+from unicodedata import normalize
 
 from .core import existing_file
 from .encoding import decode_strictly, read_text
@@ -226,7 +227,8 @@ def from_sharegpt(record: dict) -> Example:
     if tools:
         told = tools if isinstance(tools, str) else json.dumps(tools, ensure_ascii=False)
         system = f"{system}\n\n{told}" if system else told
-    roles = [SHAREGPT_ROLES.get(turn.get("from"), turn.get("from")) for turn in turns]
+    said_by = [turn.get("from") for turn in turns]
+    roles = [SHAREGPT_ROLES.get(who, who) if isinstance(who, str) else who for who in said_by]
     messages = [dict(role=role, content=t.get("value")) for role, t in zip(roles, turns)]
     messages = [
         m | ({"weight": t["weight"]} if "weight" in t else {}) for m, t in zip(messages, turns)
@@ -265,15 +267,26 @@ NAMES = {  # how people name their columns
 COLUMNS = {name: key for key, names in NAMES.items() for name in names.split()}
 
 
+def plain_key(
+    key: str,  # as people write it: Ｑ, No., №, 質　問
+) -> str:
+    "The name of a column without width, case, spaces and the stop behind it."
+    return re.sub(r"\s", "", normalize("NFKC", key)).lower().rstrip(".:")
+
+
+def known_name(
+    key: str,
+) -> str:  # the key itself where it is none that the formats know
+    "What people call by this name."
+    name = plain_key(key)
+    return COLUMNS.get(name, name if name in NAMES else key)
+
+
 def named_keys(
     record: dict,
 ) -> dict:
     "A record with its keys by their known names. Raises `ValueError` for two with one meaning."
-    spelt = [key.strip().lower() for key in record]
-    keys = [
-        COLUMNS.get(name, name if name in COLUMNS.values() else key)
-        for name, key in zip(spelt, record)
-    ]
+    keys = [known_name(key) for key in record]
     if twice := [key for key, n in Counter(keys).items() if n > 1]:
         both = " and ".join(old for old, key in zip(record, keys) if key == twice[0])
         raise ValueError(f"the columns {both} mean the same ({twice[0]}); keep one")
@@ -319,12 +332,27 @@ def parse_record(
     return replace(read(record), meta=meta)
 
 # %% ../nbs/26_records.ipynb #fb8016e2
+def whole_characters(
+    records: list,  # (place, record)
+    faults: list,  # (place, fault)
+) -> tuple[list, list]:  # the same, with records that hold half a character among the faults
+    r"What JSON can write and no tokenizer can read: half of a surrogate pair, as \ud800 alone."
+    broken = {
+        place
+        for place, record in records
+        if re.search("[\ud800-\udfff]", json.dumps(record, ensure_ascii=False))
+    }
+    fault = "holds half of a surrogate pair, as \\ud800 alone; mend it"
+    kept = [(place, record) for place, record in records if place not in broken]
+    return kept, faults + [(place, fault) for place, _ in records if place in broken]
+
+
 def json_records(
     text: str,
 ) -> tuple[list, list]:  # (place, record), and (place, fault); a place is "line 3" or "record 3"
-    "The records of JSON Lines, of a JSON list, or of an object that holds one list."
+    "The records of JSON Lines, of a JSON list, or of an object that holds one list of objects."
     text, records, faults, whole = text.removeprefix("\ufeff"), [], [], None
-    if text.lstrip()[:1] == "[" or text.lstrip()[:1] == "{" and text.count("\n"):
+    if text.lstrip()[:1] in ("[", "{"):
         try:
             whole = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -332,11 +360,11 @@ def json_records(
                 return [], [("record 0", f"not a JSON list ({error}); mend it")]
     if isinstance(whole, dict):
         lists = [value for value in whole.values() if isinstance(value, list)]
-        whole = (
-            lists[0] if len(lists) == 1 and not FORMATS.keys() & named_keys(whole).keys() else None
-        )
-    if whole is not None:
-        return [(f"record {k}", record) for k, record in enumerate(whole, 1)], []
+        is_record = FORMATS.keys() & {known_name(key) for key in whole}
+        holds = len(lists) == 1 and (not lists[0] or isinstance(lists[0][0], dict))
+        whole = lists[0] if holds and not is_record else None
+    if isinstance(whole, list):
+        return whole_characters([(f"record {k}", one) for k, one in enumerate(whole, 1)], [])
     for number, line in enumerate(text.split("\n"), 1):
         try:
             if line.strip():
@@ -344,7 +372,7 @@ def json_records(
         except (ValueError, RecursionError) as error:
             reason = getattr(error, "msg", str(error)[:60])
             faults.append((f"line {number}", f"not JSON ({reason}); mend or delete it"))
-    return records, faults
+    return whole_characters(records, faults)
 
 
 def table_records(
