@@ -1559,6 +1559,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'llmft.records.describe_records': ('records.html#describe_records', 'llmft/records.py'),
                                'llmft.records.earlier_turns': ('records.html#earlier_turns', 'llmft/records.py'),
                                'llmft.records.examples_warnings': ('records.html#examples_warnings', 'llmft/records.py'),
+                               'llmft.records.fault_words': ('records.html#fault_words', 'llmft/records.py'),
                                'llmft.records.format_of': ('records.html#format_of', 'llmft/records.py'),
                                'llmft.records.from_alpaca': ('records.html#from_alpaca', 'llmft/records.py'),
                                'llmft.records.from_input_output': ('records.html#from_input_output', 'llmft/records.py'),

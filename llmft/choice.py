@@ -26,7 +26,7 @@ from .core import progress as progress_bar
 from .core import write_jsonl
 from .grading import find_answer, normalize_answer
 from .judging import denies
-from .records import NOTES, TABLES, read_records, read_rows, table_records
+from .records import NOTES, TABLES, plain_key, read_records, read_rows, table_records
 from .retrieval import BM25, CITATION, Provision, is_inside, split_provisions
 from .sampling import left_pad
 from .statistics import rate_interval
@@ -210,9 +210,9 @@ def parse_item(
 
 # %% ../nbs/21_choice.ipynb #42206a24
 EXAM_NAMES = {  # how people name their columns
-    "question": "question 質問 質問文 問題 問題文 設問 問 q",
+    "question": "question 質問 質問文 質問内容 問題 問題文 設問 問 q",
     "choices": "choices options 選択肢 候補 candidates",
-    "answer": "answer label 正解 正答 答え 答 解答 回答 gold correct correct_answer answer_idx "
+    "answer": "answer label 正解 正答 答え 答 解答 回答 回答内容 gold correct correct_answer answer_idx "
     "answer_index answer_key answerkey target output",
     "context": "context passage passages コンテキスト 文脈 本文 参考",
     "id": "id q_id qid question_id item_id 番号 問題番号 no ファイル名",
@@ -294,13 +294,13 @@ def exam_row(
     dict
 ):  # question, choices, answer, signs, and what else is known; empty: no question with choices
     "A record by what its keys mean. Raises `ValueError` for keys that are neither used nor known."
-    known = {EXAM_COLUMNS.get(normalize(key).lower().strip(), ""): key for key in record}
+    known = {EXAM_COLUMNS.get(plain_key(key), ""): key for key in record}
     columns = choice_columns(record)
     if "question" not in known or not (columns or "choices" in known):
         return {}
     strange = {*record} - {*known.values(), *columns.values()} - {known.get("")}
     strange |= {known.get("")} - {None} - {*columns.values()}
-    if lost := sorted(key for key in strange if key.lower() not in NOTES):
+    if lost := sorted(key for key in strange if plain_key(key) not in NOTES):
         raise ValueError(f"the key {lost[0]!r} is neither used nor known; rename or delete it")
     if "answer" not in known:
         raise ValueError("there is no answer; write one")
@@ -357,7 +357,7 @@ def headed(
 ) -> list:  # the same, with the names of columns in the first row
     "Put names above a table that has none: a question, its choices, and a letter or a number."
     _, head = next(((p, row) for p, row in rows if any(cell.strip() for cell in row)), ("", []))
-    names = [normalize(cell).lower().strip() for cell in head]
+    names = [plain_key(cell) for cell in head]
     named = any(name in EXAM_COLUMNS for name in names)
     if named or len(names) < 4 or not re.fullmatch(r"[a-jア-コ]|\d\d?", names[-1]):
         return rows

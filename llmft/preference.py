@@ -55,6 +55,7 @@ from .lora import LoRAConfig, base_quantization, disable_lora
 from llmft.records import (
     LOG,
     Example,
+    fault_words,
     named_keys,
     parse_record,
     read_records,
@@ -576,7 +577,7 @@ def read_preferences(
         try:
             items.append(parse_preference(record))
         except ValueError as error:
-            faults.append((place, str(error)))
+            faults.append((place, fault_words(error, path)))
     single = [item for item in items if not all(item.values())]
     if not records and not faults:
         faults = [("the file", "holds no records; write one a line")]

@@ -249,12 +249,14 @@ NOTES = set(  # keys that tell of a record, and are no part of what is learnt
     "date created updated author license language lang difficulty level key keys answer answer_key "
     "evidence explanation note notes comment remarks reference "
     "attribute attributes entity fact_id references article law chunk_id page file name number no "
-    "q_id qid question_id sample_id context_id 番号 出典 分類 カテゴリ カテゴリー 備考 日付 更新日 "
+    "q_id qid question_id sample_id context_id index idx # 番号 項番 連番 通番 通し番号 "
+    "管理番号 整理番号 出典 分類 カテゴリ カテゴリー 備考 日付 更新日 "
     "受付日 回答日 担当 担当者 担当部署 作成者 作成日 解説 説明 難易度 年度 科目 分野 部署 タイトル".split()
 )
 NAMES = {  # how people name their columns
-    "question": "質問 質問文 問 問い 問題 問題文 お問い合わせ 問い合わせ 問合せ q",
-    "answer": "回答 回答文 答 答え 解答 返答 返信 a",
+    "question": "質問 質問文 質問内容 ご質問 問 問い 問題 問題文 お問い合わせ お問い合わせ内容 "
+    "問い合わせ 問い合わせ内容 問合せ 問合せ内容 q",
+    "answer": "回答 回答文 回答内容 ご回答 答 答え 解答 返答 返信 a",
     "instruction": "指示 指示文 命令",
     "input": "入力 入力文 補足",
     "output": "出力 出力文 応答",
@@ -311,6 +313,18 @@ def format_of(
         "instruction and output, or conversations"
     )
 
+# %% ../nbs/26_records.ipynb #5be1f7a2
+NO_NOTE = "put it under 'meta' if it is a note, or delete it"
+
+
+def fault_words(
+    error: ValueError,  # of `parse_record`
+    path: str | Path,  # of the file of the record
+) -> str:
+    "What is wrong, and a remedy that the file allows: nothing stands under another key in a table."
+    is_table = Path(path).suffix.lower() in TABLES
+    return str(error).replace(NO_NOTE, "delete the column") if is_table else str(error)
+
 # %% ../nbs/26_records.ipynb #87fac695
 def parse_record(
     record: dict,  # as it was read from a file
@@ -322,11 +336,9 @@ def parse_record(
     record = named_keys(record) if isinstance(record, dict) else record
     read, used = FORMATS[format_of(record)]
     meta = {key: value for key, value in record.items() if key not in used}
-    if strange := [key for key in meta if key.lower() not in NOTES and meta[key] not in (None, "")]:
-        raise ValueError(
-            f"the key {strange[0]!r} is neither used nor known; put it under 'meta' if it is a note, "
-            "or delete it"
-        )
+    notes = [key for key in meta if plain_key(key) in NOTES or meta[key] in (None, "")]
+    if strange := [key for key in meta if key not in notes]:
+        raise ValueError(f"the key {strange[0]!r} is neither used nor known; {NO_NOTE}")
     if isinstance(meta.get("meta"), dict):
         meta |= meta.pop("meta")
     return replace(read(record), meta=meta)
@@ -468,7 +480,7 @@ def read_pairs(
             pairs.append((record, example))
             kinds[format_of(named_keys(record)) + " as text" * example.plain].append(place)
         except ValueError as error:
-            faults.append((place, str(error)))
+            faults.append((place, fault_words(error, path)))
     number = lambda fault: int("0" + re.sub(r"\D", "", fault[0]))
     faults = sorted(faults, key=number) + mixed_formats(kinds)
     if not records and not faults:

@@ -62,6 +62,7 @@ from llmft.losses import (
 from .models import OpenConfig, open_model
 from llmft.records import (
     LOG,
+    fault_words,
     format_of,
     message_faults,
     named_keys,
@@ -836,7 +837,7 @@ def read_prompts(
         try:
             records.append(as_prompt(record, bare))
         except ValueError as error:
-            faults.append(f"{place}: {error}")
+            faults.append(f"{place}: {fault_words(error, path)}")
     if not records and not faults:
         faults.append("there is no record in it")
     if faults:
