@@ -18,6 +18,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -355,9 +356,84 @@ def markdown_table(
     return "\n".join(lines)
 
 # %% ../nbs/99_readers.ipynb #b538a1a9
-NO_TEXT = (
-    "script style nav header footer aside form noscript template rt rp button svg head".split()
-)
+NO_TEXT = "script style nav aside noscript template rt rp svg head".split()
+NO_TEXT += "input select datalist button textarea".split()  # but not the form: a page may be one
+MOST_REPEATED = 1_000_000  # characters that merged cells add to a page
+
+
+def span_of(
+    cell,  # of bs4
+    name: str,  # rowspan, colspan
+    most: int,  # what HTML allows
+) -> int:
+    "How many rows or columns a cell of a web page covers."
+    number = re.match(r"\s*(\d+)", str(cell.attrs.pop(name, "")))
+    covered = int(number[1][:6]) if number else 1
+    return min(covered or (most if name == "rowspan" else 1), most)  # 0: all rows that follow
+
+
+def spread_cells(
+    rows: list,  # of one table
+) -> list[dict]:  # for each row, from the number of a column to the cell that covers it
+    "Which cell stands where, counted as browsers do. Source: HTML Standard, forming a table."
+    grid, below, group, n_places = [], {}, None, 0
+    for row in rows:
+        if row.parent is not group:
+            below, group = {}, row.parent  # no cell reaches from the head into the body
+        places = {column: cell for column, (_, cell) in below.items()}
+        below = {column: (n - 1, cell) for column, (n, cell) in below.items() if n > 1}
+        column = 0
+        for cell in row(["td", "th"], recursive=False):
+            while column in places:
+                column += 1
+            n_rows, n_columns = span_of(cell, "rowspan", 65534), span_of(cell, "colspan", 1000)
+            for n in range(column, column + n_columns):
+                if n in places:
+                    break
+                places[n] = cell
+                if n_rows > 1:
+                    below[n] = n_rows - 1, cell
+            n_places += n_columns
+            if n_places > MOST_REPEATED:
+                break
+        n_places += len(below)
+        if n_places > MOST_REPEATED:
+            raise ValueError("merged cells cover too many places of a table; part them")
+        grid.append(places)
+    return grid
+
+
+def part_merged_cells(
+    soup,  # of bs4; is changed
+) -> None:
+    """Give each place that a merged cell covers a cell of its own with the same content.
+
+    Columns in which no cell begins are none. Raises `ValueError` for absurd spans.
+    """
+    tables, n_repeated = {}, 0
+    for row in soup("tr"):
+        tables.setdefault(id(row.find_parent("table")), []).append(row)
+    for rows in reversed(tables.values()):  # the inner tables first
+        cells = [cell for row in rows for cell in row(["td", "th"], recursive=False)]
+        if not any("rowspan" in cell.attrs or "colspan" in cell.attrs for cell in cells):
+            continue
+        grid, begun, used = spread_cells(rows), set(), set()
+        for places in grid:
+            for column, cell in places.items():
+                if id(cell) not in begun:
+                    begun.add(id(cell))
+                    used.add(column)
+        begun.clear()
+        for row, places in zip(rows, grid):
+            for column in sorted(n for n in used if n <= max(places, default=-1)):
+                cell = places.get(column) or soup.new_tag("td")
+                if id(cell) in begun:
+                    cell = copy(cell)
+                    n_repeated += len(cell.decode())
+                    if n_repeated > MOST_REPEATED:
+                        raise ValueError("merged cells hold too much to be repeated; part them")
+                begun.add(id(cell))
+                row.append(cell)
 
 
 def parse_html(
@@ -365,7 +441,10 @@ def parse_html(
     name: str = "",  # title where the page has none
     source: str = "",
 ) -> Document:  # title from the first heading, or else of the page
-    "The text of a web page: without menus, scripts and ruby; lists and tables as in Markdown."
+    """The text of a web page: without menus, scripts and ruby; lists and tables as in Markdown.
+
+    What merged cells say is repeated. Raises `ValueError` for absurd ones.
+    """
     from bs4 import BeautifulSoup
     from markdownify import MarkdownConverter
 
@@ -378,6 +457,15 @@ def parse_html(
         heading.decompose()
     for part in soup(NO_TEXT):
         part.decompose()
+    for part in soup(["header", "footer"]):
+        if part.find_parent(["main", "article"]):
+            part.name = "div"  # its text is a paragraph
+        else:
+            part.decompose()
+    try:
+        part_merged_cells(soup)
+    except ValueError as error:
+        raise ValueError(f"{source or name or 'the page'}: {error}") from error
     converter = MarkdownConverter(
         escape_asterisks=False,
         escape_underscores=False,
@@ -457,15 +545,34 @@ def xlsx_documents(
             yield Document(f"{path.stem}{several}", table, f"{path.name}:{title}")
 
 # %% ../nbs/99_readers.ipynb #81d99588
+def slide_rows(
+    table,  # of python-pptx
+) -> list:  # lists of texts
+    "The rows of a table of a slide; what merged cells say is repeated."
+    rows = []
+    for row in table.rows:
+        rows.append([])
+        for n, cell in enumerate(row.cells):
+            text = cell.text
+            if cell._tc.hMerge and n:
+                text = rows[-1][-1]
+            elif cell._tc.vMerge and len(rows) > 1 and n < len(rows[-2]):
+                text = rows[-2][n]
+            rows[-1].append(text)
+    return rows
+
+
 def shape_texts(
     shapes,  # of python-pptx
 ) -> Iterator[str]:
     "The texts of the shapes of a slide, tables as Markdown, groups opened."
+    from pptx.shapes.group import GroupShape
+
     for shape in shapes:
-        if shape.shape_type == 6:  # MSO_SHAPE_TYPE.GROUP
+        if isinstance(shape, GroupShape):  # shape_type raises for shapes that it does not know
             yield from shape_texts(shape.shapes)
         elif shape.has_table:
-            yield markdown_table([[cell.text for cell in row.cells] for row in shape.table.rows])
+            yield markdown_table(slide_rows(shape.table))
         elif shape.has_text_frame:
             yield shape.text_frame.text.replace("\v", "\n")
 
