@@ -1503,6 +1503,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'llmft.readers.Line.size': ('readers.html#line.size', 'llmft/readers.py'),
                                'llmft.readers.Line.span': ('readers.html#line.span', 'llmft/readers.py'),
                                'llmft.readers.cell_text': ('readers.html#cell_text', 'llmft/readers.py'),
+                               'llmft.readers.check_garbled': ('readers.html#check_garbled', 'llmft/readers.py'),
                                'llmft.readers.check_readable': ('readers.html#check_readable', 'llmft/readers.py'),
                                'llmft.readers.compose_accents': ('readers.html#compose_accents', 'llmft/readers.py'),
                                'llmft.readers.display_width': ('readers.html#display_width', 'llmft/readers.py'),

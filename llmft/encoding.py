@@ -175,6 +175,9 @@ def certain_encoding(
     "The encoding, where the bytes prove it: a mark, escape sequences, plain ASCII, or UTF-8."
     if data.startswith(codecs.BOM_UTF8):
         return "utf-8-sig"
+    # the mark of UTF-16 is the beginning of that of UTF-32
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     cut = len(data) >= HEAD_BYTES
@@ -214,7 +217,9 @@ def is_surely_utf8(
 def detect_encoding(
     data: bytes,  # the beginning of a file, or all of it
     name: str = "",  # of the file, for the message
-) -> str:  # a Python codec: utf-8, utf-8-sig, cp932, euc_jp, iso2022_jp, utf-16, utf-16-le, …
+) -> (
+    str
+):  # a Python codec: utf-8, utf-8-sig, cp932, euc_jp, iso2022_jp, utf-16, utf-32, utf-16-le, …
     """Tell the encoding of Japanese text from its bytes.
 
     Raises `ValueError` if no encoding fits, or if the evidence is too thin to choose between two.

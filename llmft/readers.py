@@ -170,6 +170,28 @@ def check_readable(
         )
     return text
 
+
+NO_EVIDENCE = re.compile("[^\0\x7f-\x9fÀ-ɏͰ-ӿ―…※←-㏿一-龥！-ﾟ�]+")  # what 文字化け is not made of
+
+MISREAD_KANA = re.compile("[縺繧繝]|ã[\x80-\x9f¡-ª¬-º¼-¿€‚ƒ†ŠŒŽš›œžŸ]")  # CP932, Windows-1252
+
+
+def check_garbled(
+    text: str,  # of a text file in any language
+    place: str,
+) -> None:
+    "Raise `ValueError` for text that was once read in a wrong encoding (文字化け)."
+    # of UTF-8; hardly anybody writes them, and every second character is one
+    sample = MISREAD_KANA.sub("\0", text[:10_000] + text[10_000:][-10_000:])
+    # a row of dots that leads to a page number is one mark
+    sample = re.sub(r"([｡-･ｰ])\1+", r"\1", NO_EVIDENCE.sub(" ", sample))
+    values = character_values(sample)
+    if len(values) >= 20 and sum(values) < 0:
+        raise ValueError(
+            f"{place}: is garbled (文字化け: {text.strip()[:12]!r}); it was once read in a wrong "
+            "encoding and saved so: make it anew from its source"
+        )
+
 # %% ../nbs/99_readers.ipynb #2c121472
 MOST_PAGES = 5000  # of one PDF
 
@@ -1082,16 +1104,21 @@ def file_documents(
         for document in READERS[kind](file):
             check_readable(document.text, str(file))
             yield document
-    elif kind == ".jsonl":
-        yield from jsonl_documents(file, encoding, text_key, title_key)
+        return
+    if kind == ".jsonl":
+        documents = jsonl_documents(file, encoding, text_key, title_key)
     elif kind in (".csv", ".tsv"):
-        yield from table_documents(file, encoding, text_key, title_key)
+        documents = table_documents(file, encoding, text_key, title_key)
     elif kind in (".html", ".htm"):
-        yield parse_html(read_text(file, encoding), file.stem, file.name)
+        documents = [parse_html(read_text(file, encoding), file.stem, file.name)]
     elif kind == ".md":
-        yield parse_markdown(read_text(file, encoding), file.stem, file.name)
+        documents = [parse_markdown(read_text(file, encoding), file.stem, file.name)]
     else:
-        yield from txt_documents(file, encoding)
+        documents = txt_documents(file, encoding)
+    for document in documents:
+        line = re.search(r":\d+$", document.source)
+        check_garbled(document.text, f"{file}{line[0] if line else ''}")
+        yield document
 
 # %% ../nbs/99_readers.ipynb #49cbca7f
 def read_documents(
@@ -1104,12 +1131,22 @@ def read_documents(
     """Read files of any kind in a stream: see `SUFFIXES`; .txt also of Aozora Bunko or Wiki-40B.
 
     Raises `ValueError` for a missing path, another kind of file, and a file that cannot be read; with
-    a list for `faults`, the rest of such a file is left out and the next one read.
+    a list for `faults`, the rest of such a file is left out and the next one read. Warns in the end
+    of files without any text.
     """
+    empty = []
     for file in list_files(path, faults):
         try:
-            yield from file_documents(file, encoding, text_key, title_key)
+            has_text = False
+            for document in file_documents(file, encoding, text_key, title_key):
+                has_text = has_text or bool(document.text.strip())
+                yield document
+            if not has_text:
+                empty.append(str(file))
         except ValueError as error:
             if faults is None:
                 raise
             faults.append(str(error))
+    if empty:
+        named = "\n  ".join(empty[:20] + [f"and {len(empty) - 20} more"] * (len(empty) > 20))
+        warnings.warn(f"{len(empty)} files gave no text:\n  {named}", stacklevel=2)
