@@ -377,11 +377,6 @@ def markdown_table(
         lines.insert(1, "|" + " --- |" * len(used))
     return "\n".join(lines)
 
-# %% ../nbs/99_readers.ipynb #b538a1a9
-NO_TEXT = "script style nav aside noscript template rt rp svg head".split()
-NO_TEXT += "input select datalist button textarea".split()  # but not the form: a page may be one
-MOST_REPEATED = 1_000_000  # characters that merged cells add to a page
-
 
 def span_of(
     cell,  # of bs4
@@ -393,11 +388,19 @@ def span_of(
     covered = int(number[1][:6]) if number else 1
     return min(covered or (most if name == "rowspan" else 1), most)  # 0: all rows that follow
 
+# %% ../nbs/99_readers.ipynb #b538a1a9
+NO_TEXT = "script style nav aside noscript template rt rp svg head".split()
+NO_TEXT += "input select datalist button textarea".split()  # but not the form: a page may be one
+MOST_REPEATED = 1_000_000  # characters that merged cells add to a page
+
 
 def spread_cells(
     rows: list,  # of one table
 ) -> list[dict]:  # for each row, from the number of a column to the cell that covers it
-    "Which cell stands where, counted as browsers do. Source: HTML Standard, forming a table."
+    """Which cell stands where, as in a browser. Source: HTML Standard, forming a table.
+
+    Raises `ValueError` if the cells cover more than `MOST_REPEATED` places.
+    """
     grid, below, group, n_places = [], {}, None, 0
     for row in rows:
         if row.parent is not group:
