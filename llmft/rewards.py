@@ -629,16 +629,21 @@ def name_reward(
     text: str,  # correct, length:0.2, grounded …
     words: list,  # of the domain
 ) -> list[Reward]:  # several for a set
-    "The rewards that one name stands for. Raises `ValueError` for an unknown name or weight."
+    """The rewards that one name stands for.
+
+    Raises `ValueError` for an unknown name or weight, and where the words of the domain are missing.
+    """
     name, _, weight = text.partition(":")
     sets = dict(grounded=grounded_rewards, surface=lambda: surface_rewards(words))
     if name not in {*REWARDS, *sets}:
         known = f"{', '.join(REWARDS)}, and the sets {' and '.join(sets)}"
         raise ValueError(f"no reward {name!r}; there are {known}")
-    if name in sets and not weight:
-        return sets[name]()
-    if name in sets or weight and not re.fullmatch(r"-?\d*\.?\d+", weight):
+    if weight and (name in sets or not re.fullmatch(r"-?\d*\.?\d+", weight)):
         raise ValueError(f"{text!r}: expected a reward and a number as its weight; a set has none")
+    if name in ("keywords", "surface") and not words:
+        raise ValueError(f"rewards={name} needs words of the domain: --keywords 医療,診断,治療")
+    if name in sets:
+        return sets[name]()
     first = [words] if name == "keywords" else []
     return [REWARDS[name](*first, weight=float(weight or 1))]
 
@@ -660,7 +665,7 @@ def choose_rewards(
     names: str,  # with commas between, with weights if wanted: correct,length:0.2
     keywords: str = "",  # words of the domain with commas between, for keywords and surface
 ) -> list[Reward]:
-    "Rewards by name. Raises `ValueError` for an unknown name."
+    "Rewards by name. Raises `ValueError` for an unknown name, and for `keywords` without words."
     words = [word.strip() for word in keywords.split(",") if word.strip()]
     parts = (name_reward(part.strip(), words) for part in names.split(","))
     return as_rewards([reward for part in parts for reward in part])
