@@ -12,6 +12,8 @@ from collections import Counter
 from .text import normalize, split_sentences
 
 # %% ../nbs/64_safety.ipynb #ae09d172
+# 厚生労働省, まもろうよ こころ (Sources), and the public emergency numbers, as of 2026-11-21.
+# A number that its owner gave up leads nobody to help: check each one before use.
 LINES = {
     "119": "救急・消防",
     "110": "警察",
