@@ -157,12 +157,15 @@ def page_text(
 LEAST_SCORE = 0.3  # mean value of a character; garbage lies below
 
 
+TYPOGRAPHY = re.compile("[‐-›€©®°×™•é]")  # of an English text that is well set
+
+
 def check_readable(
     text: str,
     place: str,  # file, or file and page
 ) -> str:  # the text as it came
     "Raise `ValueError` if the characters of a text are not those of written Japanese or English."
-    values = character_values(text)
+    values = character_values(TYPOGRAPHY.sub("", text))
     if len(values) >= 20 and sum(values) < LEAST_SCORE * len(values):
         raise ValueError(
             f"{place}: reads as no Japanese text ({text.strip()[:12]!r}); the file does not say which "

@@ -82,14 +82,7 @@ from llmft.replies import (
     reply_ids,
     stop_ids,
 )
-from llmft.sampling import (
-    KVCache,
-    check_room,
-    left_pad,
-    make_decoder,
-    next_logits,
-    pad_layout,
-)
+from .sampling import KVCache, check_room, left_pad, make_decoder, next_logits, pad_layout
 from llmft.finetuning import (
     AdapterRun,
     apply_gradients,
