@@ -539,9 +539,11 @@ def cell_text(
     cell,  # of openpyxl
 ) -> str:
     "What a cell of a sheet says: days without a midnight, whole numbers without .0, percentages."
+    from openpyxl.utils.escape import unescape
+
     value = cell.value
     if value is None or isinstance(value, str):
-        return value or ""
+        return unescape(value or "").replace("\r\n", "\n")  # Excel writes a pasted \r as _x000D_
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value).removesuffix(" 00:00:00")
     if "%" in str(cell.number_format):
