@@ -520,6 +520,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'llmft.domain.Fact': ('domain.html#fact', 'llmft/domain.py'),
                               'llmft.domain.Source': ('domain.html#source', 'llmft/domain.py'),
                               'llmft.domain.Source.page_at': ('domain.html#source.page_at', 'llmft/domain.py'),
+                              'llmft.domain.answer_pairs': ('domain.html#answer_pairs', 'llmft/domain.py'),
                               'llmft.domain.ask_date': ('domain.html#ask_date', 'llmft/domain.py'),
                               'llmft.domain.ask_definition': ('domain.html#ask_definition', 'llmft/domain.py'),
                               'llmft.domain.ask_gap': ('domain.html#ask_gap', 'llmft/domain.py'),

@@ -561,7 +561,28 @@ def write_dataset(
                     part / f"{side}_questions.jsonl",
                     [question_record(r, k) for k, r in enumerate(asked, 1)],
                 )
+            if pairs := answer_pairs(asked):
+                write_jsonl(part / f"{side}_pairs.jsonl", pairs)
         write_json(part / "about.json", about)
+
+
+def answer_pairs(
+    records: list,  # of the dataset, with answers
+) -> list[dict]:  # prompt, chosen, rejected
+    "For DPO: each question with its answer and with one of the same kind from another document."
+    pairs = []
+    for k, record in enumerate(records):
+        kind, own = record["metadata"]["kind"], (record["source"], record["answer"])
+        others = (
+            other["answer"]
+            for other in records[k + 1 :] + records[:k]
+            if other["metadata"]["kind"] == kind
+            and other["source"] != own[0]
+            and other["answer"] != own[1]
+        )
+        if wrong := next(others, ""):
+            pairs.append(dict(prompt=record["prompt"], chosen=own[1], rejected=wrong))
+    return pairs
 
 
 def question_record(
