@@ -325,7 +325,7 @@ def run_command(
     "Read the options, call the function, print what it returns. Only its module is imported."
     function = load_function(COMMANDS[name][0])
     words = switch_on(words) if name in ("sft", "law", "plan", "case") else words
-    if name in ("sft", "law") and not {"-h", "--help"} & {*words}:  # in the law project's words
+    if name in ("sft", "law") and not {"-h", "--help"} & {*words}:  # in the words of other scripts
         words = load_function("llmft.law:book_options")(words)
     from llmft.core import check_finite
 

@@ -631,8 +631,8 @@ def grade_records(
 ) -> dict:  # n, right, rate, interval, without_answer, kinds, replies
     """Ask greedily, and grade with the reward `correct`: one grader for training and for judging.
 
-    Records without an answer are counted apart. Raises `ValueError` where no record has one: the
-    project's evaluation then printed 0, whatever the model said.
+    Records without an answer are counted apart. Raises `ValueError` where no record has one,
+    since the rate would then be 0, whatever the model said.
     """
     from llmft.rewards import correct_reward
 

@@ -536,7 +536,7 @@ SECOND_NAMES = {
 def book_options(
     arguments: list[str],  # of a command line: --train-file x.jsonl --batch-size 2 --fp16
 ) -> list[str]:  # in the words of this book
-    """Translate the options of the law project into those of this book.
+    """Translate the options of other training scripts into those of this book.
 
     Raises `ValueError` where an option is given twice, once in each language.
     """
