@@ -157,7 +157,7 @@ def page_text(
 LEAST_SCORE = 0.3  # mean value of a character; garbage lies below
 
 
-TYPOGRAPHY = re.compile("[‐-›€©®°×™•é]")  # of an English text that is well set
+TYPOGRAPHY = re.compile("[‐-›€©®°×™•]")  # of an English text that is well set
 
 
 def check_readable(
